@@ -1,0 +1,1 @@
+"""Event contracts: what travels on the topics, for every service and for outsiders."""
