@@ -80,15 +80,7 @@ class KafkaServer:
         )  # fmt: skip
 
     def ready(self) -> bool:
-        """Whether a metadata request names a live broker: only then can topics be created."""
-        body = struct.pack("!hhih", METADATA_REQUEST, 1, 1, -1) + struct.pack("!i", 0)
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=2) as conn:
-                conn.sendall(struct.pack("!i", len(body)) + body)
-                answer = conn.makefile("rb").read(12)
-        except OSError:
-            return False
-        return len(answer) == 12 and struct.unpack("!iii", answer)[2] >= 1
+        return answers("127.0.0.1", self.port)
 
     def stopped(self) -> None:
         """Keep the archive of classes that a clean exit wrote, for the next start of any checkout."""
@@ -115,3 +107,15 @@ class KafkaServer:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
             shutil.rmtree(self.data, ignore_errors=True)
             raise SetupError(f"Kafka could not format its storage: {lines[0][:300]}", f"see {self.directory}")
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether a metadata request names a live broker: only then can topics be created."""
+    body = struct.pack("!hhih", METADATA_REQUEST, 1, 1, -1) + struct.pack("!i", 0)
+    try:
+        with socket.create_connection((host, port), timeout=2) as conn:
+            conn.sendall(struct.pack("!i", len(body)) + body)
+            answer = conn.makefile("rb").read(12)
+    except OSError:
+        return False
+    return len(answer) == 12 and struct.unpack("!iii", answer)[2] >= 1

@@ -151,9 +151,7 @@ def _first_closed_to(uid: int, gid: int, paths: list[Path]) -> Path | None:
     for path in paths:
         for directory in [*reversed(path.parents), path]:
             found = directory.stat()
-            needed = (
-                stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH
-            )
+            needed = stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH
             if not found.st_mode & needed:
                 return directory
     return None

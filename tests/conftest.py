@@ -1,0 +1,74 @@
+"""Fixtures that every test may use: the real PostgreSQL and Kafka, a database and topics of its own, free ports."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from deploy.embedded.process import free_port as find_free_port
+from tests.stack import Databases, Stack, StackDatabase, chosen_kind, describe, fresh_topics, running_stack
+
+KIND = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[KIND] = chosen_kind()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"stack: {describe(config.stash[KIND])}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"stack: {describe(config.stash[KIND])}")
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
+    """PostgreSQL (`admin_dsn`) and Kafka (`kafka_bootstrap`), started when the first test asks for them."""
+    with running_stack(pytestconfig.stash[KIND]) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def databases(stack: Stack) -> AsyncIterator[Databases]:
+    """`async with databases.fresh() as database`: as many migrated databases as a test wants."""
+    made = Databases(stack)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[StackDatabase]:
+    """A migrated database of this test's own: `app_dsn(service)`, `worker_dsn(service)`, `admin_dsn`."""
+    async with databases.fresh() as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+async def module_database(databases: Databases) -> AsyncIterator[StackDatabase]:
+    """One migrated database for all tests of a module."""
+    async with databases.fresh() as fresh:
+        yield fresh
+
+
+@pytest.fixture
+async def topic_prefix(stack: Stack) -> AsyncIterator[str]:
+    """A prefix of this test's own under which every topic exists (for `Settings(topic_prefix=...)`)."""
+    async with fresh_topics(stack.kafka_bootstrap) as prefix:
+        yield prefix
+
+
+@pytest.fixture(scope="module")
+async def module_topic_prefix(stack: Stack) -> AsyncIterator[str]:
+    """One prefix with topics for all tests of a module."""
+    async with fresh_topics(stack.kafka_bootstrap) as prefix:
+        yield prefix
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """`free_port()` gives a TCP port of 127.0.0.1 that nobody uses."""
+    return find_free_port
