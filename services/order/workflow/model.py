@@ -1,0 +1,248 @@
+"""The order aggregate: everything about one order that a decision may need, and the sums derived from it.
+
+Money is in minor units of the order's currency (an int); quantities are exact decimals. Whatever follows
+from other fields (open quantity, money state, issue state) is a property and is never stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.money import CurrencyCode
+from contracts.order import (
+    Approval,
+    Customer,
+    DeliveryMode,
+    Document,
+    Issue,
+    IssueState,
+    LifecycleRef,
+    MoneyState,
+    Note,
+    Parcel,
+    Part,
+    Party,
+    Quantity,
+    Side,
+    StatusTime,
+    Unit,
+)
+
+# Makes a fresh id; the only thing in here that is not a function of its arguments.
+Ids = Callable[[], UUID]
+Milestone = Literal["created", "completed", "canceled"]
+
+EVERYONE: tuple[Side, ...] = ("buyer", "seller", "operator")
+# States of a unit in which it belongs to its line.
+HELD = ("reserved", "selected", "shipped", "received")
+ZERO = Decimal(0)
+
+
+class Line(Part):
+    """A line. ordered = open + accepted + rejected + canceled; shipped <= accepted; received, returned <= shipped.
+
+    `unit_price`, `net` and `tax` are minor units; `tracked` says that each thing has its own QR code or serial.
+    """
+
+    line_id: UUID
+    position: int
+    listing_id: UUID | None = None
+    sku: str
+    name: str
+    unit_code: str = "C62"
+    unit_price: int
+    ordered: Quantity
+    accepted: Quantity = ZERO
+    rejected: Quantity = ZERO
+    canceled: Quantity = ZERO
+    shipped: Quantity = ZERO
+    received: Quantity = ZERO
+    returned: Quantity = ZERO
+    net: int
+    tax: int = 0
+    tracked: bool = False
+    units: tuple[Unit, ...] = ()
+    external_line_id: str | None = None
+    kg_per_unit: Quantity | None = None
+    material: str | None = None
+
+    @property
+    def open(self) -> Decimal:
+        """What nobody has decided on yet."""
+        return self.ordered - self.accepted - self.rejected - self.canceled
+
+    @property
+    def to_ship(self) -> Decimal:
+        return self.accepted - self.shipped
+
+    @property
+    def given_back(self) -> Decimal:
+        """What was rejected or canceled: back at its listing."""
+        return self.rejected + self.canceled
+
+    @property
+    def total(self) -> int:
+        return self.net + self.tax
+
+    def units_in(self, *states: str) -> tuple[Unit, ...]:
+        return tuple(u for u in self.units if u.state in states)
+
+
+class Refund(Part):
+    """Money given back (done) or about to be (pending), in minor units."""
+
+    refund_id: UUID
+    amount: int
+    state: Literal["pending", "done"]
+    at: datetime
+    line_id: UUID | None = None
+    quantity: Quantity | None = None
+    reason: str | None = None
+    commission_reversed: int = 0
+    issue_id: UUID | None = None
+
+
+class Deadline(Part):
+    """Something that is due, frozen when it started to run.
+
+    With `action` the clock takes that transition at `due_at`; without, people are told at `due_at` and, where
+    `overdue_at` is set, told again and flagged then (else flagged at once). `told` counts what has been told.
+    """
+
+    name: str
+    due_at: datetime
+    overdue_at: datetime | None = None
+    told: int = 0
+    overdue: bool = False
+    action: str | None = None
+    issue_id: UUID | None = None
+
+
+class Order(Part):
+    """One seller's order. `status` is a state of the lifecycle named by `lifecycle`; see module docstring for units."""
+
+    order_id: UUID
+    marketplace_id: UUID
+    purchase_id: UUID
+    number: str
+    sequence: int = 0
+    lifecycle: LifecycleRef
+    status: str
+    status_since: datetime
+    placed_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None = None
+    milestones: tuple[Milestone, ...] = ()
+    channel: str = "direct"
+    external_id: str | None = None
+    external_number: str | None = None
+    external_status: str | None = None
+    buyer: Party
+    seller: Party
+    customer: Customer
+    # IANA zone and place of the buying outlet: what "today" is for a delivery date, where received things go
+    time_zone: str = "UTC"
+    destination: str | None = None
+    currency: CurrencyCode
+    lines: tuple[Line, ...]
+    shipping: int = 0
+    discount: int = 0
+    adjustment: int = 0
+    paid: int = 0
+    commission_rate: Quantity = ZERO
+    commission: int = 0
+    delivery_mode: DeliveryMode = "delivery"
+    delivery_method: str | None = None
+    scheduled_for: date | None = None
+    parcels: tuple[Parcel, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    notes: tuple[Note, ...] = ()
+    documents: tuple[Document, ...] = ()
+    approval: Approval | None = None
+    deadlines: tuple[Deadline, ...] = ()
+    status_times: tuple[StatusTime, ...] = ()
+    replaces_order_id: UUID | None = None
+    reordered_from_id: UUID | None = None
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """lines + tax + shipping - discount + adjustment."""
+        return sum(line.total for line in self.lines) + self.shipping - self.discount + self.adjustment
+
+    @property
+    def refunded(self) -> int:
+        """What has been given back; pending refunds are not in it."""
+        return sum(r.amount for r in self.refunds if r.state == "done")
+
+    @property
+    def refund_left(self) -> int:
+        """What may still be refunded: paid, less every refund that is done or pending."""
+        return self.paid - sum(r.amount for r in self.refunds)
+
+    @property
+    def commission_reversed(self) -> int:
+        return sum(r.commission_reversed for r in self.refunds if r.state == "done")
+
+    @property
+    def money(self) -> MoneyState:
+        if any(r.state == "pending" for r in self.refunds):
+            return "refunding"
+        if back := self.refunded:
+            return "refunded" if back >= self.paid else "partially_refunded"
+        return "paid" if (self.paid > 0 or self.total == 0) and self.paid >= self.total - self.released else "unpaid"
+
+    @property
+    def released(self) -> int:
+        """Worth of what was rejected or canceled, in minor units: nobody owes or earns it any more."""
+        return sum(share(line.total, line.given_back, line.ordered) for line in self.lines)
+
+    @property
+    def issue(self) -> IssueState:
+        told = [i for i in self.issues if i.kind != "cancellation_request"]
+        if any(is_active(i) for i in told):
+            return "open"
+        return "resolved" if told else "none"
+
+    @property
+    def payout_held(self) -> bool:
+        """An open issue holds payout."""
+        return self.issue == "open"
+
+    @property
+    def known_to(self) -> tuple[Side, ...]:
+        """Sides that know of the order: only the buyer's until it was first pending (supplier page)."""
+        return EVERYONE if "created" in self.milestones else ("buyer",)
+
+    def with_(self, **changes: Any) -> Order:
+        """A copy with the given fields changed; values are trusted, they come from the engine itself."""
+        return self.model_copy(update=changes)
+
+
+def is_active(issue: Issue) -> bool:
+    """An incident is over when it is closed (the seller's resolving only proposes it); others when settled at all."""
+    return issue.state == "open" or (issue.kind == "incident" and issue.state == "resolved")
+
+
+def share(total: int, part: Decimal, whole: Decimal) -> int:
+    """`part/whole` of an amount, in minor units, rounded half to even; the whole of it gives exactly `total`."""
+    if part == whole:
+        return total
+    return int((total * part / whole).to_integral_value()) if whole else 0
+
+
+def dump(order: Order) -> dict[str, Any]:
+    """The order as a JSON-able document for storage; `load` is its inverse."""
+    return order.model_dump(mode="json", exclude_defaults=True)
+
+
+def load(document: dict[str, Any]) -> Order:
+    """The order of a stored document. Raises pydantic.ValidationError where it is not one."""
+    return Order.model_validate(document)
