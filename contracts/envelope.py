@@ -191,10 +191,13 @@ def _first_errors(e: ValidationError, most: int = 3) -> str:
 
 
 def headers_to_json(headers: Headers) -> str:
-    """Headers as the compact JSON array that an outbox or dead-letter row keeps."""
-    return json.dumps([[n, v.decode("utf-8", "surrogateescape")] for n, v in headers])
+    """Headers as the compact JSON array that an outbox or dead-letter row keeps.
+
+    Bytes that are not UTF-8 are kept readable as \\xNN: such a record can only be a dead letter.
+    """
+    return json.dumps([[n, v.decode("utf-8", "backslashreplace")] for n, v in headers], separators=(",", ":"))
 
 
 def headers_from_json(text: str) -> Headers:
-    """The inverse of `headers_to_json`."""
-    return [(n, v.encode("utf-8", "surrogateescape")) for n, v in json.loads(text)]
+    """The inverse of `headers_to_json` for headers that are UTF-8."""
+    return [(n, v.encode()) for n, v in json.loads(text)]

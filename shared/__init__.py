@@ -1,0 +1,1 @@
+"""Mechanism that every service uses. No business noun lives here."""

@@ -1,0 +1,74 @@
+-- name: claim_events
+-- The events of a batch that are neither known nor waiting behind a parked one of their key; and the parked keys.
+WITH batch AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS b (event_id, marketplace_id, key)),
+held AS (SELECT DISTINCT key FROM parked WHERE key = ANY ($3::text[])),
+fresh AS (
+    INSERT INTO inbox (event_id, marketplace_id)
+    SELECT event_id, marketplace_id FROM batch WHERE key NOT IN (SELECT key FROM held)
+    ON CONFLICT DO NOTHING
+    RETURNING event_id
+)
+SELECT event_id, NULL AS key FROM fresh
+UNION ALL
+SELECT NULL, key FROM held;
+
+-- name: claim_event
+INSERT INTO inbox (event_id, marketplace_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true;
+
+-- name: park
+-- Not what has had its effect already: a redelivered event of a parked key may be in the inbox.
+INSERT INTO parked (event_id, marketplace_id, key, topic, partition, "offset", headers, value,
+                    next_attempt_at, error)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
+WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)
+ON CONFLICT (event_id) DO NOTHING;
+
+-- name: parked_keys
+SELECT count(DISTINCT key) FROM parked;
+
+-- name: due_heads
+-- The first parked event of each key, where its time has come.
+SELECT position FROM (
+    SELECT DISTINCT ON (key) position, next_attempt_at FROM parked ORDER BY key, position
+) AS heads
+WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $2;
+
+-- name: take_parked
+SELECT position, event_id, marketplace_id, key, topic, partition, "offset", headers, value, attempts
+FROM parked WHERE position = $1 FOR UPDATE SKIP LOCKED;
+
+-- name: delete_parked
+DELETE FROM parked WHERE position = $1;
+
+-- name: postpone_parked
+UPDATE parked SET attempts = $2, next_attempt_at = $3, error = $4 WHERE position = $1;
+
+-- name: bury
+INSERT INTO dead_letter (id, event_id, marketplace_id, key, topic, partition, "offset", headers, value,
+                         attempts, reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (topic, partition, "offset") DO NOTHING;
+
+-- name: list_dead
+SELECT id, event_id, marketplace_id, key, topic, partition, "offset", attempts, reason, dead_at
+FROM dead_letter WHERE ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2;
+
+-- name: show_dead
+SELECT id, event_id, marketplace_id, key, topic, partition, "offset", headers, value, attempts, reason, dead_at
+FROM dead_letter WHERE id = $1;
+
+-- name: take_dead
+SELECT id, event_id, marketplace_id, key, topic, partition, "offset", headers, value, attempts, reason, dead_at
+FROM dead_letter WHERE id = $1 FOR UPDATE;
+
+-- name: delete_dead
+DELETE FROM dead_letter WHERE id = $1;
+
+-- name: waiting_counts
+SELECT (SELECT count(*) FROM parked) AS parked, (SELECT count(*) FROM dead_letter) AS dead;
+
+-- name: prune_inbox
+DELETE FROM inbox WHERE ctid IN (SELECT ctid FROM inbox WHERE received_at < $1 LIMIT $2);
+
+-- name: prune_idempotency
+DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE created_at < $1 LIMIT $2);

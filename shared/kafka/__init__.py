@@ -1,0 +1,7 @@
+"""The only room that knows a Kafka client: topics, the producer of the relay, the consumer of a service."""
+
+from shared.kafka.consumer import Consumer
+from shared.kafka.producer import Producer, SendError
+from shared.kafka.topics import create_topics, missing_topics
+
+__all__ = ["Consumer", "Producer", "SendError", "create_topics", "missing_topics"]

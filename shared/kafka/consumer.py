@@ -1,0 +1,193 @@
+"""The consumer of a service: FastStream's batches, one at a time, acknowledged after their effects are stored.
+
+A batch that meets trouble on the way to the database is kept and tried again with growing pauses; it is given
+back to the broker (seek) only where that lasts too long or the partitions are taken away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared import metrics
+from shared.inbox import BackOff, RawRecord
+from shared.logs import log
+from shared.stop import Stop
+
+HOLD_SECONDS: Final = 60.0
+REVOKE_SECONDS: Final = 10.0
+PAUSE_FIRST: Final = 0.1
+PAUSE_MOST: Final = 5.0
+LAG_SECONDS: Final = 5.0
+START_PAUSE_MOST: Final = 5.0
+
+Process = Callable[[Sequence[RawRecord]], Awaitable[None]]
+
+
+class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """A member of the service's group on all its topics."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        process: Process,
+        *,
+        topics: Sequence[str],
+        group: str,
+        prefix: str = "",
+        batch: int = 500,
+        session_timeout_ms: int = 10_000,
+    ) -> None:
+        self._bootstrap, self._process = bootstrap, process
+        self._topics, self._group, self._prefix = list(topics), group, prefix
+        self._batch, self._session_ms = batch, session_timeout_ms
+        self._busy = asyncio.Lock()
+        self._revoking = False
+        self._stop = Stop()
+        self._assigned: set[TopicPartition] = set()
+        self._subscriber: Any = None
+        self.stalled = False  # the batch in hand meets trouble
+        self.joined = False
+
+    async def run(self, stop: Stop) -> None:
+        """Until asked to stop; the batch in flight is finished first."""
+        self._stop = stop
+        broker = await self._started(stop)
+        if broker is None:
+            return
+        try:
+            while not await stop.wait(LAG_SECONDS):
+                await self._observe_lag()
+        finally:
+            await broker.stop()
+
+    async def _started(self, stop: Stop) -> KafkaBroker | None:
+        pause = PAUSE_FIRST
+        while not stop.requested:
+            broker = self._make()
+            try:
+                await broker.start()
+                log.info("consumer.started", group=self._group, topics=self._topics)
+                return broker
+            except (KafkaError, OSError) as e:
+                log.warning("consumer.no_broker", error=str(e), pause_s=pause)
+                await broker.stop()
+            if await stop.wait(pause):
+                return None
+            pause = min(pause * 2, START_PAUSE_MOST)
+        return None
+
+    def _make(self) -> KafkaBroker:
+        broker = KafkaBroker(
+            self._bootstrap,
+            client_id=f"ordertrail-{self._group}",
+            decoder=_undecoded,
+            apply_types=False,
+            logger=None,
+            graceful_timeout=15.0,
+            allow_auto_create_topics=False,
+        )
+        subscriber = broker.subscriber(
+            *(self._prefix + t for t in self._topics),
+            batch=True,
+            max_records=self._batch,
+            batch_timeout_ms=200,
+            group_id=self._group,
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.NACK_ON_ERROR,
+            no_reply=True,
+            listener=self,
+            # the same partition number of every topic goes to the same member: an order's events stay together
+            partition_assignment_strategy=(RangePartitionAssignor,),
+            session_timeout_ms=self._session_ms,
+            heartbeat_interval_ms=max(300, self._session_ms // 4),
+            rebalance_timeout_ms=max(60_000, self._session_ms),
+            fetch_max_wait_ms=500,
+        )
+        subscriber(self._consume)
+        self._subscriber = subscriber
+        return broker
+
+    async def _consume(self, message: KafkaMessage) -> None:
+        records = [self._raw(r) for r in _records(message)]
+        deadline = time.monotonic() + HOLD_SECONDS
+        pause = PAUSE_FIRST
+        async with self._busy:
+            while True:
+                try:
+                    await self._process(records)
+                    self.stalled = False
+                    return
+                except BackOff as e:
+                    self.stalled = True
+                    metrics.CONSUMER_ERRORS.labels("back_off").inc()
+                    log.warning("consumer.back_off", records=len(records), error=str(e), pause_s=pause)
+                    if self._revoking or self._stop.requested or time.monotonic() > deadline:
+                        raise
+                    await self._stop.wait(pause)
+                    pause = min(pause * 2, PAUSE_MOST)
+
+    def _raw(self, r: ConsumerRecord[Any, Any]) -> RawRecord:
+        return RawRecord(
+            r.topic.removeprefix(self._prefix),
+            r.partition,
+            r.offset,
+            r.key,
+            [(n, v or b"") for n, v in r.headers],
+            r.value,
+        )
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Let the batch in flight end before others get its partitions; the bound is below the group's own."""
+        self._revoking = True
+        try:
+            async with asyncio.timeout(REVOKE_SECONDS):
+                async with self._busy:
+                    pass
+        except TimeoutError:
+            log.warning("consumer.revoked_while_busy", partitions=len(revoked))
+        finally:
+            self._revoking = False
+            self._assigned = set()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        self._assigned = set(assigned)
+        self.joined = True
+        log.info("consumer.assigned", group=self._group, partitions=len(assigned))
+
+    @property
+    def assigned(self) -> int:
+        """How many partitions this member has now."""
+        return len(self._assigned)
+
+    async def _observe_lag(self) -> None:
+        consumer = self._subscriber.consumer if self._subscriber is not None else None
+        if consumer is None:
+            return
+        try:
+            for tp in list(self._assigned):
+                end = consumer.highwater(tp)
+                committed = await consumer.committed(tp)
+                if end is not None:
+                    topic = tp.topic.removeprefix(self._prefix)
+                    metrics.CONSUMER_LAG.labels(topic, str(tp.partition)).set(max(0, end - (committed or 0)))
+        except (KafkaError, ValueError) as e:
+            log.debug("consumer.lag_unknown", error=str(e))
+
+
+def _records(message: KafkaMessage) -> tuple[ConsumerRecord[Any, Any], ...]:
+    raw = message.raw_message
+    return raw if isinstance(raw, tuple) else (raw,)
+
+
+async def _undecoded(message: Any) -> Any:
+    # The records are read one by one later: a decoder that fails would take the whole batch with it.
+    return message.body

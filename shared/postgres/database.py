@@ -1,0 +1,205 @@
+"""Pools and transactions. Actions and the inbox open transactions; stores get one and never commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+from shared.errors import Unavailable
+
+Row = asyncpg.Record
+CONNECT_SECONDS: Final = 10.0
+ACQUIRE_SECONDS: Final = 5.0
+# Errors of the way to the database, or that another try may not meet: nothing was decided.
+TRANSIENT: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    OSError,
+    asyncio.TimeoutError,
+)
+
+
+class Transaction:
+    """One open transaction. `marketplace_id` is the tenant it is bound to, or None for the worker role."""
+
+    __slots__ = ("_after", "_conn", "_savepoints", "marketplace_id")
+
+    def __init__(self, conn: asyncpg.Connection | PoolConnectionProxy, marketplace_id: UUID | None) -> None:
+        self._conn = conn
+        self.marketplace_id = marketplace_id
+        self._after: list[Callable[[], None]] = []
+        self._savepoints = 0
+
+    async def fetch(self, sql: str, *args: Any) -> list[Row]:
+        return await self._conn.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: Any) -> Row | None:
+        return await self._conn.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        return await self._conn.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> str:
+        return await self._conn.execute(sql, *args)
+
+    async def executemany(self, sql: str, args: Iterable[Sequence[Any]]) -> None:
+        await self._conn.executemany(sql, args)
+
+    async def stream(self, sql: str, *args: Any, prefetch: int = 500) -> AsyncIterator[Row]:
+        """Rows one by one through a server-side cursor: memory stays flat whatever the size of the answer."""
+        name = f"stream_{id(self)}_{self._savepoints}"
+        self._savepoints += 1
+        await self._conn.execute(f"DECLARE {name} NO SCROLL CURSOR FOR {sql}", *args)
+        while rows := await self._conn.fetch(f"FETCH {int(prefetch)} FROM {name}"):
+            for row in rows:
+                yield row
+        await self._conn.execute(f"CLOSE {name}")
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Call this once the transaction has been committed; never if it was not. It must not raise."""
+        self._after.append(callback)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What is done inside is undone where it raises; the transaction itself lives on."""
+        self._savepoints += 1
+        name = f"sp_{self._savepoints}"
+        kept = len(self._after)
+        await self._conn.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BaseException:
+            del self._after[kept:]
+            if not self._conn.is_closed():
+                await self._conn.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            raise
+        await self._conn.execute(f"RELEASE SAVEPOINT {name}")
+
+    def committed(self) -> None:
+        """Run the callbacks; called by `Database` only."""
+        for callback in self._after:
+            callback()
+
+
+async def _prepare(conn: asyncpg.Connection) -> None:
+    await conn.set_type_codec("jsonb", encoder=_to_jsonb, decoder=_from_jsonb, schema="pg_catalog", format="binary")
+
+
+def _to_jsonb(value: Any) -> bytes:
+    # Bytes are JSON that was serialised already (an event's or an aggregate's own serializer).
+    return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
+
+
+def _from_jsonb(raw: bytes) -> Any:
+    return orjson.loads(raw[1:])
+
+
+async def connect(dsn: str, *, name: str) -> asyncpg.Connection:
+    """A connection outside any pool (advisory locks, one-shot commands), prepared as the pools' are."""
+    conn = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, server_settings={"application_name": name})
+    await _prepare(conn)
+    return conn
+
+
+class Database:
+    """A pool of connections of one role. Idle connections are closed after a minute, so `min_size` may be 0."""
+
+    def __init__(
+        self, dsn: str, *, name: str, min_size: int = 0, max_size: int = 8, statement_timeout_ms: int = 10_000
+    ) -> None:
+        self._dsn, self._name = dsn, name
+        self._min, self._max = min_size, max_size
+        self._statement_timeout_ms = statement_timeout_ms
+        self._pool: asyncpg.Pool | None = None
+
+    async def open(self) -> None:
+        """Make the pool. With `min_size` 0 this connects to nothing yet."""
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=self._min,
+            max_size=self._max,
+            init=_prepare,
+            timeout=CONNECT_SECONDS,
+            max_inactive_connection_lifetime=60,
+            # each pooled connection keeps its prepared statements; 200 covers a service's queries.sql
+            statement_cache_size=200,
+            server_settings={
+                "application_name": self._name,
+                "statement_timeout": str(self._statement_timeout_ms),
+                "lock_timeout": str(self._statement_timeout_ms // 2),
+                "idle_in_transaction_session_timeout": str(self._statement_timeout_ms * 3),
+                "jit": "off",
+            },
+            reset=_no_reset,
+        )
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), 5)
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def tenant(self, marketplace_id: UUID) -> AsyncIterator[Transaction]:
+        """A transaction that sees and writes one marketplace's rows only (row-level security)."""
+        # A UUID's text is hex and dashes, so it can stand in the one statement string that saves a round trip.
+        begin = f"BEGIN; SET LOCAL app.marketplace = '{UUID(str(marketplace_id))}'"
+        async with self._transaction(begin, marketplace_id) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A transaction without a tenant: for the worker role, whose policies let it see its own schema."""
+        async with self._transaction("BEGIN", None) as tx:
+            yield tx
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str, marketplace_id: UUID | None) -> AsyncIterator[Transaction]:
+        pool = self._pool
+        if pool is None:
+            raise RuntimeError(f"the database {self._name} is not open")
+        try:
+            conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+        except TimeoutError:
+            raise Unavailable("database_busy", "All database connections are in use. Try again in a moment.") from None
+        try:
+            tx = Transaction(conn, marketplace_id)
+            await conn.execute(begin)
+            try:
+                yield tx
+            except BaseException:
+                await _rollback(conn)
+                raise
+            await conn.execute("COMMIT")
+        finally:
+            await asyncio.shield(pool.release(conn))
+        tx.committed()
+
+
+async def _rollback(conn: PoolConnectionProxy) -> None:
+    # A connection whose rollback cannot be sent is closed: the server then rolls back by itself.
+    try:
+        await asyncio.wait_for(conn.execute("ROLLBACK"), 5)
+    except Exception:
+        conn.terminate()
+
+
+async def _no_reset(conn: asyncpg.Connection) -> None:
+    # Every use is one transaction with transaction-local settings, so there is nothing to reset; asyncpg's own
+    # reset would cost a round trip each. A connection left inside a transaction must not be used again.
+    if conn.is_in_transaction():
+        conn.terminate()
