@@ -27,6 +27,12 @@ _PROBLEM: Final[dict[str, Any]] = {
         },
     },
 }
+_IDEMPOTENCY_KEY: Final[dict[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "1 to 255 printable ASCII characters: the same key and body get the same answer for seven days.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
 _COMMON: Final = {
     "401": "Not signed in",
     "404": "Absent, or not yours",
@@ -50,7 +56,9 @@ def openapi_of(app: FastAPI, public: tuple[str, ...]) -> dict[str, Any]:
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     for path, operations in document.get("paths", {}).items():
         open_to_all = path in public or any(p.endswith("/") and path.startswith(p) for p in public)
-        for operation in operations.values():
+        for method, operation in operations.items():
+            if method == "post" and not open_to_all:
+                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
             operation["security"] = [] if open_to_all else [{"token": []}]
             answers = operation.setdefault("responses", {})
             for status, words in _COMMON.items():
