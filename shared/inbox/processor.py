@@ -147,11 +147,7 @@ class Processor:
         parked = 0
         async with self.db.transaction() as tx:
             await self._bury_unreadable(tx, unreadable)
-            held = {
-                row["key"]
-                for row in await tx.fetch(_q.claim_events, [], [], [r.key for r in readable])
-                if row["key"] is not None
-            }
+            held = {row["key"] for row in await tx.fetch(_q.held_keys, [r.key for r in readable])}
             for r in readable:
                 if r.key in held:
                     await self._park(tx, r, "waits behind an earlier event of its key")

@@ -12,6 +12,9 @@ SELECT event_id, NULL AS key FROM fresh
 UNION ALL
 SELECT NULL, key FROM held;
 
+-- name: held_keys
+SELECT DISTINCT key FROM parked WHERE key = ANY ($1::text[]);
+
 -- name: claim_event
 INSERT INTO inbox (event_id, marketplace_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true;
 

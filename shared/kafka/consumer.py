@@ -7,6 +7,7 @@ back to the broker (seek) only where that lasts too long or the partitions are t
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
@@ -16,6 +17,7 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka.message import KafkaAckableMessage
 
 from shared import metrics
 from shared.inbox import BackOff, RawRecord
@@ -29,6 +31,7 @@ PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0
 START_PAUSE_MOST: Final = 5.0
 
+_faststream_log = logging.getLogger("faststream")
 Process = Callable[[Sequence[RawRecord]], Awaitable[None]]
 
 
@@ -89,9 +92,12 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         broker = KafkaBroker(
             self._bootstrap,
             client_id=f"ordertrail-{self._group}",
+            parser=self._unparsed,
             decoder=_undecoded,
             apply_types=False,
-            logger=None,
+            # its own start-up chatter is below; what it has to say of failures comes through our log
+            logger=_faststream_log,
+            log_level=logging.DEBUG,
             graceful_timeout=15.0,
             allow_auto_create_topics=False,
         )
@@ -116,8 +122,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self._subscriber = subscriber
         return broker
 
-    async def _consume(self, message: KafkaMessage) -> None:
-        records = [self._raw(r) for r in _records(message)]
+    async def _consume(self, batch: Sequence[ConsumerRecord[Any, Any]]) -> None:
+        records = [self._raw(r) for r in batch]
         deadline = time.monotonic() + HOLD_SECONDS
         pause = PAUSE_FIRST
         async with self._busy:
@@ -126,14 +132,22 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
                     await self._process(records)
                     self.stalled = False
                     return
-                except BackOff as e:
+                except Exception as e:
+                    # Not only BackOff: whatever else went wrong must not turn into redelivery without a pause.
                     self.stalled = True
-                    metrics.CONSUMER_ERRORS.labels("back_off").inc()
-                    log.warning("consumer.back_off", records=len(records), error=str(e), pause_s=pause)
+                    metrics.CONSUMER_ERRORS.labels(type(e).__name__).inc()
+                    level = log.warning if isinstance(e, BackOff) else log.exception
+                    level("consumer.back_off", records=len(records), error=str(e), pause_s=pause)
                     if self._revoking or self._stop.requested or time.monotonic() > deadline:
                         raise
                     await self._stop.wait(pause)
                     pause = min(pause * 2, PAUSE_MOST)
+
+    async def _unparsed(self, batch: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
+        # FastStream's own parser decodes every header, so that one that is not UTF-8 would fail the whole batch.
+        return KafkaAckableMessage(
+            body=b"", raw_message=batch, consumer=self._subscriber.consumer, message_id="", headers={}, batch_headers=[]
+        )
 
     def _raw(self, r: ConsumerRecord[Any, Any]) -> RawRecord:
         return RawRecord(
@@ -183,11 +197,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             log.debug("consumer.lag_unknown", error=str(e))
 
 
-def _records(message: KafkaMessage) -> tuple[ConsumerRecord[Any, Any], ...]:
-    raw = message.raw_message
-    return raw if isinstance(raw, tuple) else (raw,)
-
-
-async def _undecoded(message: Any) -> Any:
+async def _undecoded(message: KafkaMessage) -> Any:
     # The records are read one by one later: a decoder that fails would take the whole batch with it.
-    return message.body
+    return message.raw_message

@@ -172,13 +172,9 @@ class Database:
         pool = self._pool
         if pool is None:
             raise RuntimeError(f"the database {self._name} is not open")
-        try:
-            conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
-        except TimeoutError:
-            raise Unavailable("database_busy", "All database connections are in use. Try again in a moment.") from None
+        conn = await _begun(pool, begin)
         try:
             tx = Transaction(conn, marketplace_id)
-            await conn.execute(begin)
             try:
                 yield tx
             except BaseException:
@@ -188,6 +184,24 @@ class Database:
         finally:
             await asyncio.shield(pool.release(conn))
         tx.committed()
+
+
+async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
+    """A connection on which `begin` was executed. One that the server hung up on while it idled is replaced once."""
+    for attempt in (1, 2):
+        try:
+            conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+        except TimeoutError:
+            raise Unavailable("database_busy", "All database connections are in use. Try again in a moment.") from None
+        try:
+            await conn.execute(begin)
+            return conn
+        except BaseException as e:
+            conn.terminate()
+            await asyncio.shield(pool.release(conn))
+            if attempt == 2 or not isinstance(e, asyncpg.PostgresConnectionError | asyncpg.InterfaceError | OSError):
+                raise
+    raise AssertionError("unreachable")
 
 
 async def _rollback(conn: PoolConnectionProxy) -> None:
