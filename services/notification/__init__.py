@@ -1,0 +1,1 @@
+"""The notification service: who is told of what, in which words, over which channel, and whether it arrived."""

@@ -1,0 +1,1 @@
+"""The ways a notification reaches a person: e-mail and the in-app feed."""
