@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
+from deploy.embedded.mailbox import Mailbox
 from deploy.embedded.process import free_port as find_free_port
 from tests.stack import Databases, Stack, StackDatabase, chosen_kind, describe, fresh_topics, running_stack
 
@@ -72,3 +73,10 @@ async def module_topic_prefix(stack: Stack) -> AsyncIterator[str]:
 def free_port() -> Callable[[], int]:
     """`free_port()` gives a TCP port of 127.0.0.1 that nobody uses."""
     return find_free_port
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A real SMTP server that keeps what it gets: `smtp_port`, `store.wait_for(...)`, `behave(...)`."""
+    with Mailbox() as running:
+        yield running

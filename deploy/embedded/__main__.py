@@ -47,7 +47,7 @@ def run_pair(asked: argparse.Namespace, watched: list[int]) -> None:
     postgres = PostgresServer(asked.state / "postgres", asked.postgres_port or free_port())
     kafka = KafkaServer(
         asked.state / "kafka", asked.kafka_port or free_port(), asked.controller_port or free_port(),
-        report=lambda line: print(line, file=sys.stderr),  # noqa: T201
+        report=lambda line: print(line, file=sys.stderr),
     )  # fmt: skip
     running: list[Running] = []
     try:

@@ -23,7 +23,7 @@ from deploy.embedded.jars import Report, class_path
 from deploy.embedded.java import find_java
 from deploy.embedded.process import Command, plain_environment
 
-PROPERTIES = Path(__file__).with_name("server.properties")
+PROPERTIES = Path(__file__).parents[1] / "kafka" / "server.properties"
 JVM_FLAGS = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
              "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true")  # fmt: skip
 FORMAT_TIMEOUT_SECONDS = 60

@@ -25,24 +25,7 @@ from deploy.embedded.process import Command, plain_environment
 SUPERUSER = "postgres"
 UNPRIVILEGED = "nobody"
 INITDB_TIMEOUT_SECONDS = 120
-SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "max_connections": "300",
-    "shared_buffers": "64MB",
-    "work_mem": "8MB",
-    "maintenance_work_mem": "64MB",
-    "max_wal_size": "512MB",
-    "wal_compression": "on",
-    "jit": "off",
-    "max_parallel_workers_per_gather": "0",
-    "autovacuum_naptime": "15s",
-    "log_min_messages": "warning",
-    "log_checkpoints": "off",
-    "log_line_prefix": "%m [%p] %u@%d ",
-    "log_parameter_max_length_on_error": "0",
-    "timezone": "UTC",
-}
+CONFIG = Path(__file__).parents[1] / "postgres" / "postgresql.conf"
 
 
 class PostgresServer:
@@ -56,7 +39,13 @@ class PostgresServer:
     def __init__(self, directory: Path, port: int, *, settings: dict[str, str] | None = None) -> None:
         self.directory = directory.absolute()
         self.port = port
-        self.settings = {**SETTINGS, **(settings or {}), "port": str(port)}
+        self.settings = {
+            "config_file": str(CONFIG),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "port": str(port),
+            **(settings or {}),
+        }
         self.data = self.directory / "data"
         self._password_file = self.directory / "superuser-password"
         self._bin = _programs()
@@ -64,7 +53,13 @@ class PostgresServer:
 
     def url(self, database: str = "postgres") -> str:
         """The superuser's connection URL; `prepare` must have run."""
-        password = self._password_file.read_text().strip()
+        try:
+            password = self._password_file.read_text().strip()
+        except FileNotFoundError:
+            raise SetupError(
+                f"{self._password_file} is missing, so nobody can sign in to the data beside it",
+                "run `make clean` to start anew (this deletes the data), or put the file back",
+            ) from None
         return f"postgresql://{SUPERUSER}:{quote(password)}@127.0.0.1:{self.port}/{quote(database)}"
 
     def prepare(self) -> None:
@@ -128,7 +123,7 @@ class PostgresServer:
         if not self._account:
             return Command(argv, env)
         uid, gid = self._account.pw_uid, self._account.pw_gid
-        closed = _first_closed_to(uid, gid, [self._bin, self.directory])
+        closed = _first_closed_to(uid, gid, [self._bin, self.directory, CONFIG.parent])
         if closed is None:
             return Command(argv, env, uid=uid, gid=gid, cwd=Path("/"))
         return Command([*_through_closed_directories(closed, uid, gid), *argv], env, cwd=Path("/"))

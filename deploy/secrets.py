@@ -1,0 +1,111 @@
+"""The installation's secrets: random, made once, files that only their reader may read.
+
+`SERVICE_KEYS` says what each service needs besides its database addresses. Containers make them with
+`python -m deploy.secrets DIRECTORY`; there each service has a user of its own, and its folder belongs to that group.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from deploy.embedded.errors import explained
+from shared.postgres.migrate import SCHEMAS, app_role, worker_role
+
+# file name (lower-case name of the setting's environment variable) by service; 32 random bytes, base64url
+SERVICE_KEYS: Mapping[str, tuple[str, ...]] = {}
+KEY_BYTES = 32
+PASSWORD_BYTES = 24
+DATABASE = "ordertrail"
+
+
+class Secrets:
+    """The secrets below `directory`: roles/<role>, <service>/<setting>, demo/password.
+
+    `groups` maps a folder's name to the group that may read it; without it only the owner may read anything.
+    """
+
+    def __init__(self, directory: Path, groups: Mapping[str, int] | None = None) -> None:
+        self.directory = directory
+        self._groups = groups or {}
+
+    def ensure(self) -> None:
+        """Make what is missing, keep what is there. Raises SetupError where the disk refuses."""
+        with explained(self.directory):
+            self.directory.mkdir(parents=True, exist_ok=True, mode=0o711 if self._groups else 0o700)
+            for role in self._roles():
+                self.keep("roles", role, secrets.token_urlsafe(PASSWORD_BYTES))
+            for service, names in SERVICE_KEYS.items():
+                for name in names:
+                    self.keep(service, name, secrets.token_urlsafe(KEY_BYTES))
+            self.keep("demo", "password", secrets.token_urlsafe(9))
+
+    def keep(self, folder: str, name: str, value: str) -> None:
+        """Write a secret unless it exists."""
+        if not (self.directory / folder / name).exists():
+            self.write(folder, name, value)
+
+    def write(self, folder: str, name: str, value: str) -> None:
+        """Write a secret in one step, under its final mode and group."""
+        group = self._groups.get(folder)
+        place = self.directory / folder
+        place.mkdir(exist_ok=True, mode=0o700)
+        temporary = place / f".{name}.{os.getpid()}"
+        temporary.unlink(missing_ok=True)
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(value)
+        if group is not None:
+            os.chown(place, -1, group)
+            place.chmod(0o750)
+            os.chown(temporary, -1, group)
+            temporary.chmod(0o440)
+        os.replace(temporary, place / name)
+
+    def read(self, folder: str, name: str) -> str:
+        return (self.directory / folder / name).read_text().strip()
+
+    def write_database_urls(self, address: str, database: str = DATABASE) -> None:
+        """Give each service the addresses of its two roles; `address` is host:port, optionally with ?options."""
+        host, _, options = address.partition("?")
+        for service in SCHEMAS:
+            for role, setting in ((app_role(service), "database_url"), (worker_role(service), "worker_database_url")):
+                url = f"postgresql://{role}:{quote(self.read('roles', role))}@{host}/{database}"
+                self.write(service, f"ordertrail_{setting}", f"{url}?{options}" if options else url)
+
+    def write_role_passwords(self, folder: str) -> None:
+        """Copies for whoever makes the roles, each named like its environment variable."""
+        for role, password in self.role_passwords().items():
+            self.write(folder, f"ordertrail_db_password_{role.removeprefix('ordertrail_')}", password)
+
+    def role_passwords(self) -> dict[str, str]:
+        """Password by role name, as `shared.postgres.migrate.bootstrap` wants them."""
+        return {role: self.read("roles", role) for role in self._roles()}
+
+    @staticmethod
+    def _roles() -> list[str]:
+        return [role for service in SCHEMAS for role in (app_role(service), worker_role(service))]
+
+
+def main() -> None:
+    """Make all secrets of a container installation, the administrator's included."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.secrets", description=__doc__)
+    parser.add_argument("directory", type=Path)
+    parser.add_argument("--database", default="postgres:5432", help="host:port of PostgreSQL")
+    parser.add_argument("--group", action="append", default=[], metavar="FOLDER=GID", help="who may read a folder")
+    asked = parser.parse_args()
+    groups = {folder: int(gid) for folder, _, gid in (pair.partition("=") for pair in asked.group)}
+    made = Secrets(asked.directory, groups)
+    made.ensure()
+    made.keep("postgres", "password", secrets.token_urlsafe(PASSWORD_BYTES))
+    administrator = f"postgresql://postgres:{quote(made.read('postgres', 'password'))}@{asked.database}/{DATABASE}"
+    made.write("migrate", "ordertrail_admin_database_url", administrator)
+    made.write_role_passwords("migrate")
+    made.write_database_urls(asked.database)
+
+
+if __name__ == "__main__":
+    main()
