@@ -93,7 +93,7 @@ class Processor:
         for raw in records:
             try:
                 received = decode(raw.headers, raw.value)
-                if received.event.TOPIC != raw.topic:
+                if raw.topic != received.event.TOPIC:
                     raise ContractError(f"{received.event.TYPE} does not belong on the topic {raw.topic}")
                 if type(received.event) not in self.handlers:
                     continue

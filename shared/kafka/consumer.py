@@ -31,7 +31,9 @@ PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0
 START_PAUSE_MOST: Final = 5.0
 
-_faststream_log = logging.getLogger("faststream")
+# FastStream warns at every start that topics are not made automatically, which is as it should be
+_faststream_log = logging.getLogger("ordertrail.faststream")
+_faststream_log.setLevel(logging.ERROR)
 Process = Callable[[Sequence[RawRecord]], Awaitable[None]]
 
 

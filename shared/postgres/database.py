@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ ACQUIRE_SECONDS: Final = 5.0
 TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server closed between two of our messages
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
     asyncpg.OperatorInterventionError,
@@ -187,8 +188,9 @@ class Database:
 
 
 async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
-    """A connection on which `begin` was executed. One that the server hung up on while it idled is replaced once."""
-    for attempt in (1, 2):
+    """A connection on which `begin` was executed. Those that the server hung up on while they idled are replaced."""
+    tries = pool.get_size() + 1
+    for attempt in range(1, tries + 1):
         try:
             conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
         except TimeoutError:
@@ -197,9 +199,9 @@ async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
             await conn.execute(begin)
             return conn
         except BaseException as e:
-            conn.terminate()
+            _terminate(conn)
             await asyncio.shield(pool.release(conn))
-            if attempt == 2 or not isinstance(e, asyncpg.PostgresConnectionError | asyncpg.InterfaceError | OSError):
+            if attempt == tries or not isinstance(e, TRANSIENT):
                 raise
     raise AssertionError("unreachable")
 
@@ -209,6 +211,12 @@ async def _rollback(conn: PoolConnectionProxy) -> None:
     try:
         await asyncio.wait_for(conn.execute("ROLLBACK"), 5)
     except Exception:
+        _terminate(conn)
+
+
+def _terminate(conn: PoolConnectionProxy) -> None:
+    # The pool takes a connection back by itself when the server hangs up; there is then nothing to terminate.
+    with suppress(asyncpg.InterfaceError):
         conn.terminate()
 
 

@@ -23,7 +23,8 @@ from tests.stack import Stack, StackDatabase
 logs.setup("tests", "tests", "warning")
 
 EFFECT = """
-CREATE TABLE IF NOT EXISTS reporting.effect (n bigint GENERATED ALWAYS AS IDENTITY, event_id uuid, key text, sequence int);
+CREATE TABLE IF NOT EXISTS reporting.effect
+    (n bigint GENERATED ALWAYS AS IDENTITY, event_id uuid, key text, sequence int);
 GRANT SELECT, INSERT ON reporting.effect TO ordertrail_reporting_worker;
 """
 

@@ -170,7 +170,8 @@ async def test_only_one_relay_is_active_and_another_takes_over(world: World) -> 
         await first.enter_async_context(running(world.producer(), roles={"relay"}))
         standby = await stack.enter_async_context(running(world.producer(), roles={"relay"}))
         await stack.enter_async_context(running(world.consumer(), roles={"consumer"}))
-        locks = "pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        here = "(SELECT oid FROM pg_database WHERE datname = current_database())"
+        locks = f"pg_locks WHERE locktype = 'advisory' AND granted AND database = {here}"
         await until(lambda: _is(world, locks, 1))
         await first.aclose()
         await emit(standby, life(snapshot(), 0))
@@ -196,7 +197,8 @@ async def _is(world: World, table: str, rows: int) -> bool:
 
 async def _hang_up(admin: asyncpg.Connection) -> None:
     await admin.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename LIKE '%_worker'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename LIKE '%_worker'"
     )
 
 
