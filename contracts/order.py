@@ -299,9 +299,9 @@ class Change(Part):
 
     action: str
     label: str
-    from_status: str | None
+    from_status: str | None = None
     to_status: str
-    from_phase: Phase | None
+    from_phase: Phase | None = None
     to_phase: Phase
     actor: Actor
     reason: str | None = None
