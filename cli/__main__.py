@@ -14,8 +14,8 @@ import typer
 COMMANDS: Mapping[str, str] = {
     "up": "cli.stack",
     "down": "cli.stack",
-    "status": "cli.stack",
-    "logs": "cli.stack",
+    "status": "cli.watch",
+    "logs": "cli.watch",
     "clean": "cli.stack",
     "doctor": "cli.doctor",
 }

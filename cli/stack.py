@@ -1,4 +1,4 @@
-"""Commands that run the local installation: up, down, status, logs, clean."""
+"""Commands that run the local installation: up, down, clean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,12 +20,9 @@ from deploy.embedded.installation import ROOT, SERVICE_PORTS, Installation, writ
 from deploy.embedded.process import last_line
 from deploy.embedded.status import (
     ALREADY_SUPERVISED,
-    ProgramStatus,
     Status,
     left_behind,
-    memory_bytes,
     read_status,
-    since,
     stop_left_behind,
 )
 
@@ -40,12 +36,13 @@ PEOPLE = ("operator", "seller", "buyer")
 
 
 def register(app: typer.Typer) -> None:
-    for command in (up, down, status, logs, clean):
+    for command in (up, down, clean):
         app.command()(command)
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def one_line_errors() -> Iterator[None]:
+    """What is wrong with the machine is told in one line, and the command ends with 1."""
     try:
         yield
     except SetupError as error:
@@ -55,7 +52,7 @@ def _one_line_errors() -> Iterator[None]:
 
 def up() -> None:
     """Start everything, wait until it is ready, print addresses and sign-ins."""
-    with _one_line_errors():
+    with one_line_errors():
         installation = Installation.current()
         installation.make_directories()
         found = read_status(installation.run)
@@ -162,7 +159,7 @@ def _print_addresses(installation: Installation) -> None:
 
 def down() -> None:
     """Stop everything; the data stays."""
-    with _one_line_errors():
+    with one_line_errors():
         _stop(Installation.current())
 
 
@@ -181,97 +178,9 @@ def _stop(installation: Installation) -> None:
         typer.echo("Ordertrail is not running.")
 
 
-def status() -> None:
-    """What runs, since when, how often restarted, how much memory. Exit code 0 when everything is ready."""
-    with _one_line_errors():
-        installation = Installation.current()
-        found = read_status(installation.run)
-        if not found.alive:
-            typer.echo(f"Ordertrail is not running.{f' Last start: {found.error}' if found.error else ''}")
-            strays = left_behind(found)
-            if strays:
-                typer.echo(f"{len(strays)} programs run without their supervisor: `make up` or `make down` ends them.")
-            raise typer.Exit(3)
-        typer.echo(f"{'program':<14}{'state':<10}{'port':>6}{'process':>9}{'up':>6}{'restarts':>10}{'memory':>9}")
-        total = _print_programs(found)
-        typer.echo(f"\n{found.phase}; {total / 2**20:.0f} MB in all (shared pages counted once)")
-        if found.phase != "ready" or any(one.state != "ready" for one in found.programs.values()):
-            raise typer.Exit(1)
-
-
-def _print_programs(found: Status) -> int:
-    supervisor = ProgramStatus("ready", found.supervisor)
-    total = 0
-    for name, one in {**found.programs, "supervisor": supervisor}.items():
-        process = one.pid.process() if one.pid else None
-        memory = memory_bytes(process, children=name != "supervisor") if process else 0
-        total += memory
-        typer.echo(
-            f"{name:<14}{one.state:<10}{one.port or '':>6}{one.pid.number if one.pid else '':>9}"
-            f"{since(one.pid) if one.pid else '':>6}{one.restarts:>10}{memory / 2**20:>6.0f} MB"
-            + (f"  last ended with {one.last_exit}" if one.last_exit else "")
-        )
-    return total
-
-
-def logs(
-    names: Annotated[list[str] | None, typer.Argument(help="programs; all when none is given")] = None,
-    lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=10_000, help="of the past, each")] = 20,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", "-f", help="go on until Ctrl-C")] = False,
-) -> None:
-    """The latest log lines of programs, each with its name before it."""
-    with _one_line_errors():
-        folder = Installation.current().logs
-        known = {path.stem: path for path in sorted(folder.glob("*.log"))}
-        unknown = sorted(set(names or ()) - set(known))
-        if unknown or not known:
-            raise SetupError(
-                f"no log of {', '.join(unknown)}" if unknown else f"no logs in {folder}",
-                f"there are: {', '.join(known)}" if known else "start with `make up`",
-            )
-        chosen = {name: known[name] for name in names} if names else known
-        width = max(len(name) for name in chosen)
-        places = {}
-        for name, path in chosen.items():
-            past, places[name] = tail(path, lines)
-            for line in past:
-                typer.echo(f"{name:<{width}} | {line}")
-        if follow:
-            _follow_logs(chosen, places, width)
-
-
-def tail(path: Path, lines: int) -> tuple[list[str], int]:
-    """The last `lines` lines (of the last TAIL_BYTES x lines), and the position after them."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        file.seek(max(0, end - TAIL_BYTES * max(1, lines)))
-        text = file.read(end - file.tell()).decode(errors="replace")
-    return (text.splitlines()[-lines:] if lines else []), end
-
-
-def _follow_logs(chosen: dict[str, Path], places: dict[str, int], width: int) -> None:
-    try:
-        while True:
-            for name, path in chosen.items():
-                size = path.stat().st_size
-                if size < places[name]:  # rotated
-                    places[name] = 0
-                if size > places[name]:
-                    with path.open("rb") as file:
-                        file.seek(places[name])
-                        text = file.read(size - places[name])
-                    complete = text.rfind(b"\n") + 1
-                    places[name] += complete
-                    for line in text[:complete].decode(errors="replace").splitlines():
-                        typer.echo(f"{name:<{width}} | {line}")
-            time.sleep(FOLLOW_SECONDS)
-    except KeyboardInterrupt:
-        return
-
-
 def clean(yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:
     """Stop everything and delete all data, logs and secrets of this installation."""
-    with _one_line_errors():
+    with one_line_errors():
         installation = Installation.current()
         if not installation.run.exists():
             typer.echo(f"There is nothing to delete: {installation.run} does not exist.")

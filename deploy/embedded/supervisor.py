@@ -130,7 +130,7 @@ class Supervisor:
         for name, port in wanted.items():
             if not port_is_free(port):
                 raise SetupError(
-                    f"port {port} ({name}) is in use{_by_whom(port)}",
+                    f"port {port} ({name}) is in use{by_whom(port)}",
                     f"stop that, or choose another: make up ORDERTRAIL_{name.upper()}_PORT=<port>",
                 )
 
@@ -242,7 +242,8 @@ class Supervisor:
         write_status(self._installation.run, self._status)
 
 
-def _by_whom(port: int) -> str:
+def by_whom(port: int) -> str:
+    """ " by NAME (process N)" for the program that listens on a port, or "" where it cannot be told."""
     try:
         for found in psutil.net_connections("tcp"):
             if found.status == psutil.CONN_LISTEN and found.pid and found.laddr and found.laddr[1] == port:
