@@ -45,6 +45,7 @@ class TokenIssuer:
         marketplace_id: UUID | None = None,
         organisation_id: UUID | None = None,
         person_id: UUID | None = None,
+        api_key_id: UUID | None = None,
         roles: Sequence[str] = ("buyer",),
         kind: str = "buyer",
         seconds: float = 900,
@@ -53,11 +54,16 @@ class TokenIssuer:
         without: Sequence[str] = (),
         **claims: Any,
     ) -> str:
-        """A signed access token. `kind` is the organisation's; `claims` replace any claim, `without` leaves some out."""
+        """A signed access token, of a person unless `api_key_id` is given; `kind` is the organisation's.
+
+        `claims` replace any other claim, `without` leaves some out.
+        """
         now = time.time()
         payload: dict[str, Any] = {
-            "iss": self.url, "aud": AUDIENCE, "sub": str(person_id or new_id()), "iat": int(now), "exp": now + seconds,
-            "jti": str(new_id()), "kind": "person", "mkt": str(marketplace_id or new_id()), "mkt_slug": "test",
+            "iss": self.url, "aud": AUDIENCE, "sub": str(api_key_id or person_id or new_id()),
+            "iat": int(now), "exp": now + seconds, "jti": str(new_id()),
+            "kind": "api_key" if api_key_id else "person",
+            "mkt": str(marketplace_id or new_id()), "mkt_slug": "test",
             "org": str(organisation_id or new_id()), "org_name": "Test Ltd", "org_kind": kind, "roles": list(roles),
             "name": "Pat Person", "email": "pat@test.example", "scopes": [],
         }  # fmt: skip

@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.errors import Problem
 from shared.process import Runtime
 from shared.web.body import StrictRoute
 from shared.web.docs import docs_routes
@@ -24,7 +23,6 @@ from shared.web.health import health_routes
 from shared.web.limits import RateLimit
 from shared.web.openapi import openapi_of
 from shared.web.principal import Principal
-from shared.web.problems import on_http, on_problem, on_validation
 from shared.web.settings import WebSettings
 from shared.web.tokens import Verifier, keys_at
 
@@ -61,9 +59,8 @@ def create_app(
         _add(app, router)
     app.router.routes.extend([*health_routes(runtime.readiness), *docs_routes(title)])
     _add_openapi(app, tuple(public))
-    app.add_exception_handler(Problem, on_problem)
-    app.add_exception_handler(RequestValidationError, on_validation)
-    app.add_exception_handler(HTTPException, on_http)
+    for refusal in (RequestValidationError, HTTPException):
+        app.add_exception_handler(refusal, _to_the_door)
     settings = runtime.settings
     app.add_middleware(
         Door,
@@ -94,6 +91,11 @@ def _add_openapi(app: FastAPI, public: tuple[str, ...]) -> None:
         return Response(orjson.dumps(openapi_of(app, public)), media_type="application/json")
 
     app.router.add_route("/openapi.json", document)
+
+
+async def _to_the_door(_: Request, error: Exception) -> Response:
+    # The framework would answer these itself; all problem documents are written in one place.
+    raise error
 
 
 async def principal(request: Request) -> Principal:

@@ -78,7 +78,7 @@ def _too_deep() -> Problem:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for item in level:
             if isinstance(item, dict):
@@ -177,10 +177,10 @@ async def read_body(
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 chunk: bytes = message.get("body", b"")
+                ex.body_read = not message.get("more_body")
                 if len(chunks) + len(chunk) > limit:
                     raise _too_large(limit)
-                if not message.get("more_body"):
-                    ex.body_read = True
+                if ex.body_read:
                     return bytes(chunks + chunk) if chunks else chunk
                 chunks += chunk
     except TimeoutError:

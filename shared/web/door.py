@@ -6,8 +6,10 @@ escapes the routes into a problem document, and writes the request's one log lin
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
@@ -15,7 +17,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import metrics
-from shared.errors import BadRequest, Problem, Unauthenticated
+from shared.errors import BadRequest, Unauthenticated
 from shared.logs import unit_of_work
 from shared.telemetry import span
 from shared.web.exchange import KEY, Exchange
@@ -26,8 +28,10 @@ from shared.web.tokens import Verifier
 
 OPERATIONS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 DOCS: Final = ("/docs", "/openapi.json")
-# Up to this much of a body that nobody wants is read and dropped by the server; beyond it the connection is closed.
-DRAINED_BYTES: Final = 65_536
+# So much of a body that nobody wants is read and dropped before the refusal, as long as it takes no longer: a client
+# that is still sending would otherwise find its connection reset and never read why. Beyond it the connection closes.
+DRAINED_BYTES: Final = 2_000_000
+DRAINED_SECONDS: Final = 1.0
 _SECURITY: Final[Sequence[tuple[bytes, bytes]]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -84,8 +88,6 @@ class Door:
                     line.add(route=route, status=ex.status)
                     if path in OPERATIONS and ex.status == 200:
                         line.drop()
-        except ClientDisconnect:
-            return
         except Exception:
             if ex is None or ex.started:
                 raise  # half an answer is out: only closing the connection tells the caller that it is not whole
@@ -102,15 +104,15 @@ class Door:
             await self._app(scope, receive, send)
         except ClientDisconnect:
             ex.line.add(outcome="disconnected")
-            raise
         except Exception as error:
-            problem = error if isinstance(error, Problem) else problem_of(error)
+            problem = problem_of(error)
             if problem is None or ex.started:
                 ex.line.add(exc_info=error)
                 raise
             ex.line.add(outcome="refused", code=problem.code, detail=problem.detail)
-            if problem is not error:
+            if problem.status >= 500 and problem is not error:
                 ex.line.add(error=f"{type(error).__name__}: {error}")
+            await _drain(receive, ex, headers)
             await problem_response(problem)(scope, receive, send)
 
     async def _identify(self, scope: Scope, ex: Exchange, headers: Mapping[bytes, bytes]) -> None:
@@ -154,7 +156,7 @@ class _Sending:
             own.extend(_SECURITY)
             own.extend(ex.headers)
             own.extend(h for h in (_POLICY, _NO_STORE) if h[0] not in names)
-            if not ex.body_read and _large_body(self._headers):
+            if not ex.body_read and _has_body(self._headers):
                 own.append((b"connection", b"close"))
         await self._send(message)
 
@@ -194,6 +196,20 @@ def _route(scope: Scope) -> str:
     return path
 
 
-def _large_body(headers: Mapping[bytes, bytes]) -> bool:
-    length = headers.get(b"content-length", b"0")
-    return b"transfer-encoding" in headers or not length.isdigit() or int(length) > DRAINED_BYTES
+def _has_body(headers: Mapping[bytes, bytes]) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+
+async def _drain(receive: Receive, ex: Exchange, headers: Mapping[bytes, bytes]) -> None:
+    # With Expect: 100-continue the client waits for our word and has sent nothing yet.
+    if ex.body_read or b"expect" in headers or not _has_body(headers):
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAINED_SECONDS):
+            dropped = 0
+            while dropped < DRAINED_BYTES:
+                message = await receive()
+                dropped += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    ex.body_read = True
+                    return

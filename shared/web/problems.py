@@ -9,12 +9,10 @@ import asyncpg
 import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 from starlette.responses import Response
 
-from shared.errors import BadRequest, Conflict, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
+from shared.errors import Conflict, NotFound, Problem, TooManyRequests, Unavailable, Unprocessable
 from shared.postgres.database import TRANSIENT
-from shared.web.exchange import exchange
 
 MEDIA_TYPE: Final = "application/problem+json"
 MAX_FIELD_ERRORS: Final = 50
@@ -28,9 +26,9 @@ _PLAIN: Final[Mapping[int, tuple[str, str]]] = {
 }
 
 
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+def problem_response(problem: Problem) -> Response:
     """The problem as an answer. 401, 429 and 503 get the header that says how to go on."""
-    extra = dict(headers or {})
+    extra = dict(problem.headers) if isinstance(problem, _Framework) else {}
     if problem.status == 401:
         extra.setdefault("www-authenticate", f'Bearer realm="ordertrail", error="{problem.code}"')
     if isinstance(problem, TooManyRequests | Unavailable):
@@ -69,6 +67,14 @@ def _field(error: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+class _Framework(Problem):
+    """A refusal of the framework's, with its headers (Allow)."""
+
+    def __init__(self, code: str, title: str, status: int, detail: str, headers: Mapping[str, str] | None) -> None:
+        super().__init__(code, title, status, detail)
+        self.headers = headers or {}
+
+
 def http_problem(error: HTTPException) -> Problem:
     """The framework's own refusals (no such route or method) in our words."""
     code, title = _PLAIN.get(error.status_code, ("refused", "Refused"))
@@ -76,14 +82,20 @@ def http_problem(error: HTTPException) -> Problem:
         404: "There is nothing at this address, or it is not yours to see.",
         405: "This address does not take that method; the Allow header lists those it takes.",
     }.get(error.status_code, str(error.detail)[:MAX_TEXT])
-    return Problem(code, title, error.status_code, detail)
+    return _Framework(code, title, error.status_code, detail, error.headers)
 
 
 def problem_of(error: Exception) -> Problem | None:
-    """What the caller is told of an error that is no Problem, or None where the fault is ours (500).
+    """What the caller is told of an error, or None where the fault is ours (500).
 
     Values that the database cannot store are 422; trouble on the way to it is 503 and may be sent again.
     """
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, RequestValidationError):
+        return validation_problem(error.errors())
+    if isinstance(error, HTTPException):
+        return http_problem(error)
     if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == "idempotency_pkey":
         return Conflict(
             "idempotency_in_flight",
@@ -96,25 +108,3 @@ def problem_of(error: Exception) -> Problem | None:
             "database_unavailable", "The database did not answer in time. Nothing is known to be lost: try again."
         )
     return None
-
-
-async def on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
-    exchange(request.scope).line.add(outcome="refused", code=error.code, detail=error.detail[:MAX_TEXT])
-    return problem_response(error)
-
-
-async def on_validation(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    return await on_problem(request, validation_problem(error.errors()))
-
-
-async def on_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    problem = http_problem(error)
-    exchange(request.scope).line.add(outcome="refused", code=problem.code)
-    return problem_response(problem, error.headers)
-
-
-def malformed(detail: str) -> BadRequest:
-    return BadRequest("malformed_request", detail)
