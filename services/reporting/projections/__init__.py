@@ -1,0 +1,1 @@
+"""How events become facts, and facts become figures."""

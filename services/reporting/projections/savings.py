@@ -1,0 +1,99 @@
+"""Savings of reuse: kg x factor x displacement x quantity, on goods that were received and not given back.
+
+loopfront page: completed orders, inside an organisation and between organisations, generate savings in its reports.
+The factors are a published, versioned table with their sources (factors.toml); a refund takes its part back.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from importlib.resources import files
+from typing import Any, ClassVar, Final
+
+from contracts.order import Line, OrderSnapshot
+
+# Lifecycles of reused goods. Elsewhere goods are new, and moving them saves nothing.
+REUSE_LIFECYCLES: Final = frozenset({"loopfront"})
+GRAMS: Final = Decimal(1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """kg CO2e per kg, how much new material a reused kg stands for, and where the figure is from."""
+
+    co2e: Decimal
+    displacement: Decimal
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class FactorTable:
+    version: str
+    materials: Mapping[str, Factor]
+    sources: Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What the received goods of an order weigh, what emissions they stand for, and what they were traded for."""
+
+    grams: int
+    co2e_grams: int
+    value_minor: int
+    factors: str
+    NONE: ClassVar[Saving]
+
+
+Saving.NONE = Saving(0, 0, 0, "")
+
+
+def read_table(text: str) -> FactorTable:
+    """Parse a factor table. Raises ValueError for a factor without source or outside 0..1000 (displacement 0..1)."""
+    raw: dict[str, Any] = tomllib.loads(text)
+    materials: dict[str, Factor] = {}
+    for name, entry in raw["material"].items():
+        factor = Factor(Decimal(entry["co2e"]), Decimal(entry["displacement"]), entry["source"])
+        if factor.source not in raw["source"]:
+            raise ValueError(f"material {name}: its source {factor.source!r} is not in the table")
+        if not (0 < factor.co2e <= 1_000 and 0 < factor.displacement <= 1):
+            raise ValueError(f"material {name}: co2e takes 0 to 1000 and displacement 0 to 1")
+        materials[name] = factor
+    return FactorTable(raw["version"], materials, raw["source"])
+
+
+TABLE: Final = read_table(files(__package__).joinpath("factors.toml").read_text(encoding="utf-8"))
+
+
+def saving(order: OrderSnapshot, table: FactorTable = TABLE) -> Saving:
+    """The saving of a completed order; Saving.NONE where nothing in it is reused goods of known weight."""
+    if order.lifecycle.name not in REUSE_LIFECYCLES or order.money == "refunded":
+        return Saving.NONE
+    grams = co2e = value = Decimal(0)
+    for line in order.lines:
+        kept = _kept(line)
+        if line.kg_per_unit is None or not kept:
+            continue
+        kg = line.kg_per_unit * line.received * kept
+        grams += kg * GRAMS
+        factor = table.materials.get((line.material or "").strip().lower())
+        if factor is not None:
+            co2e += kg * factor.co2e * factor.displacement * GRAMS
+        value += line.total.minor * kept
+    whole = _whole(grams)
+    return Saving(whole, _whole(co2e), _whole(value), table.version) if whole else Saving.NONE
+
+
+def _kept(line: Line) -> Decimal:
+    """The share of what was received that stays: what was returned or paid back is not counted, nor twice."""
+    if line.received <= 0:
+        return Decimal(0)
+    returned = line.returned / line.received
+    refunded = Decimal(line.refunded.minor) / line.total.minor if line.total.minor > 0 else Decimal(0)
+    return max(Decimal(0), 1 - max(returned, refunded))
+
+
+def _whole(value: Decimal) -> int:
+    return int(value.quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
