@@ -14,11 +14,10 @@ from contracts.messaging import MessagePosted
 from contracts.order import Actor, Line, OrderDisputed, OrderEvent, OrderRefunded, OrderSnapshot, Party, Side
 from contracts.webhook import EndpointDisabled
 from services.notification.telling.occasions import Occasion, occasion
+from services.notification.telling.plain import plain
 
 Facts = Mapping[str, Any]
 
-# Free text that people wrote is shown shortened; the order page has all of it.
-MOST_TEXT: Final = 300
 MOST_NAME: Final = 120
 
 
@@ -118,11 +117,11 @@ def _of_order(event_id: UUID, event: OrderEvent, traceparent: str) -> Cause | No
 
 def _of_message(event_id: UUID, event: MessagePosted, traceparent: str) -> Cause:
     facts = {
-        "number": event.order_number,
+        "number": plain(event.order_number, MOST_NAME),
         **_actor_facts(event.sender),
         "sender_side": event.sender_side,
         "for_side": event.on_behalf_of,
-        "preview": _short(event.preview),
+        "preview": plain(event.preview),
         "attachments": event.attachment_count,
     }
     return Cause(
@@ -156,9 +155,9 @@ def _of_endpoint(event_id: UUID, event: EndpointDisabled, traceparent: str) -> C
         occurred_at=event.at,
         audience=frozenset(("buyer", "seller", "operator")),
         facts={
-            "host": _short(host, MOST_NAME),
+            "host": plain(host, MOST_NAME),
             "reason_code": event.reason,
-            "reason": _short(event.detail),
+            "reason": plain(event.detail),
             "endpoint_id": str(event.endpoint_id),
         },
         organisation_id=event.organisation_id,
@@ -169,15 +168,15 @@ def _of_endpoint(event_id: UUID, event: EndpointDisabled, traceparent: str) -> C
 def _order_facts(event: OrderEvent) -> Facts:
     order, change = event.order, event.change
     facts: dict[str, Any] = {
-        "number": order.number,
+        "number": plain(order.number, MOST_NAME),
         "lifecycle": order.lifecycle.name,
-        "status": order.status_label,
+        "status": plain(order.status_label, MOST_NAME),
         "phase": order.phase,
         **_actor_facts(change.actor),
-        "action": _short(change.label, MOST_NAME),
-        "reason": _short(change.reason or ""),
+        "action": plain(change.label, MOST_NAME),
+        "reason": plain(change.reason),
         "buyer": _party_name(order.buyer),
-        "buyer_person": _short(order.buyer.person_name or order.customer.name, MOST_NAME),
+        "buyer_person": plain(order.buyer.person_name or order.customer.name, MOST_NAME),
         "seller": _party_name(order.seller),
         "total": order.totals.total.model_dump(),
         "first_item": _item(order.lines[0]) if order.lines else None,
@@ -188,25 +187,25 @@ def _order_facts(event: OrderEvent) -> Facts:
     facts |= _parcel_facts(order) | _issue_facts(event) | _deadline_facts(event)
     if isinstance(event, OrderRefunded):
         facts["amount"] = event.refund.amount.model_dump()
-        facts["reason"] = _short(event.refund.reason or change.reason or "")
+        facts["reason"] = plain(event.refund.reason or change.reason)
     return facts
 
 
 def _actor_facts(actor: Actor) -> dict[str, Any]:
     return {
-        "actor": _short(actor.name, MOST_NAME),
-        "actor_for": _short(actor.on_behalf_of_name or "", MOST_NAME) if actor.on_behalf_of else "",
+        "actor": plain(actor.name, MOST_NAME),
+        "actor_for": plain(actor.on_behalf_of_name, MOST_NAME) if actor.on_behalf_of else "",
         "automatic": actor.kind in ("clock", "service"),
     }
 
 
 def _party_name(party: Party) -> str:
-    return _short(party.name, MOST_NAME)
+    return plain(party.name, MOST_NAME)
 
 
 def _item(line: Line) -> dict[str, Any]:
     return {
-        "name": _short(line.name, MOST_NAME),
+        "name": plain(line.name, MOST_NAME),
         "quantity": str(line.ordered.normalize().__format__("f")),
         "unit": line.unit_code,
     }
@@ -217,8 +216,8 @@ def _parcel_facts(order: OrderSnapshot) -> dict[str, Any]:
         return {}
     parcel = order.parcels[-1]
     return {
-        "carrier": _short(parcel.carrier or "", MOST_NAME),
-        "tracking_number": _short(parcel.tracking_number or "", MOST_NAME),
+        "carrier": plain(parcel.carrier, MOST_NAME),
+        "tracking_number": plain(parcel.tracking_number, MOST_NAME),
         "tracking_url": _web_address(parcel.tracking_url),
     }
 
@@ -229,8 +228,8 @@ def _issue_facts(event: OrderEvent) -> dict[str, Any]:
     issue = event.issue
     return {
         "issue": issue.kind,
-        "issue_code": _short(issue.reason_code or "", MOST_NAME),
-        "reason": _short((issue.note if issue.state == "open" else issue.resolution) or event.change.reason or ""),
+        "issue_code": plain(issue.reason_code, MOST_NAME),
+        "reason": plain((issue.note if issue.state == "open" else issue.resolution) or event.change.reason),
         "evidence_due_at": issue.evidence_due_at.isoformat() if issue.evidence_due_at else None,
     }
 
@@ -251,7 +250,3 @@ def _web_address(url: str | None) -> str | None:
     except ValueError:
         return None
     return url if parts.scheme in ("http", "https") and parts.netloc else None
-
-
-def _short(text: str, most: int = MOST_TEXT) -> str:
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"

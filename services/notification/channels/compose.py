@@ -1,0 +1,156 @@
+"""Composing a mail out of a claimed delivery: texts, facts, the confirmation's document, a digest's entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from contracts.order import OrderSnapshot, Side
+from services.notification.channels import document
+from services.notification.channels.mail import Entry, Fact, Link, Mail
+from services.notification.channels.texts import N_, Text
+from services.notification.channels.wording import text
+from services.notification.channels.words import Words
+from services.notification.telling.occasions import Occasion
+from services.notification.telling.plain import plain
+
+PRODUCT: Final = "Ordertrail"
+MOST_ENTRIES: Final = 40
+
+CATEGORY_NAMES: Final[Mapping[str, str]] = {
+    "order_confirmation": N_("Order confirmations"),
+    "security": N_("Security"),
+    "approvals": N_("Approvals"),
+    "order_progress": N_("Progress of orders"),
+    "order_canceled": N_("Canceled and declined orders"),
+    "team_orders": N_("Orders of your colleagues"),
+    "issues": N_("Issues and disputes"),
+    "refunds": N_("Refunds"),
+    "messages": N_("Messages"),
+    "reminders": N_("Reminders"),
+    "integrations": N_("Webhooks"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notification as its texts need it."""
+
+    kind: Occasion
+    side: Side
+    facts: Mapping[str, Any]
+    order_id: UUID | None
+    occurred_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What is the same in every mail to a person: their words, the marketplace, the addresses of our pages."""
+
+    words: Words
+    marketplace: str
+    organisation: str
+    console_url: str
+    category: str
+    unsubscribe_url: str | None = None
+
+    def page(self, told: Told) -> Link:
+        """Where the reader goes next."""
+        base = self.console_url.rstrip("/")
+        if told.order_id is not None:
+            if told.kind is Occasion.MESSAGE:
+                return Link(self.words.text(N_("View messages")), f"{base}/orders/{told.order_id}#messages")
+            return Link(self.words.text(N_("View order")), f"{base}/orders/{told.order_id}")
+        return Link(self.words.text(N_("View webhooks")), f"{base}/webhooks")
+
+    @property
+    def settings_url(self) -> str:
+        return f"{self.console_url.rstrip('/')}/settings/notifications"
+
+    def because(self) -> str:
+        values = {
+            "organisation": plain(self.organisation),
+            "category": self.words.text(CATEGORY_NAMES[self.category]),
+        }
+        return self.words.fill(N_("You get this e-mail as a member of %(organisation)s (%(category)s)."), values)
+
+
+def single(frame: Frame, told: Told, event: Mapping[str, Any] | None) -> Mail:
+    """The mail of one notification. With `event` (an order event's JSON) it is a confirmation with the whole order."""
+    words = frame.words
+    said = text(told.kind, told.side, told.facts, words)
+    is_message = told.kind is Occasion.MESSAGE
+    number = str(told.facts.get("number") or "")
+    parts: dict[str, Any] = {"facts": _facts(told, words)}
+    if event is not None:
+        order = OrderSnapshot.model_validate_json(orjson.dumps(event["order"]))
+        parts = {
+            "facts": document.facts(order, told.side, words),
+            "items": document.items(order, words),
+            "more_items": document.more_items(order, words),
+            "sums": document.sums(order, words),
+        }
+    return Mail(
+        subject=said.title,
+        marketplace=plain(frame.marketplace) or PRODUCT,
+        label=number,
+        heading=said.title,
+        lead=said.body,
+        quote=said.body if is_message else "",
+        hint=said.hint,
+        link=frame.page(told),
+        because=frame.because(),
+        settings_url=frame.settings_url,
+        unsubscribe_url=frame.unsubscribe_url,
+        **parts,
+    )
+
+
+def digest(frame: Frame, entries: Sequence[Told], total: int) -> Mail:
+    """One mail for several notifications of a category."""
+    words = frame.words
+    title = words.count(N_("%(count)s update for you"), N_("%(count)s updates for you"), total)
+    category = words.text(CATEGORY_NAMES[frame.category])
+    shown = entries[:MOST_ENTRIES]
+    hidden = total - len(shown)
+    more = words.count(N_("%(count)s more is in your inbox"), N_("%(count)s more are in your inbox"), hidden)
+    return Mail(
+        subject=f"{category}: {title}",
+        marketplace=plain(frame.marketplace) or PRODUCT,
+        label=category,
+        heading=title,
+        lead="",
+        hint="",
+        link=Link(words.text(N_("Open inbox")), f"{frame.console_url.rstrip('/')}/inbox"),
+        entries=tuple(_entry(frame, told) for told in shown),
+        more_entries=more if hidden > 0 else "",
+        because=frame.because(),
+        settings_url=frame.settings_url,
+        unsubscribe_url=frame.unsubscribe_url,
+    )
+
+
+def _entry(frame: Frame, told: Told) -> Entry:
+    said: Text = text(told.kind, told.side, told.facts, frame.words)
+    return Entry(said.title, said.body, frame.words.moment(told.occurred_at), frame.page(told).url)
+
+
+def _facts(told: Told, words: Words) -> tuple[Fact, ...]:
+    """The few facts under a short notice: what it is, between whom, and the parcel."""
+    given = told.facts
+    rows = [
+        Fact(words.text(N_("Status")), (given.get("status", ""),)),
+        Fact(words.text(N_("Buyer")), (given.get("buyer", ""),)),
+        Fact(words.text(N_("Seller")), (given.get("seller", ""),)),
+        Fact(words.text(N_("Total")), (words.money(given.get("total")),)),
+    ]
+    if told.kind in (Occasion.SHIPPED, Occasion.TRACKING):
+        parcel = " ".join(str(given[n]) for n in ("carrier", "tracking_number") if given.get(n))
+        url = given.get("tracking_url")
+        rows.append(Fact(words.text(N_("Parcel")), (parcel or (url or ""),), url))
+    return tuple(row for row in rows if row.value)

@@ -1,0 +1,114 @@
+"""The recipient's language: translated texts, and dates, amounts and quantities as they are written there."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.lists import format_list
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, format_decimal
+from babel.support import NullTranslations, Translations
+
+from services.notification.telling.timing import zone
+
+SOURCE_LANGUAGE: Final = "en"
+
+# UN/ECE Recommendation 20 codes that people meet on orders; the code itself is shown for all others.
+_UNITS: Final = {"KGM": "kg", "GRM": "g", "TNE": "t", "LTR": "l", "MTR": "m", "MTK": "m²", "MTQ": "m³", "HUR": "h"}
+_PIECES: Final = frozenset(("C62", "EA", "H87", "PCE"))
+
+
+@cache
+def languages() -> frozenset[str]:
+    """The languages there are texts in: English, and every folder of `locale`."""
+    folders = (f for f in files("services.notification").joinpath("locale").iterdir() if f.is_dir())
+    return frozenset({SOURCE_LANGUAGE, *(f.name for f in folders)})
+
+
+def language_for(wanted: str) -> str:
+    """The language to write in for somebody who asked for `wanted` ("nb-NO" is nb; unknown ones are English)."""
+    first = wanted.replace("_", "-").split("-")[0].lower()
+    # Norwegian is Bokmål unless somebody says Nynorsk
+    first = {"no": "nb"}.get(first, first)
+    return first if first in languages() else SOURCE_LANGUAGE
+
+
+@cache
+def _translations(language: str) -> NullTranslations:
+    if language == SOURCE_LANGUAGE:
+        return NullTranslations()
+    path = files("services.notification").joinpath("locale", language, "LC_MESSAGES", "messages.po")
+    catalog = read_po(io.BytesIO(path.read_bytes()), locale=language)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+class Words:
+    """Texts and formats of one language and time zone."""
+
+    def __init__(self, language: str, time_zone: str) -> None:
+        self.language = language_for(language)
+        self.locale = Locale.parse(self.language)
+        self.zone = zone(time_zone)
+        self._translations = _translations(self.language)
+
+    def text(self, msgid: str) -> str:
+        """The translation of a text; the text itself where there is none."""
+        return str(self._translations.gettext(msgid)) if msgid else ""
+
+    def count(self, singular: str, plural: str, n: int) -> str:
+        """The form for `n`, with %(count)s filled in."""
+        return str(self._translations.ngettext(singular, plural, n)) % {"count": self.number(n)}
+
+    @property
+    def translations(self) -> NullTranslations:
+        return self._translations
+
+    def number(self, value: Decimal | int) -> str:
+        return str(format_decimal(value, locale=self.locale))
+
+    def money(self, money: dict[str, str] | None) -> str:
+        """A contract's money: {"amount": "12.50", "currency": "EUR"}."""
+        if not money:
+            return ""
+        return str(format_currency(Decimal(money["amount"]), money["currency"], locale=self.locale))
+
+    def quantity(self, value: str | Decimal, unit_code: str) -> str:
+        """2, 2.5 kg, 3 XBX: pieces need no unit."""
+        text = str(format_decimal(Decimal(value), locale=self.locale, decimal_quantization=False))
+        return text if unit_code in _PIECES else f"{text} {_UNITS.get(unit_code, unit_code)}"
+
+    def day(self, value: date | str | None) -> str:
+        if not value:
+            return ""
+        return str(format_date(date.fromisoformat(value) if isinstance(value, str) else value, "full", self.locale))
+
+    def moment(self, value: datetime | str | None) -> str:
+        """A point in time in the recipient's zone, with the zone's name."""
+        if not value:
+            return ""
+        at = datetime.fromisoformat(value) if isinstance(value, str) else value
+        local = at.astimezone(self.zone)
+        day, time = format_date(local, "long", self.locale), format_time(local, "short", locale=self.locale)
+        return f"{day}, {time} {local.tzname() or ''}".rstrip()
+
+    def country(self, code: str | None) -> str:
+        """The name of a country in the reader's language; an unknown code as it is."""
+        return str(self.locale.territories.get(code, code)) if code else ""
+
+    def both(self, *parts: str) -> str:
+        return str(format_list([p for p in parts if p], locale=self.locale))
+
+    def fill(self, msgid: str, values: Any) -> str:
+        """The translation of `msgid` with its %(names)s filled in from a mapping."""
+        return self.text(msgid) % values if msgid else ""
