@@ -25,7 +25,7 @@ The aggregate (model.py); store dump() as jsonb, no other form of it is needed
     phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool
 
 Placing (placing.py)
-    place(placement: Placement, lifecycle, *, now, ids, numbers: Sequence[str], facts=Facts()) -> Placed
+    place(placement: Placement, lifecycle, actor, *, now, ids, numbers: Sequence[str], facts=Facts()) -> Placed
         numbers: one per order, seller_count(placement) of them. Raises BadOrder.
         decision.order is new; its first step has sequence 1; automatic transitions may add further steps.
     again(order, wish: PlaceAgain) -> SubmittedOrder to place for a reorder or replacement (resolve listings as usual;
@@ -52,5 +52,101 @@ Actions with the same name in every lifecycle that the service itself sends:
     chargeback {amount?, evidence_due_at?, note?}   service, operator: payment.settled kind chargeback
     add_note {text, audience?}                      people: audience "everyone" | "own_side"
 
+lifecycle.lenient: take the order even where stock is short (the channel has sold already); else refuse before placing.
+Give the same facts (settings, channel) to decide, fire and allowed_actions: they decide on timers too. Facts.available
+is the stock as if this order were not there. A reorder changes nothing on the order itself: no steps, one PlaceAgain.
+
 What a decision asks of the world is in decision.py (StockMove, UnitMove, Relocation, Saving, Released, PlaceAgain).
 """
+
+from services.order.workflow.actors import sides, visible
+from services.order.workflow.decide import allowed_actions, blocked_actions, decide, fire
+from services.order.workflow.decision import (
+    AllowedAction,
+    Decision,
+    PlaceAgain,
+    Placed,
+    Released,
+    Relocation,
+    Saving,
+    Shown,
+    Step,
+    StockMove,
+    UnitMove,
+)
+from services.order.workflow.display import is_overdue, phase_of, shown
+from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
+from services.order.workflow.findings import Finding
+from services.order.workflow.lifecycle import Lifecycle
+from services.order.workflow.loader import BUILTIN, LifecycleError, builtin, builtin_text, digest, lint, load_lifecycle
+from services.order.workflow.model import Ids, Order, dump, load
+from services.order.workflow.placing import again, place, seller_count
+from services.order.workflow.refusals import (
+    BadOrder,
+    BadParams,
+    GuardFailed,
+    NotAllowed,
+    NotVisible,
+    Refused,
+    UnknownAction,
+    WrongState,
+)
+from services.order.workflow.settings import setting_problems
+from services.order.workflow.snapshot import event_of, to_snapshot
+
+__all__ = [
+    "BUILTIN",
+    "CLOCK",
+    "SYSTEM",
+    "Actor",
+    "AllowedAction",
+    "BadOrder",
+    "BadParams",
+    "Channel",
+    "Decision",
+    "Facts",
+    "Finding",
+    "GuardFailed",
+    "Ids",
+    "Lifecycle",
+    "LifecycleError",
+    "LineFacts",
+    "NotAllowed",
+    "NotVisible",
+    "Order",
+    "PlaceAgain",
+    "Placed",
+    "Placement",
+    "Refused",
+    "Released",
+    "Relocation",
+    "Saving",
+    "Shown",
+    "Step",
+    "StockMove",
+    "UnitMove",
+    "UnknownAction",
+    "WrongState",
+    "again",
+    "allowed_actions",
+    "blocked_actions",
+    "builtin",
+    "builtin_text",
+    "decide",
+    "digest",
+    "dump",
+    "event_of",
+    "fire",
+    "is_overdue",
+    "lint",
+    "load",
+    "load_lifecycle",
+    "phase_of",
+    "place",
+    "seller_count",
+    "setting_problems",
+    "shown",
+    "sides",
+    "to_snapshot",
+    "visible",
+]

@@ -75,7 +75,7 @@ class Facts:
     """The world around the order at the time of the decision; each part may be left out where it does not matter.
 
     settings: the marketplace's, as text; they override the lifecycle's defaults.
-    available: free stock per listing, with this order's own reservation already taken off.
+    available: free stock per listing, as if this order were not there.
     free_units: per listing, the ids and codes of units that are free to be picked.
     documents: uploaded files by id that the action may attach.
     """

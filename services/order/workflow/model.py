@@ -33,6 +33,7 @@ from contracts.order import (
     StatusTime,
     Unit,
 )
+from services.order.workflow.proportion import share
 
 # Makes a fresh id; the only thing in here that is not a function of its arguments.
 Ids = Callable[[], UUID]
@@ -229,13 +230,6 @@ class Order(Part):
 def is_active(issue: Issue) -> bool:
     """An incident is over when it is closed (the seller's resolving only proposes it); others when settled at all."""
     return issue.state == "open" or (issue.kind == "incident" and issue.state == "resolved")
-
-
-def share(total: int, part: Decimal, whole: Decimal) -> int:
-    """`part/whole` of an amount, in minor units, rounded half to even; the whole of it gives exactly `total`."""
-    if part == whole:
-        return total
-    return int((total * part / whole).to_integral_value()) if whole else 0
 
 
 def dump(order: Order) -> dict[str, Any]:

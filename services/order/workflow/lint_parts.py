@@ -1,0 +1,147 @@
+"""The linter's checks of parameters, settings and delays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from services.order.workflow.lifecycle import Delay, Document, Param, Transition
+from services.order.workflow.locate import Path
+from services.order.workflow.tables import EFFECTS, GUARDS
+
+Problem = tuple[Path, str, str]
+
+# Read by the engine itself, whatever the effects: Change.reason, and where and when a jump leads.
+_ENGINE = {"reason": "text"}
+_JUMP = {"status": "state", "at": "moment", "external_status": "text"}
+
+
+def lint_params(document: Document) -> Iterator[Problem]:
+    """Parameters that are declared wrongly, or that no effect or guard of their transition reads."""
+    for i, t in enumerate(document.transition):
+        path: Path = ("transition", i, "params")
+        read = _read_by(t)
+        seen: set[str] = set()
+        for n, param in enumerate(t.params):
+            here: Path = (*path, n)
+            if param.name in seen:
+                yield here, f"{t.name} has two parameters named {param.name!r}", "keep one of them"
+            seen.add(param.name)
+            if param.name not in read:
+                known = ", ".join(sorted(read)) or "none"
+                yield (
+                    here,
+                    f"{t.name} has the parameter {param.name!r} that nothing reads",
+                    f"its effects read: {known}",
+                )
+            elif param.type != read[param.name]:
+                wanted = read[param.name]
+                yield (
+                    here,
+                    f"{t.name}: parameter {param.name!r} is of type {param.type}",
+                    f'its type must be "{wanted}"',
+                )
+            yield from _param(document, t, param, here)
+        yield from _needed(t, path)
+
+
+def _read_by(transition: Transition) -> dict[str, str]:
+    read = dict(_ENGINE)
+    if transition.jump:
+        read |= _JUMP
+    for call in transition.effects:
+        if call.name in EFFECTS:
+            read |= EFFECTS[call.name].reads
+    for call in transition.guards:
+        if call.name in GUARDS:
+            read |= GUARDS[call.name].reads
+    return read
+
+
+def _needed(transition: Transition, path: Path) -> Iterator[Problem]:
+    """Effects that cannot work without an answer: picking units, setting a day."""
+    declared = {p.name for p in transition.params if p.required}
+    for call in transition.effects:
+        spec = EFFECTS.get(call.name)
+        for name in sorted(spec.needs - declared) if spec else ():
+            wanted = spec.reads[name] if spec else ""
+            yield (
+                path,
+                f"{transition.name}: the effect {call.name} needs the parameter {name!r}",
+                f'add {{ name = "{name}", type = "{wanted}", required = true }}',
+            )
+
+
+def _param(document: Document, transition: Transition, param: Param, path: Path) -> Iterator[Problem]:
+    what = f"{transition.name}: parameter {param.name!r}"
+    if (param.type == "choice") != bool(param.choices):
+        yield (
+            path,
+            f"{what} is a choice without choices, or has choices and is none",
+            'write type = "choice", choices = ["a", "b"]',
+        )
+    if param.max is not None and param.type not in ("text", "images"):
+        yield path, f"{what} has a max", "only text (characters) and images (how many) have one"
+    if param.kinds and param.type != "issue":
+        yield path, f"{what} has kinds", "only issues have kinds"
+    if param.states and param.type != "state":
+        yield path, f"{what} has states", "only a state has states"
+    for name in param.states:
+        if name not in document.state:
+            yield path, f"{what} names the unknown state {name!r}", f"known: {', '.join(document.state)}"
+
+
+def lint_settings(document: Document) -> Iterator[Problem]:
+    """Settings with a default outside their own limits, and delays that read none or the wrong kind."""
+    for name, setting in document.setting.items():
+        if not isinstance(setting.default, bool) and not setting.min <= setting.default <= setting.max:
+            yield (
+                ("setting", name, "default"),
+                f"setting {name!r} has the default {setting.default}, outside {setting.min} to {setting.max}",
+                "move the default or the limits",
+            )
+    for i, t in enumerate(document.transition):
+        if t.after:
+            yield from _delay(document, t.after, ("transition", i, "after"), t.name)
+        for who in t.who:
+            if who.setting and not isinstance(_default(document, who.setting), bool):
+                yield (
+                    ("transition", i, "who"),
+                    f"{t.name}: {who.setting!r} is not an on/off setting",
+                    _settings(document, who.setting),
+                )
+        for call in (*t.guards, *(c for x in t.to for c in x.when)):
+            named = call.args.get("setting")
+            if isinstance(named, str) and named in document.setting and not isinstance(_default(document, named), bool):
+                yield (
+                    ("transition", i, "guards"),
+                    f"{t.name}: {named!r} is not an on/off setting",
+                    "use one with default = false",
+                )
+    for i, rule in enumerate(document.deadline):
+        yield from _delay(document, rule.due, ("deadline", i, "due"), rule.name)
+        if rule.overdue:
+            yield from _delay(document, rule.overdue, ("deadline", i, "overdue"), rule.name)
+
+
+def _default(document: Document, name: str) -> bool | int | None:
+    return document.setting[name].default if name in document.setting else None
+
+
+def _settings(document: Document, name: str) -> str:
+    close = get_close_matches(name, document.setting, 1)
+    return f"did you mean {close[0]!r}?" if close else f"settings: {', '.join(document.setting) or 'none'}"
+
+
+def _delay(document: Document, delay: Delay, path: Path, what: str) -> Iterator[Problem]:
+    given = [delay.hours is not None or delay.days is not None, delay.setting is not None]
+    if given.count(True) != 1:
+        yield path, f"{what} has no delay, or two", "give hours and days, or a setting"
+    if delay.setting is not None:
+        default = _default(document, delay.setting)
+        if default is None or isinstance(default, bool):
+            yield (
+                path,
+                f"{what} waits for {delay.setting!r}, which is no setting with a number",
+                _settings(document, delay.setting),
+            )
