@@ -1,6 +1,6 @@
 """HTTP for every service: one application factory, one way in, one form of refusal."""
 
-from shared.web.app import Caller, Run, create_app, operations_app, principal
+from shared.web.app import Caller, Run, create_app, operations_app
 from shared.web.body import Router, max_body
 from shared.web.etags import IfMatch, Precondition, etag, not_modified
 from shared.web.idempotency import Answer, Idempotent, Once
@@ -28,5 +28,4 @@ __all__ = [
     "max_body",
     "not_modified",
     "operations_app",
-    "principal",
 ]

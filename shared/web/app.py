@@ -98,7 +98,7 @@ async def _to_the_door(_: Request, error: Exception) -> Response:
     raise error
 
 
-async def principal(request: Request) -> Principal:
+async def caller_of(request: Request) -> Principal:
     """The caller. Only for paths that are not public."""
     found = exchange(request.scope).principal
     if found is None:
@@ -112,5 +112,5 @@ async def runtime_of(request: Request) -> Runtime:
     return runtime
 
 
-Caller = Annotated[Principal, Depends(principal)]
+Caller = Annotated[Principal, Depends(caller_of)]
 Run = Annotated[Runtime, Depends(runtime_of)]
