@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -89,6 +90,7 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
         sys.exit(_migrate(service))
     telemetry.setup(service.name)
     roles = set(ROLES) if role == "all" else {role}
+    tune_gc()
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_until_signalled(service, roles))
@@ -97,6 +99,17 @@ def run(service: Service, argv: Sequence[str] | None = None) -> None:
         sys.exit(f"{service.name}: {e}")
     finally:
         telemetry.shutdown()
+
+
+def tune_gc() -> None:
+    """What start-up made lives as long as the process, so the collector need not look at it again and again.
+
+    Batches make some ten thousand short-lived tuples each; the default threshold of 700 collects in the middle of
+    every batch, at a quarter of the relay's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from contracts.envelope import Event, encode, headers_to_json
+from contracts.envelope import Event, encode, pack_headers
 from shared.clock import Clock, utc_now
 from shared.ids import new_id
 from shared.postgres import Queries, Transaction
@@ -24,10 +24,10 @@ class OutboxRows:
     marketplace_ids: list[UUID]
     topics: list[str]
     keys: list[str]
-    headers: list[str]
+    headers: list[bytes]
     values: list[bytes]
 
-    def args(self) -> tuple[list[UUID], list[UUID], list[str], list[str], list[str], list[bytes]]:
+    def args(self) -> tuple[list[UUID], list[UUID], list[str], list[str], list[bytes], list[bytes]]:
         return self.event_ids, self.marketplace_ids, self.topics, self.keys, self.headers, self.values
 
 
@@ -74,6 +74,6 @@ class Outbox:
             [r.marketplace_id for r in records],
             [r.topic for r in records],
             [r.key for r in records],
-            [headers_to_json(r.headers) for r in records],
+            [pack_headers(r.headers) for r in records],
             [r.value for r in records],
         )

@@ -1,6 +1,6 @@
 -- name: insert_outbox
 INSERT INTO outbox (event_id, marketplace_id, topic, key, headers, value)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bytea[]);
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[]);
 
 -- name: next_rows
 -- Forgets what the broker acknowledged ($1) and reads on, leaving out what is under way ($2). Not "seq > last":

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
-from contracts.envelope import headers_from_json
+from contracts.envelope import unpack_headers
 from shared import metrics
 from shared.kafka import Producer, SendError
+from shared.kafka.producer import Outgoing, Sent
 from shared.logs import log
 from shared.postgres import Queries
 from shared.postgres.database import TRANSIENT, connect
@@ -88,23 +88,21 @@ class Relay:
                 rows = await conn.fetch(_q.next_rows, acknowledged, acknowledged, self._batch)
                 acknowledged = []
                 continue
-            futures = await producer.enqueue(self._records(rows))
+            sent = await producer.enqueue(self._records(rows))
             under_way = [r["seq"] for r in rows]
             following = await conn.fetch(_q.next_rows, acknowledged, [*acknowledged, *under_way], self._batch)
-            outcome = await producer.settle(futures)
+            outcome = await producer.settle(sent, len(rows))
             acknowledged = self._count(rows, outcome)
             if len(acknowledged) < len(rows):
                 await conn.fetch(_q.next_rows, acknowledged, [], 0)
-                raise SendError(_failure(futures))
+                raise SendError(_failure(sent))
             rows = [] if stop.requested else following
         if acknowledged:
             await conn.fetch(_q.next_rows, acknowledged, [], 0)
 
-    def _records(self, rows: Sequence[asyncpg.Record]) -> list[tuple[str, bytes, bytes, Any]]:
+    def _records(self, rows: Sequence[asyncpg.Record]) -> list[Outgoing]:
         prefix = self._prefix
-        return [
-            (prefix + topic, key.encode(), value, headers_from_json(headers)) for _, topic, key, headers, value in rows
-        ]
+        return [(prefix + topic, key, value, unpack_headers(headers)) for _, topic, key, headers, value in rows]
 
     @staticmethod
     def _count(rows: Sequence[asyncpg.Record], outcome: Sequence[bool]) -> list[int]:
@@ -126,8 +124,8 @@ class Relay:
         metrics.OUTBOX_AGE.set(state["age"])
 
 
-def _failure(futures: Sequence[asyncio.Future[Any]]) -> str:
-    for future in futures:
+def _failure(sent: Sequence[Sent]) -> str:
+    for future in (s.future for s in sent):
         if future.done() and not future.cancelled() and (error := future.exception()):
             return f"the broker refused a record: {type(error).__name__} {error}"
     return "the broker did not acknowledge in time"

@@ -33,7 +33,7 @@ CREATE TABLE outbox (
     marketplace_id uuid NOT NULL,
     topic text NOT NULL,
     key text NOT NULL,
-    headers text NOT NULL,
+    headers bytea NOT NULL,
     value bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
