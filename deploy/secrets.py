@@ -7,18 +7,28 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from deploy.embedded.errors import explained
 from shared.postgres.migrate import SCHEMAS, app_role, worker_role
 
-# file name (lower-case name of the setting's environment variable) by service; 32 random bytes, base64url
-SERVICE_KEYS: Mapping[str, tuple[str, ...]] = {}
 KEY_BYTES = 32
+
+
+def _key_ring() -> str:
+    """A ring of one new key, `id:base64`; keys that are added later go before it."""
+    return f"k1:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}"
+
+
+# by service: file name (the setting's environment variable in lower case) and what makes its value
+SERVICE_KEYS: Mapping[str, Mapping[str, Callable[[], str]]] = {
+    "webhook": {"ordertrail_webhook_secret_keys": _key_ring},
+}
 PASSWORD_BYTES = 24
 DATABASE = "ordertrail"
 
@@ -39,9 +49,9 @@ class Secrets:
             self.directory.mkdir(parents=True, exist_ok=True, mode=0o711 if self._groups else 0o700)
             for role in self._roles():
                 self.keep("roles", role, secrets.token_urlsafe(PASSWORD_BYTES))
-            for service, names in SERVICE_KEYS.items():
-                for name in names:
-                    self.keep(service, name, secrets.token_urlsafe(KEY_BYTES))
+            for service, made in SERVICE_KEYS.items():
+                for name, make in made.items():
+                    self.keep(service, name, make())
             self.keep("demo", "password", secrets.token_urlsafe(9))
 
     def keep(self, folder: str, name: str, value: str) -> None:

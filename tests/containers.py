@@ -9,11 +9,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 POSTGRES_IMAGE = "postgres:17"
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 PING_SECONDS = 2.0
+# as Docker's API has it: an address and a port of the engine's choice; testcontainers itself only knows ports
+LOOPBACK_ANY_PORT: Any = ("127.0.0.1", None)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -57,12 +60,13 @@ def pair() -> Iterator[tuple[str, str]]:
     if Path("/.dockerenv").exists():
         os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
         os.environ.setdefault("TC_HOST", "127.0.0.1")
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.community.postgres import PostgresContainer
 
     from tests.kafka_container import ApacheKafkaContainer
 
     with contextlib.ExitStack() as started:
-        kafka = started.enter_context(ApacheKafkaContainer(KAFKA_IMAGE))
+        kafka = started.enter_context(ApacheKafkaContainer(KAFKA_IMAGE, LOOPBACK_ANY_PORT))
         postgres = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("postgres -c max_connections=300")
+        postgres.ports[str(postgres.port)] = LOOPBACK_ANY_PORT
         started.enter_context(postgres)
         yield postgres.get_connection_url(), kafka.get_bootstrap_server()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 from testcontainers.core.container import DockerContainer
 
@@ -19,9 +20,9 @@ class ApacheKafkaContainer(DockerContainer):
     The port is known only once the container runs, so the container first waits for a file that says it.
     """
 
-    def __init__(self, image: str) -> None:
+    def __init__(self, image: str, host_port: Any) -> None:
         super().__init__(image)
-        self.with_exposed_ports(CLIENT_PORT)
+        self.ports[str(CLIENT_PORT)] = host_port
         script = "until [ -f /tmp/env ]; do sleep 0.1; done; . /tmp/env; exec /etc/kafka/docker/run"
         self.with_command(["bash", "-c", script])
         for name, value in {
