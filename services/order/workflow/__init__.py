@@ -74,6 +74,7 @@ from services.order.workflow.decision import (
     StockMove,
     UnitMove,
 )
+from services.order.workflow.diagram import draw
 from services.order.workflow.display import is_overdue, phase_of, shown
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
 from services.order.workflow.findings import Finding
@@ -134,6 +135,7 @@ __all__ = [
     "builtin_text",
     "decide",
     "digest",
+    "draw",
     "dump",
     "event_of",
     "fire",

@@ -9,10 +9,29 @@ from services.order.workflow.facts import Actor
 from services.order.workflow.lifecycle import Transition, Who
 from services.order.workflow.model import Order
 
-# A member or admin of an organisation may do what its buyers and sellers may.
-_BUYING = frozenset(("buyer", "member", "admin"))
+# A member or admin of an organisation may do what its buyers and sellers may, for all of its orders.
+_EVERY_ORDER = frozenset(("member", "admin"))
 _SELLING = frozenset(("seller", "member", "admin"))
 _MACHINES = frozenset(("channel", "clock", "service"))
+
+
+def _placed(order: Order, actor: Actor) -> bool:
+    return actor.person_id is not None and actor.person_id == order.buyer.person_id
+
+
+def _buys(order: Order, actor: Actor) -> bool:
+    """Whoever only has the role buyer acts on what they placed; members and admins on all of the organisation's."""
+    if actor.organisation_id != order.buyer.organisation_id:
+        return False
+    return bool(actor.roles & _EVERY_ORDER) or ("buyer" in actor.roles and _placed(order, actor))
+
+
+def _approves(order: Order, actor: Actor) -> bool:
+    return actor.organisation_id == order.buyer.organisation_id and "approver" in actor.roles
+
+
+def _sells(order: Order, actor: Actor) -> bool:
+    return actor.organisation_id == order.seller.organisation_id and bool(actor.roles & _SELLING)
 
 
 def sides(order: Order, actor: Actor) -> frozenset[Side]:
@@ -20,9 +39,9 @@ def sides(order: Order, actor: Actor) -> frozenset[Side]:
     found: set[Side] = set()
     if "operator" in actor.roles:
         found.add("operator")
-    if actor.organisation_id == order.buyer.organisation_id and actor.roles & (_BUYING | {"approver"}):
+    if _buys(order, actor) or _approves(order, actor):
         found.add("buyer")
-    if actor.organisation_id == order.seller.organisation_id and actor.roles & _SELLING:
+    if _sells(order, actor):
         found.add("seller")
     return frozenset(found)
 
@@ -37,21 +56,19 @@ def visible(order: Order, actor: Actor) -> bool:
 
 def _stands_as(order: Order, actor: Actor, who: Who) -> Side | None:
     """The side on which the actor fulfils the role, or None where it does not."""
-    buys = actor.organisation_id == order.buyer.organisation_id
-    sells = actor.organisation_id == order.seller.organisation_id
     if who.role == "operator":
         return "operator" if "operator" in actor.roles else None
     if who.role == "buyer":
-        return "buyer" if buys and actor.roles & _BUYING else None
+        return "buyer" if _buys(order, actor) else None
     if who.role == "seller":
-        return "seller" if sells and actor.roles & _SELLING else None
+        return "seller" if _sells(order, actor) else None
     if who.role == "approver":
-        return "buyer" if buys and "approver" in actor.roles else None
+        return "buyer" if _approves(order, actor) else None
     if who.role not in actor.roles:
         return None
-    if sells and who.side != "buyer":
+    if actor.organisation_id == order.seller.organisation_id and who.side != "buyer":
         return "seller"
-    return "buyer" if buys and who.side != "seller" else None
+    return "buyer" if actor.organisation_id == order.buyer.organisation_id and who.side != "seller" else None
 
 
 def admits(
@@ -65,7 +82,7 @@ def admits(
             if who.role == actor.kind:
                 return True, None
             continue
-        if who.placer and (actor.person_id is None or actor.person_id != order.buyer.person_id):
+        if who.placer and not _placed(order, actor):
             continue
         side = _stands_as(order, actor, who)
         if side is not None:

@@ -85,9 +85,13 @@ def reopen_lines(draft: Draft) -> None:
 def select_units(draft: Draft) -> None:
     """Picks exactly the units named for a line; those picked before and not named again are let go."""
     wanted: dict[UUID, LineAsk] = draft.params["units"]
+    named: set[UUID] = set()
     for i, (line_id, ask) in enumerate(wanted.items()):
         line = draft.line(line_id)
         _check_pick(draft, line, ask, f"units.{i}")
+        if named & set(ask.unit_ids):
+            raise BadParams([(f"units.{i}.unit_ids", "names a unit that another line has taken")])
+        named |= set(ask.unit_ids)
         keep = set(ask.unit_ids)
         line = draft.drop_units(
             line, [u.unit_id for u in line.units_in("reserved", "selected") if u.unit_id not in keep]

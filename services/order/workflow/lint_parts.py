@@ -20,7 +20,7 @@ def lint_params(document: Document) -> Iterator[Problem]:
     """Parameters that are declared wrongly, or that no effect or guard of their transition reads."""
     for i, t in enumerate(document.transition):
         path: Path = ("transition", i, "params")
-        read = _read_by(t)
+        read = _read_by(t, document)
         seen: set[str] = set()
         for n, param in enumerate(t.params):
             here: Path = (*path, n)
@@ -45,11 +45,13 @@ def lint_params(document: Document) -> Iterator[Problem]:
         yield from _needed(t, path)
 
 
-def _read_by(transition: Transition) -> dict[str, str]:
+def _read_by(transition: Transition, document: Document) -> dict[str, str]:
     read = dict(_ENGINE)
     if transition.jump:
         read |= _JUMP
-    for call in transition.effects:
+    # a jump goes over other transitions, whose effects see its parameters
+    passed = [c for t in document.transition for c in t.effects] if transition.jump else []
+    for call in (*passed, *transition.effects):
         if call.name in EFFECTS:
             read |= EFFECTS[call.name].reads
     for call in transition.guards:
