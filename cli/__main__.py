@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "logs": "cli.watch",
     "clean": "cli.stack",
     "doctor": "cli.doctor",
+    "dead-letters": "cli.dead_letters",
 }
 
 

@@ -14,7 +14,7 @@ class Queries:
 
     def __init__(self, texts: Mapping[str, str], origin: str) -> None:
         self._texts = dict(texts)
-        self._origin = origin
+        self.origin = origin
 
     @classmethod
     def load(cls, package: str, name: str = "queries.sql") -> Queries:
@@ -38,7 +38,7 @@ class Queries:
         try:
             return self._texts[name]
         except KeyError:
-            raise AttributeError(f"{self._origin} has no query named {name}") from None
+            raise AttributeError(f"{self.origin} has no query named {name}") from None
 
     def items(self) -> Mapping[str, str]:
         """All queries by name, for the test that prepares each of them."""
