@@ -129,7 +129,7 @@ def worker_database_url(service: str) -> str:
         return ServiceSettings().worker_database_url.get_secret_value()
     folder: Path = Installation.current().secrets.directory / service
     url = (
-        ServiceSettings(_secrets_dir=folder).worker_database_url.get_secret_value()  # type: ignore[call-arg]
+        ServiceSettings(_secrets_dir=folder).worker_database_url.get_secret_value()
         if folder.is_dir()
         else ""
     )

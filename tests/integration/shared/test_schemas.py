@@ -16,7 +16,10 @@ from shared.postgres.migrate import SCHEMAS, app_role, worker_role
 from tests.stack import StackDatabase
 
 # Tables without a tenant, each with its reason.
-WITHOUT_TENANT = {"schema_migration": "names of migrations; nothing of any marketplace"}
+WITHOUT_TENANT = {
+    "schema_migration": "names of migrations; nothing of any marketplace",
+    "mail_key": "the installation's own signing keys; they sign for every marketplace",
+}
 
 
 @pytest.fixture
