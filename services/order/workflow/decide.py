@@ -105,6 +105,9 @@ def decide(
     refused: Refused | None = None
     for transition, side in _candidates(run, action, actor):
         try:
+            # what no answer could change is said before the answers are looked at
+            if early := first_refusal(run.draft(actor, side), transition.guards, surveying=True):
+                raise early
             values = parse_params(transition.params, params, Ground(order, lifecycle, facts, now))
             draft = run.draft(actor, side, values)
             run.keep(draft, take(draft, transition))
