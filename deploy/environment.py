@@ -13,13 +13,16 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-VENV = os.path.join(ROOT, ".venv")
-PYTHON = os.path.join(VENV, "bin", "python")
-LOCK = os.path.join(ROOT, "requirements.lock")
-MARK = os.path.join(VENV, ".made-from")
+MARK = ".venv/.made-from"
+PYTHON = ".venv/bin/python"
+UV = ".venv/bin/uv"
 OLDEST = (3, 11)
 NEWER = ("python3.13", "python3.12", "python3.11", "python3.14")
 LEAST_FREE_MB = 1500
+
+
+def _at(path: str) -> str:
+    return os.path.join(ROOT, path)
 
 
 class Trouble(Exception):
@@ -32,7 +35,7 @@ def main() -> int:
         if sys.version_info < OLDEST:
             return _with_newer_python()
         wanted = _fingerprint()
-        if _read(MARK) == wanted:
+        if _read(_at(MARK)) == wanted:
             return 0
         _make(wanted)
     except Trouble as trouble:
@@ -53,7 +56,7 @@ def _with_newer_python() -> int:
 
 
 def _fingerprint() -> str:
-    with open(LOCK, "rb") as lock, open(os.path.join(ROOT, "pyproject.toml"), "rb") as project:
+    with open(_at("requirements.lock"), "rb") as lock, open(_at("pyproject.toml"), "rb") as project:
         scripts = re.search(rb"\[project\.scripts\][^\[]*", project.read())
         return "%s %d.%d" % (
             hashlib.sha256(lock.read() + (scripts.group(0) if scripts else b"")).hexdigest(), sys.version_info[0],
@@ -74,27 +77,53 @@ def _make(wanted: str) -> None:
     if free < LEAST_FREE_MB:
         raise Trouble("only %d MB are free for .venv -- free %d MB more" % (free, LEAST_FREE_MB - free))
     _say("making the Python environment (.venv), once")
-    if os.path.exists(MARK):
-        os.unlink(MARK)
+    if os.path.exists(_at(MARK)):
+        os.unlink(_at(MARK))
     uv = _environment_with_uv()
-    _run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", PYTHON, LOCK], "installing the packages")
+    into = ["--quiet", "--python", _at(PYTHON)]
     _run(
-        [uv, "pip", "install", "--quiet", "--python", PYTHON, "--no-deps", "--no-build-isolation", "--editable", ROOT],
+        [
+            uv,
+            "pip",
+            "sync",
+            "--quiet",
+            "--require-hashes",
+            "--python",
+            _at(PYTHON),
+            _at("requirements.lock"),
+        ],
+        "installing the packages",
+    )
+    _run(
+        [
+            uv,
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            _at(PYTHON),
+            "--no-deps",
+            "--no-build-isolation",
+            "--editable",
+            ROOT,
+        ],
         "installing the ordertrail command",
     )
-    with open(MARK + ".new", "w") as mark:
+    with open(_at(MARK + ".new"), "w") as mark:
         mark.write(wanted)
-    os.replace(MARK + ".new", MARK)
+    os.replace(_at(MARK + ".new"), _at(MARK))
 
 
 def _environment_with_uv() -> str:
     """A .venv of this Python; returns the path of a uv to fill it with."""
     uv = shutil.which("uv")
     if uv:
-        if not os.path.exists(PYTHON) or not _is_this_python():
-            _run([uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, VENV], "uv venv")
+        if not os.path.exists(_at(PYTHON)) or not _is_this_python():
+            _run(
+                [uv, "venv", "--quiet", "--clear", "--no-project", "--python", sys.executable, _at(".venv")], "uv venv"
+            )
         return uv
-    uv = os.path.join(VENV, "bin", "uv")
+    uv = _at(UV)
     if os.path.exists(uv) and _is_this_python() and subprocess.call([uv, "--version"], stdout=subprocess.DEVNULL) == 0:
         return uv
     try:
@@ -106,30 +135,43 @@ def _environment_with_uv() -> str:
             "this Python has no venv module -- install it (apt-get install python3-venv, or python%s-venv), or install "
             "uv, then run make again" % version
         ) from None
-    _run([sys.executable, "-m", "venv", "--clear", VENV], "python3 -m venv")
+    _run([sys.executable, "-m", "venv", "--clear", _at(".venv")], "python3 -m venv")
     with tempfile.TemporaryDirectory() as scratch:
         only_uv = os.path.join(scratch, "uv.txt")
         with open(only_uv, "w") as file:
             file.write(_locked("uv"))
-        _run([PYTHON, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", only_uv], "getting uv")
+        _run(
+            [
+                _at(PYTHON),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--require-hashes",
+                "--no-deps",
+                "-r",
+                only_uv,
+            ],
+            "getting uv",
+        )
     return uv
 
 
 def _is_this_python() -> bool:
     show = "import sys; print(sys.version_info[:2])"
     try:
-        return subprocess.check_output([PYTHON, "-c", show]).decode().strip() == str(sys.version_info[:2])
+        return subprocess.check_output([_at(PYTHON), "-c", show]).decode().strip() == str(sys.version_info[:2])
     except (OSError, subprocess.CalledProcessError):
         return False
 
 
 def _locked(name: str) -> str:
     """The lines of one package in the lock file, with its hashes."""
-    with open(LOCK) as file:
+    with open(_at("requirements.lock")) as file:
         found = re.search(r"^%s==.*?(?=^\S)" % re.escape(name), file.read() + "\nend", re.MULTILINE | re.DOTALL)
     if not found:
         raise Trouble("requirements.lock has no %s -- restore it from git" % name)
-    return "".join(line + "\n" for line in found.group(0).splitlines() if not line.strip().startswith("#"))
+    return "".join(line + "\n" for line in found.group(0).splitlines() if line.strip() and "#" not in line)
 
 
 def _run(command: list, what: str) -> None:  # type: ignore[type-arg]  # Python 3.8 has no list[str]
