@@ -81,32 +81,9 @@ def _make(wanted: str) -> None:
         os.unlink(_at(MARK))
     uv = _environment_with_uv()
     into = ["--quiet", "--python", _at(PYTHON)]
+    _run([uv, "pip", "sync", *into, "--require-hashes", _at("requirements.lock")], "installing the packages")
     _run(
-        [
-            uv,
-            "pip",
-            "sync",
-            "--quiet",
-            "--require-hashes",
-            "--python",
-            _at(PYTHON),
-            _at("requirements.lock"),
-        ],
-        "installing the packages",
-    )
-    _run(
-        [
-            uv,
-            "pip",
-            "install",
-            "--quiet",
-            "--python",
-            _at(PYTHON),
-            "--no-deps",
-            "--no-build-isolation",
-            "--editable",
-            ROOT,
-        ],
+        [uv, "pip", "install", *into, "--no-deps", "--no-build-isolation", "--editable", ROOT],
         "installing the ordertrail command",
     )
     with open(_at(MARK + ".new"), "w") as mark:
