@@ -1,0 +1,140 @@
+"""The HTTP surface of messaging."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Depends, FastAPI, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from services.messaging import actions, policy, schemas
+from services.messaging.live import Live
+from services.messaging.policy import ThreadKind
+from shared.errors import Unprocessable
+from shared.process import Runtime
+from shared.web import Caller, Cursor, Idempotent, Paging, Router, Run, create_app
+
+router = Router(tags=["messages"])
+THREADS: Final = Cursor("threads.-last_posted_at", datetime, UUID)
+MESSAGES: Final = Cursor("messages.-seq", int)
+# As many orders as a page of an order list has at most.
+MOST_ORDERS: Final = 200
+
+Kind = Annotated[ThreadKind, Query(description="Which of the order's threads.")]
+
+
+@router.get("/v1/threads")
+async def threads(
+    caller: Caller,
+    page: Paging,
+    run: Run,
+    order_id: Annotated[UUID | None, Query(description="Only the threads of this order, empty ones too.")] = None,
+    unread: Annotated[bool, Query(description="Only threads with unread messages.")] = False,
+    awaiting: Annotated[bool, Query(description="Only threads that wait for an answer of the caller's side.")] = False,
+) -> schemas.ThreadPage:
+    """Threads of the caller, last spoken in first."""
+    if order_id is not None:
+        found = await actions.threads_of_order(run, caller, order_id)
+        return schemas.ThreadPage(items=tuple(found), next_cursor=None)
+    after = THREADS.decode(page.cursor)
+    rows = await actions.threads(
+        run, caller, (after[0], after[1]) if after else None, page.fetch, unread=unread, awaiting=awaiting
+    )
+    shown, next_cursor = page.of(rows, lambda t: THREADS.encode(t.last_posted_at, t.thread_id))
+    return schemas.ThreadPage(items=tuple(shown), next_cursor=next_cursor)
+
+
+@router.get("/v1/orders/{order_id}/messages")
+async def messages(
+    order_id: UUID,
+    caller: Caller,
+    page: Paging,
+    run: Run,
+    kind: Kind = "buyer_seller",
+    after_seq: Annotated[int | None, Query(ge=0, le=2**53, description="Only newer ones, oldest first.")] = None,
+) -> schemas.Conversation:
+    """The newest messages of a thread, shown oldest first; `next_cursor` leads to older ones.
+
+    With `after_seq` the ones after it; then there is no cursor: ask again with the last number that you have.
+    """
+    before = MESSAGES.decode(page.cursor)
+    if before and after_seq is not None:
+        raise Unprocessable("cursor_or_after_seq", "Send either cursor or after_seq, not both.")
+    thread, rows = await actions.conversation(
+        run, caller, order_id, kind, before=before[0] if before else None, after=after_seq, rows=page.fetch
+    )
+    shown, next_cursor = page.of(rows, lambda m: MESSAGES.encode(m.seq))
+    if after_seq is not None:
+        return schemas.Conversation(thread=thread, items=tuple(shown), next_cursor=None)
+    return schemas.Conversation(thread=thread, items=tuple(reversed(shown)), next_cursor=next_cursor)
+
+
+@router.post("/v1/orders/{order_id}/messages", status_code=201, response_model=schemas.Message)
+async def post(order_id: UUID, body: schemas.PostMessage, caller: Caller, once: Idempotent, run: Run) -> Response:
+    """Write a message. Numbers of a thread have no gaps; the same Idempotency-Key writes once."""
+    return (await actions.post(run, caller, order_id, body, once)).response()
+
+
+@router.post("/v1/orders/{order_id}/read")
+async def read(order_id: UUID, body: schemas.MarkRead, caller: Caller, run: Run) -> schemas.ReadState:
+    """Everything up to and with a message has been read; the cursor never goes back this way."""
+    return await actions.mark_read(run, caller, order_id, body)
+
+
+@router.post("/v1/orders/{order_id}/unread")
+async def mark_unread(order_id: UUID, body: schemas.MarkUnread, caller: Caller, run: Run) -> schemas.ReadState:
+    """A message and those after it are to be read again."""
+    return await actions.mark_unread(run, caller, order_id, body)
+
+
+@router.get("/v1/orders/{order_id}/participants")
+async def participants(order_id: UUID, caller: Caller, run: Run, kind: Kind = "buyer_seller") -> schemas.Participants:
+    """Who may read and write in a thread, and which sides have."""
+    return await actions.participants(run, caller, order_id, kind)
+
+
+@router.get("/v1/unread")
+async def unread(
+    caller: Caller,
+    run: Run,
+    order_ids: Annotated[
+        list[UUID] | None, Query(max_length=MOST_ORDERS, description="Numbers of these orders (repeat the parameter).")
+    ] = None,
+) -> schemas.Unread:
+    """Totals, and per order: of the given orders, else of those with unread messages, last spoken in first."""
+    return await actions.unread(run, caller, order_ids)
+
+
+async def _live(request: Request) -> Live:
+    live: Live = request.app.state.live
+    return live
+
+
+@router.get("/v1/stream", response_class=StreamingResponse)
+async def stream(caller: Caller, live: Annotated[Live, Depends(_live)]) -> StreamingResponse:
+    """Server-sent events: `message` for each message that the caller may see, `resync` to fetch anew.
+
+    Ends after some minutes; a client connects again with a fresh token, and fetches what it missed.
+    """
+    opened = live.open(caller.marketplace_id, policy.reach(caller, "messages:read"))
+    return StreamingResponse(
+        live.notices(opened),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
+
+
+def api(runtime: Runtime) -> FastAPI:
+    """The application."""
+    app = create_app(
+        title="Messages",
+        service="messaging",
+        runtime=runtime,
+        routers=[router],
+        description="Threads about orders between buyer, seller and operator.",
+    )
+    app.state.live = Live(runtime)
+    return app

@@ -1,0 +1,22 @@
+"""Settings of the messaging service (ORDERTRAIL_*)."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Bounds of the live stream."""
+
+    http_port: int = Field(default=8003, ge=0, le=65_535)
+
+    # open streams of one process, and of one person in it
+    messaging_streams_most: int = Field(default=500, ge=1, le=100_000)
+    messaging_streams_per_reader: int = Field(default=5, ge=1, le=100)
+    # what a slow reader may be behind before it is told to fetch anew instead
+    messaging_stream_backlog: int = Field(default=100, ge=1, le=10_000)
+    messaging_stream_seconds: float = Field(default=900, ge=1, le=86_400)
+    messaging_heartbeat_seconds: float = Field(default=15, ge=0.1, le=60)
+    messaging_poll_seconds: float = Field(default=0.5, ge=0.05, le=10)
