@@ -22,7 +22,7 @@ CONSUMER_LAG = Gauge(
 )
 CONSUMER_ERRORS = Counter("ordertrail_consumer_batch_errors_total", "Batches that were taken back", ["reason"])
 HANDLER_SECONDS = Histogram(
-    "ordertrail_handler_seconds", "Time of a handler for one batch of a type", ["type"], buckets=_FAST
+    "ordertrail_handler_seconds", "Time of a handler for its events of one batch", ["type"], buckets=_FAST
 )
 PARKED = Gauge("ordertrail_parked_events", "Events parked behind a failing one")
 DEAD_LETTERS = Gauge("ordertrail_dead_letters", "Dead letters waiting for a decision")

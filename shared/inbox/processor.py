@@ -128,14 +128,16 @@ class Processor:
         _count(readable, fresh, held)
 
     async def _handle(self, tx: Transaction, readable: Sequence[Readable]) -> None:
-        """Each handler once, with its events in the order in which they came."""
-        by_type: dict[type[Event], list[Received[Any]]] = {}
+        """Each handler once, with its events (of all its types) in the order in which they came."""
+        by_handler: dict[Handler, list[Received[Any]]] = {}
         for r in readable:
-            by_type.setdefault(type(r.received.event), []).append(r.received)
-        for cls, events in by_type.items():
-            only = span(f"handle {cls.TYPE}", traceparent=events[0].traceparent) if len(events) == 1 else nullcontext()
-            with metrics.HANDLER_SECONDS.labels(cls.TYPE).time(), only:
-                await self.handlers[cls](tx, events)
+            by_handler.setdefault(self.handlers[type(r.received.event)], []).append(r.received)
+        for handler, events in by_handler.items():
+            first = events[0]
+            name = first.event.TYPE if len({e.event.TYPE for e in events}) == 1 else "several"
+            only = span(f"handle {name}", traceparent=first.traceparent) if len(events) == 1 else nullcontext()
+            with metrics.HANDLER_SECONDS.labels(name).time(), only:
+                await handler(tx, events)
 
     async def _one_by_one(
         self,
