@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class Fleet:
     async def ready(self, *processes: Process) -> None:
         """Until each answers /readyz with 200."""
         for process in processes or self.processes.values():
-            await until(lambda p=process: self._is_ready(p), seconds=READY_SECONDS, what=f"{process.name} to be ready")
+            await until(partial(self._is_ready, process), seconds=READY_SECONDS, what=f"{process.name} to be ready")
 
     async def _is_ready(self, process: Process) -> bool:
         assert process.popen is not None
