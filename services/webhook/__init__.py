@@ -1,0 +1,1 @@
+"""The webhook service: tells other people's systems about orders, signed, in order, and never lost."""

@@ -1,0 +1,1 @@
+"""Use cases of the webhook service, one function each; they open the transactions."""

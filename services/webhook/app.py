@@ -1,0 +1,65 @@
+"""The composition root of the webhook service: what is made once, and who is given it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.webhook.actions.context import Context
+from services.webhook.api import api
+from services.webhook.deliver.content import Contents
+from services.webhook.deliver.worker import Worker
+from services.webhook.egress import Egress, client_context
+from services.webhook.handlers import handlers
+from services.webhook.hints import Hints
+from services.webhook.settings import Settings
+from services.webhook.upkeep import often, seldom
+from services.webhook.upkeep.handshake import Handshakes
+from services.webhook.vault import Vault
+from shared.logs import log
+from shared.process import Runtime, Service
+from shared.stop import Stop
+
+
+def service(settings: Settings | None = None) -> Service:
+    """The service. Raises VaultError, with the remedy, where there is no key to seal secrets with."""
+    settings = settings or Settings()
+    vault = Vault.parse(settings.webhook_secret_keys.get_secret_value())
+    policy = settings.policy()
+    hints = Hints()
+    if settings.loopback_allowed:
+        log.warning("webhook.loopback_allowed", reason="development: deliveries to this machine itself are allowed")
+
+    def make_api(runtime: Runtime) -> FastAPI:
+        context = Context(runtime.db, runtime.outbox, runtime.clock, runtime.wakes, settings, vault, hints)
+        return api(runtime, context)
+
+    async def deliver(runtime: Runtime, stop: Stop) -> None:
+        egress = Egress(client_context(settings.webhook_ca_file or None))
+        try:
+            await Worker(runtime, hints, Contents(vault, policy), egress).run(stop)
+        finally:
+            await egress.close()
+
+    async def handshake(runtime: Runtime, stop: Stop) -> None:
+        egress = Egress(client_context(settings.webhook_ca_file or None))
+        try:
+            await Handshakes(runtime, hints, vault, policy, egress).run(stop)
+        finally:
+            await egress.close()
+
+    return Service(
+        name="webhook",
+        schema="webhook",
+        settings=settings,
+        migrations=Path(__file__).parent / "migrations",
+        api=make_api,
+        handlers=handlers(hints),
+        workers={
+            "deliver": deliver,
+            "handshake": handshake,
+            "upkeep": lambda runtime, stop: often.run(runtime, stop, hints),
+            "housekeeping": lambda runtime, stop: seldom.run(runtime, stop, hints, vault),
+        },
+    )

@@ -1,0 +1,66 @@
+"""Who may see what of an event. Pure, and the only place that turns a stored event into what leaves the house.
+
+An event names the sides that may know of it; an organisation stands on one or more sides of an order. What is
+stored is whole; what is sent, listed or polled goes through `view` first.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+
+
+class Side(enum.IntFlag):
+    """Sides as bits, as they are stored: buyer 1, seller 2, operator 4."""
+
+    NOBODY = 0
+    BUYER = 1
+    SELLER = 2
+    OPERATOR = 4
+
+
+_BY_NAME: Final = {"buyer": Side.BUYER, "seller": Side.SELLER, "operator": Side.OPERATOR}
+# Parts of the order that are not for everybody on it: the owner's share is between operator and seller, a
+# purchasing approval is the buyer's own affair.
+_ORDER_FIELDS: Final = {
+    "commission": Side.SELLER | Side.OPERATOR,
+    "payout_held": Side.SELLER | Side.OPERATOR,
+    "approval": Side.BUYER | Side.OPERATOR,
+}
+_REFUND_FIELDS: Final = {"commission_reversed": Side.SELLER | Side.OPERATOR}
+
+
+def sides(names: Iterable[str]) -> Side:
+    """The bits of an audience as an event carries it."""
+    result = Side.NOBODY
+    for name in names:
+        result |= _BY_NAME[name]
+    return result
+
+
+def view(data: bytes, eyes: Side) -> bytes:
+    """The event's JSON as someone on the sides `eyes` may see it. Raises ValueError for nobody's eyes."""
+    if not eyes:
+        raise ValueError("an event is seen by some side")
+    event = orjson.loads(data)
+    event.pop("audience", None)
+    order = event.get("order")
+    if order is not None:
+        _strip(order, _ORDER_FIELDS, eyes)
+        order["notes"] = [n for n in order.get("notes", ()) if sides(n.get("audience", ())) & eyes]
+        for note in order["notes"]:
+            note.pop("audience", None)
+        for refund in order.get("refunds", ()):
+            _strip(refund, _REFUND_FIELDS, eyes)
+    if (refund := event.get("refund")) is not None:
+        _strip(refund, _REFUND_FIELDS, eyes)
+    return orjson.dumps(event)
+
+
+def _strip(part: dict[str, Any], fields: dict[str, Side], eyes: Side) -> None:
+    for name, allowed in fields.items():
+        if not allowed & eyes:
+            part.pop(name, None)

@@ -1,0 +1,1 @@
+"""The deliver worker: claim, send with nothing open, settle. One drain per endpoint, so none delays another."""

@@ -1,0 +1,275 @@
+"""The loops of a deliver worker: one finds and claims, one task per delivery sends, one settles what came back."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from services.webhook import metrics
+from services.webhook.deliver import queue
+from services.webhook.deliver.attempt import attempt
+from services.webhook.deliver.content import Contents
+from services.webhook.deliver.ledger import Ledger
+from services.webhook.deliver.queue import Claimed, Result
+from services.webhook.deliver.windows import Window, share
+from services.webhook.egress import Egress
+from services.webhook.hints import Hints
+from services.webhook.schedule import THROTTLING, State, Verdict
+from services.webhook.settings import Settings
+from shared.logs import log
+from shared.postgres.database import TRANSIENT
+from shared.process import Runtime
+from shared.stop import Stop
+
+ENDPOINTS_AT_ONCE: Final = 2_000
+# An endpoint with nothing due is looked at for this long (a burst goes on), put to rest, then looked at twice more:
+# an intake may have read "awake" just before the rest was written and committed just after.
+LINGER_SECONDS: Final = 1.0
+AFTER_REST: Final = (1.0, 5.0)
+# Claims wait this long for company while deliveries are on their way: fewer, larger statements under load.
+GATHER_SECONDS: Final = 0.004
+PAUSE_FIRST, PAUSE_MOST = 0.05, 2.0
+
+
+@dataclass(slots=True)
+class Drain:
+    """One endpoint in hand: its window, what is claimed and waits for a place, and when to look for more.
+
+    `look_at` and `idle_since` are monotonic seconds; `idle_since` is 0 while there is work.
+    """
+
+    window: Window
+    waiting: deque[tuple[Claimed, float]] = field(default_factory=deque)
+    look_at: float = 0.0
+    idle_since: float = 0.0
+    rested: int = 0
+
+
+class Worker:
+    """One deliver worker. `run` returns once stopped, with everything that it had claimed settled or given back."""
+
+    def __init__(self, runtime: Runtime, hints: Hints, contents: Contents, egress: Egress) -> None:
+        settings: Settings = runtime.settings
+        self._db, self._clock, self._settings = runtime.worker_db, runtime.clock, settings
+        self._hints, self._contents, self._egress = hints, contents, egress
+        self._drains: dict[UUID, Drain] = {}
+        self._in_flight = 0
+        # claimed and not yet settled: what the global budget bounds
+        self._in_hand = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ledger = Ledger(runtime, lambda: self._in_flight > 0, self._settled)
+        self._polled = 0.0
+        self._random = random.Random()  # noqa: S311 - jitter, not a secret
+
+    async def run(self, stop: Stop) -> None:
+        settling = asyncio.create_task(self._ledger.run(), name="settle")
+        pause = PAUSE_FIRST
+        try:
+            while not stop.requested and not settling.done():
+                try:
+                    await self._round()
+                    pause = PAUSE_FIRST
+                except TRANSIENT as e:
+                    log.warning("deliveries.not_claimed", error=f"{type(e).__name__}: {e}", pause_s=pause)
+                    await stop.wait(pause)
+                    pause = min(pause * 2, PAUSE_MOST)
+        finally:
+            await self._finish(settling)
+
+    async def _round(self) -> None:
+        now = time.monotonic()
+        if now - self._polled >= self._settings.webhook_poll_seconds:
+            self._polled = now
+            await self._poll()
+        for endpoint_id in self._hints.take():
+            self._look(endpoint_id)
+        if not await self._claim_some():
+            await self._rest()
+            await self._hints.wake.wait(self._settings.webhook_poll_seconds)
+
+    async def _poll(self) -> None:
+        """Find endpoints that have something due and are not in hand."""
+        self._egress.sweep()
+        async with self._db.transaction() as tx:
+            found = await queue.due_drains(tx, self._clock(), ENDPOINTS_AT_ONCE, list(self._drains))
+        for endpoint_id in found:
+            self._look(endpoint_id)
+
+    def _look(self, endpoint_id: UUID) -> None:
+        drain = self._drains.get(endpoint_id)
+        if drain is None:
+            drain = self._drains[endpoint_id] = Drain(Window())
+        drain.look_at = drain.idle_since = 0.0
+        drain.rested = 0
+
+    def _asking(self) -> list[tuple[UUID, Drain]]:
+        now = time.monotonic()
+        asking = [(i, d) for i, d in self._drains.items() if d.look_at <= now and d.window.room() > 0]
+        if len(asking) > ENDPOINTS_AT_ONCE:
+            asking.sort(key=lambda pair: pair[1].look_at)
+        return asking[:ENDPOINTS_AT_ONCE]
+
+    async def _claim_some(self) -> bool:
+        """Claim for whoever has room and may have something due. True where anything was claimed."""
+        asking = self._asking()
+        if asking and self._in_flight:
+            await asyncio.sleep(GATHER_SECONDS)
+            asking = self._asking()
+        rooms = share(self._settings.webhook_in_flight, self._in_hand, [d.window for _, d in asking])
+        wanted = {i: (room, d.window.in_hand) for (i, d), room in zip(asking, rooms, strict=True) if room > 0}
+        if not wanted:
+            return False
+        start_by = time.monotonic() + self._settings.webhook_lease_seconds
+        now = self._clock()
+        async with self._db.transaction() as tx:
+            claimed = await queue.claim(tx, wanted, now, self._settings.webhook_lease_seconds)
+            if claimed:
+                await self._contents.load(tx, claimed, now)
+        self._in_hand += len(claimed)
+        counts = dict.fromkeys(wanted, 0)
+        for c in claimed:
+            counts[c.endpoint_id] += 1
+            drain = self._drains[c.endpoint_id]
+            drain.waiting.append((c, start_by))
+            drain.window.queued += 1
+        for endpoint_id, n in counts.items():
+            self._note_claim(endpoint_id, n, wanted[endpoint_id][0])
+            self._advance(endpoint_id)
+        self._contents.trim()
+        return bool(claimed)
+
+    def _note_claim(self, endpoint_id: UUID, n: int, room: int) -> None:
+        """When to look again: as soon as there is room where there was as much as asked for, else after a while."""
+        drain, now = self._drains[endpoint_id], time.monotonic()
+        if n:
+            drain.idle_since, drain.rested = 0.0, 0
+        if n >= room:
+            drain.look_at = 0.0
+            return
+        if not drain.idle_since:
+            drain.idle_since = now
+        if drain.rested:
+            drain.rested += 1
+            drain.look_at = now + AFTER_REST[min(drain.rested, len(AFTER_REST)) - 1]
+        else:
+            drain.look_at = now + self._settings.webhook_poll_seconds
+
+    async def _rest(self) -> None:
+        """Note in the database when those have something due that have been idle for a while, and let go of them."""
+        now = time.monotonic()
+        idle = [
+            (i, d) for i, d in self._drains.items()
+            if d.idle_since and now - d.idle_since >= LINGER_SECONDS and not d.window.in_hand
+        ]  # fmt: skip
+        for endpoint_id, drain in idle:
+            if drain.rested > len(AFTER_REST):
+                del self._drains[endpoint_id]
+        resting = [i for i, d in idle if not d.rested]
+        if not resting:
+            return
+        async with self._db.transaction() as tx:
+            rested = await queue.rest(tx, resting)
+        soon = self._clock() + timedelta(seconds=self._settings.webhook_poll_seconds)
+        for endpoint_id, due_at in rested.items():
+            drain = self._drains[endpoint_id]
+            if due_at <= soon:
+                self._look(endpoint_id)
+            else:
+                drain.rested = 1
+                drain.look_at = now + AFTER_REST[0]
+
+    def _advance(self, endpoint_id: UUID) -> None:
+        """Start what waits for this endpoint, as far as its window allows."""
+        drain = self._drains.get(endpoint_id)
+        while drain is not None and drain.waiting and drain.window.free:
+            claimed, start_by = drain.waiting.popleft()
+            drain.window.queued -= 1
+            if time.monotonic() >= start_by:
+                # its exchange might end after the lease: somebody else may have it by then
+                self._give_back(claimed, "lease")
+                continue
+            drain.window.in_flight += 1
+            self._in_flight += 1
+            task = asyncio.create_task(self._deliver(claimed, drain))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        metrics.IN_FLIGHT.set(self._in_flight)
+
+    async def _deliver(self, claimed: Claimed, drain: Drain) -> None:
+        """Send one and hand the result on. Whatever goes wrong in here, the claim is not forgotten."""
+        try:
+            destination, content = self._contents.destination(claimed), self._contents.content(claimed)
+            if destination is None:
+                self._give_back(claimed, "no_endpoint")
+                return
+            drain.window.most = destination.max_in_flight
+            if content is None:
+                reason = "the event is older than what is kept"
+                self._ledger.put(
+                    Result(claimed, State.DISCARDED, None, claimed.attempts, claimed.deferrals, None, reason), None
+                )
+                return
+            spread = self._random.uniform(-1, 1)
+            result, verdict = await attempt(self._egress, claimed, destination, content, self._clock, spread)
+            self._size(drain.window, result, verdict)
+            self._ledger.put(result, verdict)
+        except asyncio.CancelledError:
+            self._give_back(claimed, "stopped")
+            raise
+        except Exception:
+            log.exception("delivery.not_attempted", delivery_id=claimed.delivery_id)
+            self._give_back(claimed, "error")
+        finally:
+            drain.window.in_flight -= 1
+            self._in_flight -= 1
+            self._advance(claimed.endpoint_id)
+            if drain.look_at <= time.monotonic():
+                self._hints.wake.set()
+
+    @staticmethod
+    def _size(window: Window, result: Result, verdict: Verdict | None) -> None:
+        if verdict is None or result.attempt is None:
+            return
+        if verdict.succeeded:
+            window.succeeded()
+        elif result.attempt.outcome != "answered" or result.attempt.status in THROTTLING:
+            window.struggled()
+
+    def _give_back(self, claimed: Claimed, reason: str) -> None:
+        """Return a claim unsent: due again in a moment, with nothing counted."""
+        metrics.STALE.labels(reason).inc()
+        due = self._clock() + timedelta(seconds=1 if reason == "error" else 0)
+        self._ledger.put(Result(claimed, State.PENDING, due, claimed.attempts, claimed.deferrals), None)
+
+    def _settled(self, n: int, freed: Iterable[UUID]) -> None:
+        self._in_hand -= n
+        for endpoint_id in freed:
+            self._look(endpoint_id)
+        self._hints.wake.set()
+
+    async def _finish(self, settling: asyncio.Task[None]) -> None:
+        """Let what is on its way arrive, give the rest back, write everything down."""
+        for drain in self._drains.values():
+            while drain.waiting:
+                claimed, _ = drain.waiting.popleft()
+                drain.window.queued -= 1
+                self._give_back(claimed, "stopped")
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=max(0.5, self._settings.shutdown_seconds - 5))
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1)
+        self._ledger.close()
+        try:
+            async with asyncio.timeout(4):
+                await settling
+        except TimeoutError:
+            log.warning("deliveries.left_to_their_leases")

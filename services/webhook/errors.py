@@ -1,0 +1,39 @@
+"""Refusals of the webhook service, each with its stable code."""
+
+from __future__ import annotations
+
+from shared.errors import Conflict, NotFound, Unprocessable
+
+
+def no_endpoint() -> NotFound:
+    return NotFound("endpoint_not_found", "There is no such endpoint.")
+
+
+def no_delivery() -> NotFound:
+    return NotFound("delivery_not_found", "There is no such delivery.")
+
+
+def no_replay() -> NotFound:
+    return NotFound("replay_not_found", "There is no such replay.")
+
+
+def no_event_type(name: str) -> NotFound:
+    return NotFound("event_type_not_found", f"There is no event type {name[:100]!r}; GET /v1/event-types lists them.")
+
+
+def bad_target(reason: str) -> Unprocessable:
+    return Unprocessable("url_not_allowed", f"The endpoint's URL cannot be used: {reason}.")
+
+
+def too_many_endpoints(most: int) -> Unprocessable:
+    return Unprocessable("too_many_endpoints", f"An organisation has at most {most} endpoints. Delete one first.")
+
+
+def wrong_status(status: str, wanted: str) -> Conflict:
+    return Conflict(
+        "wrong_status", f"The endpoint is {status}; this needs one that is {wanted}.", endpoint_status=status
+    )
+
+
+def event_gone() -> Conflict:
+    return Conflict("event_gone", "The event is older than what is kept; it cannot be sent again.")

@@ -1,0 +1,1 @@
+"""What goes on beside delivering: gaps, replays, setting aside, health, handshakes, retention, keys sealed anew."""
