@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
+from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -20,6 +21,7 @@ MOST_CONNECTIONS = 100
 MOST_RECIPIENTS = 100
 IDLE_SECONDS = 60
 START_SECONDS = 10.0
+POLL_SECONDS = 0.1  # the page looks this often whether it is to close
 ACCEPTED = "250 OK"
 
 
@@ -34,7 +36,9 @@ class Mailbox:
         self._loop = asyncio.new_event_loop()
         self._smtp_thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
         self._http = ThreadingHTTPServer((LOOPBACK, http_port), handler_for(self))
-        self._http_thread = threading.Thread(target=self._http.serve_forever, name="http", daemon=True)
+        self._http_thread = threading.Thread(
+            target=self._http.serve_forever, args=(POLL_SECONDS,), name="http", daemon=True
+        )
         self._wanted_smtp_port = smtp_port
         self.smtp_port = 0
         self.http_port: int = self._http.server_address[1]
