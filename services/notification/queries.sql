@@ -138,10 +138,12 @@ WITH due AS (
     ORDER BY not_before LIMIT $4
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
-    UPDATE delivery d SET not_before = $2, lease = $3 FROM due WHERE d.delivery_id = due.delivery_id
-    RETURNING d.delivery_id, d.notification_id, d.attempts, d.handed_at
+    -- the lease of one that was handed over stays its sender's, who may still say what became of it
+    UPDATE delivery d SET not_before = $2, lease = CASE WHEN d.handed_at IS NULL THEN $3 ELSE d.lease END
+    FROM due WHERE d.delivery_id = due.delivery_id
+    RETURNING d.delivery_id, d.notification_id, d.attempts, d.handed_at, d.lease
 )
-SELECT c.delivery_id, c.attempts, c.handed_at, n.notification_id, n.marketplace_id, n.event_id, n.person_id,
+SELECT c.delivery_id, c.lease, c.attempts, c.handed_at, n.notification_id, n.marketplace_id, n.event_id, n.person_id,
        n.category, n.kind, n.side, n.order_id, n.occurred_at, n.created_at,
        e.occasion, e.facts, e.event_type, e.order_number, e.traceparent,
        CASE WHEN n.category = 'order_confirmation' THEN e.event END AS event,
@@ -168,7 +170,7 @@ LIMIT $2;
 
 -- name: hand_over
 -- The last word before DATA: true where the lease still stands and nobody has handed this mail over before.
-UPDATE delivery SET handed_at = $3, address = $4, message_id = $5
+UPDATE delivery SET handed_at = $3, address = $4, message_id = $5, not_before = $6
 WHERE delivery_id = $1 AND lease = $2 AND state = 'pending' AND handed_at IS NULL AND not_before > $3
 RETURNING true;
 
@@ -176,8 +178,7 @@ RETURNING true;
 -- The end of a mail, and of the deliveries that went out inside it. A sender that was thought dead may still
 -- turn its own 'unknown' into what really happened.
 WITH mail AS (
-    UPDATE delivery SET state = $3, reason = $4, settled_at = $5, attempts = attempts + $6,
-           address = coalesce($7, address)
+    UPDATE delivery SET state = $3, reason = $4, settled_at = $5, attempts = attempts + $6
     WHERE delivery_id = $1 AND lease = $2 AND state IN ('pending', 'unknown')
     RETURNING delivery_id, notification_id, message_id
 ), inside AS (
@@ -186,8 +187,7 @@ WITH mail AS (
     WHERE n.kind = 'digest' AND d.digest_id = n.event_id AND d.state IN ('pending', 'unknown')
     RETURNING d.delivery_id, d.notification_id
 )
-SELECT d.delivery_id, n.notification_id, n.marketplace_id, n.event_id, n.person_id, n.order_id, n.category, n.kind,
-       n.created_at
+SELECT d.delivery_id, n.notification_id, n.marketplace_id, n.event_id, n.person_id, n.order_id, n.category, n.kind
 FROM (SELECT delivery_id, notification_id FROM mail UNION ALL SELECT * FROM inside) AS d
 JOIN notification n USING (notification_id);
 
@@ -197,8 +197,9 @@ WHERE delivery_id = $1 AND lease = $2 AND state = 'pending';
 
 -- name: release
 -- Mails that were claimed and not tried go back, due at $3. Those that were handed over stay as they are.
-UPDATE delivery SET not_before = $3, lease = NULL
-WHERE delivery_id = ANY ($1::uuid[]) AND lease = $2 AND state = 'pending' AND handed_at IS NULL;
+UPDATE delivery d SET not_before = $3, lease = NULL
+FROM unnest($1::uuid[], $2::uuid[]) AS claimed (delivery_id, lease)
+WHERE d.delivery_id = claimed.delivery_id AND d.lease = claimed.lease AND d.state = 'pending' AND d.handed_at IS NULL;
 
 -- name: suppress_address
 INSERT INTO suppressed_address (marketplace_id, address, reason, since) VALUES ($1, lower($2), $3, $4)

@@ -28,6 +28,8 @@ class Settings(ServiceSettings):
     smtp_ca_file: str = ""
     # of each step: connect, TLS, every command. RFC 5321 4.5.3.2 asks for minutes; a relay of one's own needs less
     smtp_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    # how long the server may take to answer a whole mail; after that it is unknown whether it was taken
+    smtp_answer_seconds: float = Field(default=300.0, gt=0, le=1_800)
     smtp_connections: int = Field(default=4, ge=1, le=64)
     smtp_mails_per_connection: int = Field(default=50, ge=1, le=10_000)
     smtp_lease_seconds: float = Field(default=300.0, gt=0, le=3_600)
@@ -41,8 +43,8 @@ class Settings(ServiceSettings):
     mail_domain: str = Field(default="", pattern=r"^[A-Za-z0-9.-]{0,253}$")
     # events older than this when first seen are shown in-app but not mailed
     mail_stale_hours: float = Field(default=72, gt=0)
-    # how long a refused mail is tried at most, whatever the number of attempts
-    mail_give_up_hours: float = Field(default=48, gt=0)
+    # how long a mail is kept for sending at most, as mail servers do: five days, quiet hours included
+    mail_give_up_hours: float = Field(default=120, gt=0)
 
     # host:port on which returned mail is taken in (SMTP); empty: bounces are not read
     bounce_listen: str = Field(default="", pattern=r"^$|^[^\s:]+:\d{1,5}$")
@@ -50,7 +52,7 @@ class Settings(ServiceSettings):
     stream_clients: int = Field(default=500, ge=1, le=100_000)
     stream_clients_per_person: int = Field(default=8, ge=1, le=100)
     stream_heartbeat_seconds: float = Field(default=15.0, gt=0, le=300)
-    stream_minutes: float = Field(default=30.0, gt=0, le=1_440)
+    stream_minutes: float = Field(default=10.0, gt=0, le=1_440)
 
     # how long an event waits for a party of whom nothing is known yet
     party_patience_minutes: float = Field(default=10, gt=0)

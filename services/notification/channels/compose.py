@@ -13,7 +13,7 @@ import orjson
 from contracts.order import OrderSnapshot, Side
 from services.notification.channels import document
 from services.notification.channels.mail import Entry, Fact, Link, Mail
-from services.notification.channels.texts import N_, Text
+from services.notification.channels.texts import CATEGORY_NAMES, N_, Text
 from services.notification.channels.wording import text
 from services.notification.channels.words import Words
 from services.notification.telling.occasions import Occasion
@@ -21,20 +21,6 @@ from services.notification.telling.plain import plain
 
 PRODUCT: Final = "Ordertrail"
 MOST_ENTRIES: Final = 40
-
-CATEGORY_NAMES: Final[Mapping[str, str]] = {
-    "order_confirmation": N_("Order confirmations"),
-    "security": N_("Security"),
-    "approvals": N_("Approvals"),
-    "order_progress": N_("Progress of orders"),
-    "order_canceled": N_("Canceled and declined orders"),
-    "team_orders": N_("Orders of your colleagues"),
-    "issues": N_("Issues and disputes"),
-    "refunds": N_("Refunds"),
-    "messages": N_("Messages"),
-    "reminders": N_("Reminders"),
-    "integrations": N_("Webhooks"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +47,7 @@ class Frame:
 
     def page(self, told: Told) -> Link:
         """Where the reader goes next."""
-        base = self.console_url.rstrip("/")
-        if told.order_id is not None:
-            if told.kind is Occasion.MESSAGE:
-                return Link(self.words.text(N_("View messages")), f"{base}/orders/{told.order_id}#messages")
-            return Link(self.words.text(N_("View order")), f"{base}/orders/{told.order_id}")
-        return Link(self.words.text(N_("View webhooks")), f"{base}/webhooks")
+        return page(told, self.words, self.console_url.rstrip("/"))
 
     @property
     def settings_url(self) -> str:
@@ -78,6 +59,15 @@ class Frame:
             "category": self.words.text(CATEGORY_NAMES[self.category]),
         }
         return self.words.fill(N_("You get this e-mail as a member of %(organisation)s (%(category)s)."), values)
+
+
+def page(told: Told, words: Words, console: str) -> Link:
+    """The console page that a notification leads to, below the console's address."""
+    if told.order_id is None:
+        return Link(words.text(N_("View webhooks")), f"{console}/webhooks")
+    if told.kind is Occasion.MESSAGE:
+        return Link(words.text(N_("View messages")), f"{console}/orders/{told.order_id}#messages")
+    return Link(words.text(N_("View order")), f"{console}/orders/{told.order_id}")
 
 
 def single(frame: Frame, told: Told, event: Mapping[str, Any] | None) -> Mail:

@@ -123,6 +123,11 @@ TEXTS: Final[Mapping[tuple[O, Side | None], Text]] = {
         N_("Shipped %(by)s: %(items)s.%(tracking)s"),
         N_("Follow the parcel on the order page."),
     ),
+    (O.PARCEL, None): _T(
+        N_("A parcel of order %(number)s has been shipped"),
+        N_("Shipped %(by)s.%(tracking)s"),
+        N_("The rest follows. The order page shows what is in which parcel."),
+    ),
     (O.TRACKING, None): _T(
         N_("New shipping information for order %(number)s"),
         N_("Added %(by)s.%(tracking)s"),
@@ -291,11 +296,23 @@ ISSUES: Final[Mapping[str, str]] = {
     "cancellation_request": N_("Cancellation request"),
 }
 DEADLINES: Final[Mapping[str, str]] = {
-    "acknowledge": N_("The acknowledgement"),
-    "accept": N_("The acceptance"),
-    "ship": N_("The shipment"),
-    "evidence": N_("The evidence"),
-    "respond": N_("The answer"),
+    "acknowledge": N_("Beginning the order"),
+    "accept": N_("Accepting the order"),
+    "ship": N_("Shipping the order"),
+    "evidence": N_("The evidence against the chargeback"),
 }
 OTHER_DEADLINE: Final = N_("The next step")
 OTHER_ISSUE: Final = N_("Issue")
+CATEGORY_NAMES: Final[Mapping[str, str]] = {
+    "order_confirmation": N_("Order confirmations"),
+    "security": N_("Security"),
+    "approvals": N_("Approvals"),
+    "order_progress": N_("Progress of orders"),
+    "order_canceled": N_("Canceled and declined orders"),
+    "team_orders": N_("Orders of your colleagues"),
+    "issues": N_("Issues and disputes"),
+    "refunds": N_("Refunds"),
+    "messages": N_("Messages"),
+    "reminders": N_("Reminders"),
+    "integrations": N_("Webhooks"),
+}

@@ -223,23 +223,30 @@ def _parcel_facts(order: OrderSnapshot) -> dict[str, Any]:
 
 
 def _issue_facts(event: OrderEvent) -> dict[str, Any]:
-    if not isinstance(event, OrderDisputed):
-        return {}
-    issue = event.issue
+    if isinstance(event, OrderDisputed):
+        issue = event.issue
+    else:
+        # a request to cancel is an order.updated: it changes nothing yet but that somebody has to decide
+        requests = [i for i in event.order.issues if i.kind == "cancellation_request"]
+        if "cancellation" not in event.change.action or not requests:
+            return {}
+        issue = requests[-1]
+    said = issue.note if issue.state == "open" else issue.resolution
     return {
         "issue": issue.kind,
         "issue_code": plain(issue.reason_code, MOST_NAME),
-        "reason": plain((issue.note if issue.state == "open" else issue.resolution) or event.change.reason),
+        "reason": plain(said or event.change.reason),
         "evidence_due_at": issue.evidence_due_at.isoformat() if issue.evidence_due_at else None,
     }
 
 
 def _deadline_facts(event: OrderEvent) -> dict[str, Any]:
-    name = event.change.details.get("deadline")
-    found = next((d for d in event.order.deadlines if d.name == name), None)
-    if found is None:
+    told = event.change.details.get("deadline")
+    if not isinstance(told, dict):
         return {}
-    return {"deadline": found.name, "due_at": found.due_at.isoformat()}
+    name = str(told.get("name"))
+    found = next((d for d in event.order.deadlines if d.name == name), None)
+    return {"deadline": name, "due_at": found.due_at.isoformat() if found else None}
 
 
 def _web_address(url: str | None) -> str | None:

@@ -37,6 +37,7 @@ class Occasion(StrEnum):
     READY_FOR_PICKUP = "ready_for_pickup"
     READY_FOR_DELIVERY = "ready_for_delivery"
     SHIPPED = "shipped"
+    PARCEL = "parcel"
     TRACKING = "tracking"
     SCHEDULED = "scheduled"
     COMPLETED = "completed"
@@ -81,8 +82,7 @@ _ACTIONS: Final = {
     "decline_cancellation": Occasion.CANCELLATION_DECLINED,
     "schedule": Occasion.SCHEDULED,
     "process": Occasion.PREPARING,
-    "due": Occasion.DUE,
-    "overdue": Occasion.OVERDUE,
+    "add_tracking": Occasion.TRACKING,
 }
 
 
@@ -99,6 +99,9 @@ def occasion(event: OrderEvent) -> Occasion | None:
         return Occasion.REFUND_DONE if event.refund.state == "done" else Occasion.REFUND_BEGUN
     if isinstance(event, OrderDisputed):
         return _issue(event.issue)
+    deadline = change.details.get("deadline")
+    if isinstance(deadline, dict):
+        return Occasion.OVERDUE if deadline.get("overdue") else Occasion.DUE
     return _ACTIONS.get(change.action) or _progress(change, order)
 
 
@@ -126,11 +129,11 @@ def _progress(change: Change, order: OrderSnapshot) -> Occasion | None:
             return Occasion.REOPENED
         case ("pending" | "preparing", "in_transit"):
             return _left(order)
-        case ("in_transit", "in_transit") if order.parcels and change.from_status == change.to_status:
-            return Occasion.TRACKING
+        case ("preparing", "preparing") if change.action == "ship":
+            return Occasion.PARCEL
         case ("completed", "completed") if order.closed_at is not None and change.from_status != change.to_status:
             return Occasion.CLOSED
-        case ("pending", "pending") if _partly(order):
+        case ("pending", "pending") if change.action == "reject" and _partly(order):
             return Occasion.LINES_REJECTED
     by_person = change.actor.kind in ("person", "api_key", "channel")
     return Occasion.MOVED if by_person and change.from_status != change.to_status else None

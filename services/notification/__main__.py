@@ -1,0 +1,7 @@
+"""`python -m services.notification api|relay|consumer|worker|migrate|all`."""
+
+from services.notification.app import service
+from shared.process import run
+
+if __name__ == "__main__":
+    run(service())

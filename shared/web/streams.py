@@ -1,0 +1,98 @@
+"""Server-sent events: bounded streams to browsers, with heartbeats, an end, and no patience with slow readers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from typing import Any, Final
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from shared.errors import TooManyRequests, Unavailable
+
+# A client that takes longer for one event is gone, or so slow that it had better start again.
+WRITE_SECONDS: Final = 10.0
+HEARTBEAT: Final = b": still here\n\n"
+_HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+
+def sse(event: str, data: Any, *, event_id: str = "") -> bytes:
+    """One event with JSON data. JSON has no line breaks of its own, so the frame cannot be broken by its content."""
+    head = f"event: {event}\n" + (f"id: {event_id}\n" if event_id else "")
+    return head.encode() + b"data: " + orjson.dumps(data) + b"\n\n"
+
+
+class Seats:
+    """How many streams a process serves at once, in all and to one person."""
+
+    def __init__(self, most: int, most_each: int) -> None:
+        self._most, self._most_each = most, most_each
+        self._taken: dict[str, int] = {}
+        self.open = 0
+
+    def check(self, person: str) -> None:
+        """Raises Unavailable where the process is full, TooManyRequests where the person has too many open.
+
+        Before the answer starts: afterwards a refusal can no longer be told.
+        """
+        if self.open >= self._most:
+            raise Unavailable("streams_full", "All live streams are in use. Ask again in a while.", retry_after=30)
+        if self._taken.get(person, 0) >= self._most_each:
+            raise TooManyRequests(
+                "too_many_streams",
+                f"You have {self._most_each} live streams open, which is all you may have. Close one.",
+                retry_after=30,
+            )
+
+    @contextmanager
+    def seat(self, person: str) -> Iterator[None]:
+        """A seat for as long as the stream lasts; refuses as `check` does."""
+        self.check(person)
+        self.open += 1
+        self._taken[person] = self._taken.get(person, 0) + 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+            self._taken[person] -= 1
+            if not self._taken[person]:
+                del self._taken[person]
+
+
+class EventStream(Response):
+    """Sends the events until they end, the client goes, or it does not take one within `WRITE_SECONDS`."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
+        super().__init__(None, 200, _HEADERS)
+        self.raw_headers = [h for h in self.raw_headers if h[0] != b"content-length"]
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            with suppress(asyncio.CancelledError, TimeoutError):
+                await sending
+
+    async def _send(self, send: Send) -> None:
+        async with aclosing(self._events) as events:
+            async for chunk in events:
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
