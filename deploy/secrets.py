@@ -28,6 +28,8 @@ def _key_ring() -> str:
 # by service: file name (the setting's environment variable in lower case) and what makes its value
 SERVICE_KEYS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "webhook": {"ordertrail_webhook_secret_keys": _key_ring},
+    "identity": {"ordertrail_identity_key": lambda: secrets.token_urlsafe(KEY_BYTES)},
+    "console": {"ordertrail_console_session_keys": _key_ring},
 }
 PASSWORD_BYTES = 24
 DATABASE = "ordertrail"

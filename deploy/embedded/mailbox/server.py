@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
-from functools import partial
 from http.server import ThreadingHTTPServer
 from typing import Any
 
