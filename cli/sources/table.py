@@ -1,0 +1,170 @@
+"""Orders as CSV: one row per line, order fields repeated on each row of an order or given on its first one.
+
+Columns (any order, case and spaces do not matter; see docs/recipes): external_id, currency, customer_name, sku, name,
+quantity, unit_price; optional: channel, external_number, external_status, placed_at, customer_email, customer_phone,
+unit_code, net, tax, tax_rate, seller, buyer, shipping, discount, order_tax, total, paid, note, delivery_method,
+ship_to_name, ship_to_line1, ship_to_line2, ship_to_postal_code, ship_to_city, ship_to_region, ship_to_country.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from cli.sources.model import Found, Refusal, Refused, check_currency, compact, country, email, money, number, text
+
+CHANNEL: Final = "csv"
+NEEDED: Final = ("external_id", "currency", "customer_name", "quantity")
+ORDER_FIELDS: Final = (
+    "channel", "external_number", "external_status", "placed_at", "currency", "customer_name", "customer_email",
+    "customer_phone", "buyer", "shipping", "discount", "order_tax", "total", "paid", "note", "delivery_method",
+    "ship_to_name", "ship_to_line1", "ship_to_line2", "ship_to_postal_code", "ship_to_city", "ship_to_region",
+    "ship_to_country",
+)  # fmt: skip
+LINE_FIELDS: Final = ("sku", "name", "quantity", "unit_code", "unit_price", "net", "tax", "tax_rate", "seller")
+MOST_CELL: Final = 20_000
+Row = dict[str, str]
+
+
+def read(content: bytes) -> Iterator[Found | Refused]:
+    """The orders of a CSV file. Raises Refusal where it has no usable header."""
+    rows = _rows(_decode(content))
+    groups: dict[str, list[tuple[int, Row]]] = {}
+    refused: list[Refused] = []
+    for n, row in rows:
+        identity = text(row.get("external_id"), 200)
+        if identity is None:
+            refused.append(Refused(f"row {n}", None, "external_id is empty; without it a second import would double"))
+        else:
+            groups.setdefault(identity, []).append((n, row))
+    return iter([*refused, *(_order(identity, group) for identity, group in groups.items())])
+
+
+def _decode(content: bytes) -> str:
+    try:
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    except UnicodeDecodeError as e:
+        raise Refusal(f"not UTF-8 text (byte {e.start}); save it as UTF-8") from None
+
+
+def _rows(content: str) -> list[tuple[int, Row]]:
+    header_line = content.split("\n", 1)[0]
+    delimiter = max(",;\t", key=header_line.count)
+    csv.field_size_limit(MOST_CELL)
+    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = [re.sub(r"[\s-]+", "_", h.strip().lower()) for h in next(reader, [])]
+        _check_header(header)
+        rows = []
+        for cells in reader:
+            if not any(c.strip() for c in cells):
+                continue
+            if len(cells) > len(header):
+                raise Refusal(f"row {reader.line_num} has {len(cells)} cells, the header {len(header)}")
+            rows.append((reader.line_num, dict(zip(header, cells, strict=False))))
+        return rows
+    except csv.Error as e:
+        raise Refusal(f"not readable as CSV near line {reader.line_num}: {e}") from None
+
+
+def _check_header(header: list[str]) -> None:
+    missing = [name for name in NEEDED if name not in header]
+    if missing:
+        raise Refusal(
+            f"neither XML, JSON nor a CSV of orders: the first row has no column {', '.join(missing)} "
+            f"(it begins {', '.join(header)[:80]!r})"
+        )
+    unknown = [h for h in header if h and h not in (*NEEDED, *ORDER_FIELDS, *LINE_FIELDS)]
+    if unknown:
+        raise Refusal(f"unknown column(s) {', '.join(unknown[:5])}; remove or rename them")
+    doubled = sorted({h for h in header if header.count(h) > 1})
+    if doubled:
+        raise Refusal(f"the column(s) {', '.join(doubled)} stand twice")
+
+
+def _order(identity: str, group: list[tuple[int, Row]]) -> Found | Refused:
+    where = f"row {group[0][0]}"
+    try:
+        return _convert(identity, where, group)
+    except Refusal as e:
+        return Refused(where, identity, e.reason)
+
+
+def _convert(identity: str, where: str, group: list[tuple[int, Row]]) -> Found:
+    fields = _order_fields(group)
+    warnings: list[str] = []
+    currency = check_currency(fields.get("currency"), "currency")
+    ship_to = {k.removeprefix("ship_to_"): text(v) for k, v in fields.items() if k.startswith("ship_to_")}
+    if "country" in ship_to:
+        ship_to["country"] = country(ship_to["country"])
+    order = compact(
+        {
+            "external_id": identity,
+            "channel": fields.get("channel") or CHANNEL,
+            **{k: fields.get(k) for k in ("external_number", "external_status", "buyer", "note", "delivery_method")},
+            "placed_at": _moment(fields.get("placed_at")),
+            "currency": currency,
+            "customer": compact(
+                {
+                    "name": text(fields.get("customer_name")) or "Unknown customer",
+                    "email": email(fields.get("customer_email"), warnings),
+                    "phone": text(fields.get("customer_phone"), 100),
+                    "shipping_address": compact(ship_to) or None,
+                }
+            ),
+            "lines": [_line(n, row, currency) for n, row in group],
+            **{k: _money(fields.get(k), currency, k) for k in ("shipping", "discount", "total")},
+            "tax": _money(fields.get("order_tax"), currency, "order_tax"),
+            "paid": (fields.get("paid") or "").lower() in ("1", "true", "yes", "paid"),
+        }
+    )
+    return Found(where, identity, fields.get("external_number") or identity, order, warnings)
+
+
+def _order_fields(group: list[tuple[int, Row]]) -> dict[str, str]:
+    """Order fields from the rows that give them; rows that disagree are refused."""
+    found: dict[str, tuple[int, str]] = {}
+    for n, row in group:
+        for name in ORDER_FIELDS:
+            value = text(row.get(name), 5_000)
+            if value is None:
+                continue
+            first, known = found.setdefault(name, (n, value))
+            if known != value:
+                raise Refusal(
+                    f"rows {first} and {n} of one order disagree about {name}: {known[:40]!r}, {value[:40]!r}"
+                )
+    return {name: value for name, (_, value) in found.items()}
+
+
+def _line(n: int, row: Row, currency: str) -> dict[str, Any]:
+    quantity = number(row.get("quantity"), f"row {n}: quantity")
+    if quantity <= 0:
+        raise Refusal(f"row {n}: quantity is {quantity}; it must be above zero")
+    sku, name = text(row.get("sku"), 100), text(row.get("name"))
+    if sku is None and name is None:
+        raise Refusal(f"row {n} has neither sku nor name")
+    return compact(
+        {
+            "sku": sku,
+            "name": name or sku,
+            "quantity": f"{quantity:f}",
+            "unit_code": (text(row.get("unit_code"), 3) or "").upper() or None,
+            **{k: _money(row.get(k), currency, f"row {n}: {k}") for k in ("unit_price", "net", "tax")},
+            "tax_rate": text(row.get("tax_rate"), 12),
+            "seller": text(row.get("seller"), 100),
+        }
+    )
+
+
+def _money(value: str | None, currency: str, what: str) -> dict[str, str] | None:
+    given = text(value, 60)
+    return None if given is None else money(number(given, what), currency, what)
+
+
+def _moment(value: str | None) -> str | None:
+    """A date alone is midnight UTC; a time needs its offset, which the API checks."""
+    return f"{value}T00:00:00Z" if value and re.fullmatch(r"\d{4}-\d\d-\d\d", value) else value

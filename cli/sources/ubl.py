@@ -1,0 +1,322 @@
+"""A Peppol BIS 3 / UBL 2.1 Order document, bare or inside a Standard Business Document.
+
+Rules: the identity is buyer party + seller party + document id, because a document id is only unique to its buyer
+(Peppol BIS Ordering: parties are named by EndpointID). Line amounts and totals are kept as stated; a price for a
+BaseQuantity becomes a price for one, and what that loses to rounding stays in the stated line amount. A document
+type declaration is refused before anything in it could be expanded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, Final
+
+from lxml import etree
+
+from cli.sources.model import Found, Refusal, Refused, attributes, check_currency, compact, email, money, number, text
+from cli.sources.ubl_parties import Party, address, delivery_address, party
+from cli.sources.ubl_tree import ORDER, Element, child, children, first_text, texts
+from contracts.money import round_minor
+
+CHANNEL: Final = "peppol"
+MOST_BYTES: Final = 20 * 1024 * 1024
+_CHUNK: Final = 16_384
+
+
+def read(content: bytes) -> Found | Refused:
+    """The order of a document. Raises Refusal where it is no order document at all."""
+    root = _order_element(_parse(content))
+    identity = first_text(root, "cbc:ID")
+    try:
+        return _convert(root)
+    except Refusal as e:
+        return Refused("Order", identity, e.reason)
+
+
+def _parse(content: bytes) -> Element:
+    if len(content) > MOST_BYTES:
+        raise Refusal(f"larger than {MOST_BYTES // 1024 // 1024} MB, which no order document is")
+    parser = etree.XMLPullParser(
+        events=("start",),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    seen = False
+    try:
+        for at in range(0, len(content), _CHUNK):
+            parser.feed(content[at : at + _CHUNK])
+            for _, element in parser.read_events():
+                if not seen:
+                    seen = True
+                    info = element.getroottree().docinfo
+                    if info.doctype or info.internalDTD is not None:
+                        raise Refusal("it has a document type declaration (DTD); those are refused, remove it")
+        root: Element = parser.close()
+    except etree.XMLSyntaxError as e:
+        raise Refusal(f"not well-formed XML: {e.msg}") from None
+    return root
+
+
+def _order_element(root: Element) -> Element:
+    if etree.QName(root).localname == "StandardBusinessDocument":
+        inner = root.find(f"{{{ORDER}}}Order")
+        if inner is not None:
+            return inner
+    name = etree.QName(root)
+    if name.namespace == ORDER and name.localname == "Order":
+        return root
+    space = f" ({name.namespace})" if name.namespace else " without a namespace"
+    raise Refusal(f"this is {name.localname}{space}, not an order; only UBL 2 Order documents can be imported")
+
+
+def _convert(root: Element) -> Found:
+    number_ = text(first_text(root, "cbc:ID"), 100)
+    if number_ is None:
+        raise Refusal("cbc:ID is missing, so the order could not be recognised when it comes again")
+    buyer = party(child(root, "cac:BuyerCustomerParty/cac:Party"), "cac:BuyerCustomerParty")
+    seller = party(child(root, "cac:SellerSupplierParty/cac:Party"), "cac:SellerSupplierParty")
+    currency = check_currency(first_text(root, "cbc:DocumentCurrencyCode"), "cbc:DocumentCurrencyCode")
+    warnings: list[str] = []
+    reader = _Lines(root, currency, warnings)
+    lines = reader.read(seller.reference)
+    order = compact(
+        {
+            "external_id": _identity(buyer, seller, number_),
+            "external_number": number_,
+            "channel": CHANNEL,
+            "placed_at": _placed_at(root),
+            "currency": currency,
+            "buyer": buyer.reference,
+            "customer": _customer(root, buyer, warnings),
+            "lines": lines,
+            "note": "\n".join(t for n in texts(root, "cbc:Note") if (t := text(n, 5_000)))[:5_000] or None,
+            "attributes": attributes(_facts(root, buyer, seller), warnings),
+            **_totals(root, currency, lines, warnings),
+        }
+    )
+    return Found("Order", order["external_id"], number_, order, warnings)
+
+
+def _identity(buyer: Party, seller: Party, document_id: str) -> str:
+    identity = "/".join(p.replace("/", "%2F") for p in (buyer.reference, seller.reference, document_id))
+    if len(identity) > 200:
+        identity = f"{identity[:150]}~{hashlib.sha256(identity.encode()).hexdigest()[:40]}"
+    return identity
+
+
+def _placed_at(root: Element) -> str | None:
+    """IssueDate and IssueTime; a time without an offset is UTC."""
+    day = text(first_text(root, "cbc:IssueDate"), 40)
+    if day is None:
+        return None
+    time = text(first_text(root, "cbc:IssueTime"), 40) or "00:00:00"
+    has_offset = time.endswith("Z") or "+" in time or "-" in time
+    return f"{day[:10]}T{time}{'' if has_offset else 'Z'}"
+
+
+def _customer(root: Element, buyer: Party, warnings: list[str]) -> dict[str, Any]:
+    contact = child(root, "cac:BuyerCustomerParty/cac:Party/cac:Contact")
+    delivery = child(root, "cac:Delivery/cac:DeliveryParty/cac:Contact")
+    mail = first_text(contact, "cbc:ElectronicMail") or first_text(delivery, "cbc:ElectronicMail")
+    phone = first_text(contact, "cbc:Telephone") or first_text(delivery, "cbc:Telephone")
+    accounting = child(root, "cac:AccountingCustomerParty/cac:Party")
+    return compact(
+        {
+            "name": buyer.name,
+            "email": email(mail, warnings),
+            "phone": text(phone, 100),
+            "shipping_address": delivery_address(root),
+            "billing_address": address(child(accounting, "cac:PostalAddress"), None) or buyer.address,
+        }
+    )
+
+
+def _facts(root: Element, buyer: Party, seller: Party) -> Iterator[tuple[str, Any]]:
+    yield "buyer party", f"{buyer.name} ({buyer.reference})"
+    yield "seller party", f"{seller.name} ({seller.reference})"
+    for name, path in (
+        ("customer reference", "cbc:CustomerReference"),
+        ("accounting cost", "cbc:AccountingCost"),
+        ("order type", "cbc:OrderTypeCode"),
+        ("contract", "cac:Contract/cbc:ID"),
+        ("quotation", "cac:QuotationDocumentReference/cbc:ID"),
+        ("requisition", "cac:OriginatorDocumentReference/cbc:ID"),
+        ("valid until", "cac:ValidityPeriod/cbc:EndDate"),
+        ("deliver from", "cac:Delivery/cac:RequestedDeliveryPeriod/cbc:StartDate"),
+        ("deliver until", "cac:Delivery/cac:RequestedDeliveryPeriod/cbc:EndDate"),
+        ("contact", "cac:BuyerCustomerParty/cac:Party/cac:Contact/cbc:Name"),
+        ("receiver", "cac:Delivery/cac:DeliveryParty/cac:Contact/cbc:Name"),
+        ("payment terms", "cac:PaymentTerms/cbc:Note"),
+        ("delivery terms", "cac:DeliveryTerms/cbc:ID"),
+    ):
+        yield name, first_text(root, path)
+    for n, item in enumerate(children(root, "cac:OrderLine/cac:LineItem"), 1):
+        for p in children(item, "cac:Item/cac:AdditionalItemProperty"):
+            yield f"line {n}: {first_text(p, 'cbc:Name')}", first_text(p, "cbc:Value")
+        base = first_text(item, "cac:Price/cbc:BaseQuantity")
+        if base and Decimal(1) != number(base, "BaseQuantity"):
+            yield f"line {n}: price", f"{first_text(item, 'cac:Price/cbc:PriceAmount')} for {base}"
+
+
+class _Lines:
+    """Reads the order lines of one document."""
+
+    def __init__(self, root: Element, currency: str, warnings: list[str]) -> None:
+        self.root, self.currency, self.warnings = root, currency, warnings
+
+    def read(self, seller: str) -> list[dict[str, Any]]:
+        items = children(self.root, "cac:OrderLine/cac:LineItem")
+        if not items:
+            raise Refusal("the order has no cac:OrderLine")
+        return [self._line(item, n, seller) for n, item in enumerate(items, 1)]
+
+    def _line(self, item: Element, n: int, seller: str) -> dict[str, Any]:
+        what = f"line {text(first_text(item, 'cbc:ID'), 40) or n}"
+        quantity_element = child(item, "cbc:Quantity")
+        quantity = number(first_text(item, "cbc:Quantity"), f"{what}: cbc:Quantity")
+        if quantity <= 0:
+            raise Refusal(f"{what}: cbc:Quantity is {quantity}; it must be above zero")
+        price, net = self._money(item, quantity, what)
+        rate = first_text(item, "cac:Item/cac:ClassifiedTaxCategory/cbc:Percent")
+        unit = quantity_element.get("unitCode") if quantity_element is not None else None
+        return compact(
+            {
+                "sku": self._sku(item),
+                "name": text(first_text(item, "cac:Item/cbc:Name"))
+                or text(first_text(item, "cac:Item/cbc:Description"))
+                or what,
+                "quantity": f"{quantity:f}",
+                "unit_code": (text(unit, 3) or "").upper() or None,
+                "unit_price": price,
+                "net": net,
+                "tax_rate": _rate(rate, what),
+                "seller": text(seller, 100),
+                "external_line_id": text(first_text(item, "cbc:ID"), 100),
+            }
+        )
+
+    def _money(self, item: Element, quantity: Decimal, what: str) -> tuple[dict[str, str] | None, Any]:
+        """The price for one and the line amount, each None where the document does not say it."""
+        stated = self._amount(item, "cbc:LineExtensionAmount", what)
+        price = self._amount(item, "cac:Price/cbc:PriceAmount", what)
+        if price is not None and price < 0:
+            raise Refusal(f"{what}: cbc:PriceAmount is {price}; it must not be below zero")
+        if price is None:
+            if stated is None:
+                return None, None
+            return money(stated / quantity, self.currency, what), money(stated, self.currency, what)
+        base_text = first_text(item, "cac:Price/cbc:BaseQuantity")
+        base = number(base_text, f"{what}: cbc:BaseQuantity") if base_text else Decimal(1)
+        if base <= 0:
+            raise Refusal(f"{what}: cbc:BaseQuantity is {base}; it must be above zero")
+        worth = quantity * price / base + _allowances(item, self.currency, what)
+        net = worth if stated is None else stated
+        if abs(round_minor(net, self.currency) - round_minor(worth, self.currency)) > 1:
+            self.warnings.append(
+                f"{what}: the stated amount {net} is kept, though quantity, price and allowances make {worth:.2f}"
+            )
+        return money(price / base, self.currency, what), money(net, self.currency, what)
+
+    def _amount(self, item: Element, path: str, what: str) -> Decimal | None:
+        return amount(item, path, self.currency, what)
+
+    @staticmethod
+    def _sku(item: Element) -> str | None:
+        for kind in ("SellersItemIdentification", "StandardItemIdentification", "BuyersItemIdentification"):
+            found = text(first_text(item, f"cac:Item/cac:{kind}/cbc:ID"), 100)
+            if found:
+                return found
+        return None
+
+
+def amount(element: Element, path: str, currency: str, what: str) -> Decimal | None:
+    """An amount at `path`, None where absent. Raises Refusal for another currency than the document's."""
+    found = child(element, path)
+    if found is None or not (found.text or "").strip():
+        return None
+    stated = found.get("currencyID")
+    if stated and stated != currency:
+        raise Refusal(f"{what}: {path} is in {stated}, but the order is in {currency}")
+    return number(found.text, f"{what}: {path}")
+
+
+def _allowances(element: Element, currency: str, what: str) -> Decimal:
+    """Charges less allowances directly under an element."""
+    result = Decimal(0)
+    for a in children(element, "cac:AllowanceCharge"):
+        value = amount(a, "cbc:Amount", currency, what) or Decimal(0)
+        result += value if (first_text(a, "cbc:ChargeIndicator") or "").strip().lower() in ("true", "1") else -value
+    return result
+
+
+def _rate(percent: str | None, what: str) -> str | None:
+    if percent is None:
+        return None
+    rate = number(percent, f"{what}: cbc:Percent") / 100
+    if not 0 <= rate <= 1:
+        raise Refusal(f"{what}: cbc:Percent is {percent}; 0 to 100 is expected")
+    return f"{rate.quantize(Decimal('0.000001')).normalize():f}"
+
+
+def _totals(root: Element, currency: str, lines: list[dict[str, Any]], warnings: list[str]) -> dict[str, Any]:
+    """Document charges become shipping, allowances the discount; total = payable + what was prepaid."""
+    sums = child(root, "cac:AnticipatedMonetaryTotal")
+    charges = allowances = Decimal(0)
+    for a in children(root, "cac:AllowanceCharge"):
+        value = amount(a, "cbc:Amount", currency, "allowance or charge") or Decimal(0)
+        if (first_text(a, "cbc:ChargeIndicator") or "").strip().lower() in ("true", "1"):
+            charges += value
+        else:
+            allowances += value
+    if sums is None:
+        total = tax_inclusive = tax_exclusive = None
+        prepaid = Decimal(0)
+    else:
+
+        def get(name: str) -> Decimal | None:
+            return amount(sums, f"cbc:{name}", currency, "total")
+
+        charges = charges or get("ChargeTotalAmount") or Decimal(0)
+        allowances = allowances or get("AllowanceTotalAmount") or Decimal(0)
+        prepaid = get("PrepaidAmount") or Decimal(0)
+        payable, tax_inclusive, tax_exclusive = (
+            get("PayableAmount"),
+            get("TaxInclusiveAmount"),
+            get("TaxExclusiveAmount"),
+        )
+        total = tax_inclusive if payable is None else payable + prepaid
+    if prepaid and prepaid != total:
+        warnings.append(f"{prepaid} {currency} was prepaid; the order is taken as not paid until a payment settles it")
+    tax = amount(root, "cac:TaxTotal/cbc:TaxAmount", currency, "tax")
+    if tax is None and tax_inclusive is not None and tax_exclusive is not None:
+        tax = tax_inclusive - tax_exclusive
+    if tax is None and total is not None:
+        tax = _implied_tax(lines, total - charges + allowances, currency)
+    return {
+        "shipping": money(charges, currency, "charges") if charges else None,
+        "discount": money(allowances, currency, "allowances") if allowances else None,
+        "tax": None if tax is None else money(tax, currency, "tax"),
+        "total": None if total is None else money(total, currency, "total"),
+        "paid": bool(prepaid) and prepaid == total,
+    }
+
+
+def _implied_tax(lines: list[dict[str, Any]], goods_and_tax: Decimal, currency: str) -> Decimal | None:
+    """The document states a total but no tax: tax is what the total has beyond the lines, where the rates agree.
+
+    Each line's tax may be off by one minor unit of rounding; a total that equals the lines has no tax in it.
+    """
+    if any("net" not in line for line in lines):
+        return None
+    net = sum((Decimal(line["net"]["amount"]) for line in lines), Decimal(0))
+    by_rate = sum((Decimal(x["net"]["amount"]) * Decimal(x.get("tax_rate", "0")) for x in lines), Decimal(0))
+    rest = goods_and_tax - net
+    if abs(round_minor(rest, currency) - round_minor(by_rate, currency)) <= len(lines):
+        return rest
+    return Decimal(0)

@@ -1,0 +1,6 @@
+"""`python -m services.order api|relay|consumer|worker|migrate|all`."""
+
+from services.order.app import service
+from shared.process import run
+
+run(service())

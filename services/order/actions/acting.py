@@ -1,0 +1,221 @@
+"""Acting on an order: lock, decide, write, all in one transaction. Whoever comes second is told what is now."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+
+from services.order import metrics, policy, workflow
+from services.order.actions import placing
+from services.order.actions.placing import Purchase, Request
+from services.order.actions.resolving import PLENTY, Submitter
+from services.order.actions.showing import current_state, facts_of, order_json
+from services.order.errors import absent, refusal
+from services.order.store import documents, lifecycles, listings, orders
+from services.order.store.orders import Changes, Held, StockShort, UnitsTaken
+from services.order.store.writing import Writing
+from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order, PlaceAgain
+from shared.errors import Conflict
+from shared.ids import new_id
+from shared.postgres import Transaction
+from shared.process import Runtime
+from shared.web import Answer, Once, Principal, etag
+from shared.web.etags import Precondition
+
+# No automatic step looks at stock once an order has been accepted.
+_UNDECIDED: Final = frozenset({"approval", "pending"})
+_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+MOST_IDS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """An action that somebody asks for. `ids` makes the ids of what the action creates."""
+
+    action: str
+    params: Mapping[str, Any]
+    ids: Callable[[], UUID] = new_id
+
+
+async def act(
+    run: Runtime, caller: Principal, order_id: UUID, wish: Wish, if_match: Precondition, once: Once
+) -> Answer:
+    """POST /v1/orders/{id}/actions/{action}: the order as it then is, with its ETag."""
+    outcome = "refused"
+    try:
+        async with run.db.tenant(caller.marketplace_id) as tx:
+            if (kept := await once.recall(tx)) is not None:
+                return kept
+            answer = await act_in(run, tx, caller, order_id, wish, if_match, once)
+        outcome = "done"
+        return answer
+    finally:
+        metrics.ACTIONS.labels(wish.action if outcome == "done" else "any", outcome).inc()
+
+
+async def act_in(
+    run: Runtime,
+    tx: Transaction,
+    caller: Principal,
+    order_id: UUID,
+    wish: Wish,
+    if_match: Precondition,
+    once: Once | None = None,
+    *,
+    status: int = 200,
+) -> Answer:
+    """The action within a transaction of the caller's. Raises Problem; then nothing may be committed."""
+    held = await orders.lock(tx, order_id)
+    if held is None:
+        raise absent()
+    policy.see(held.order, caller)
+    lifecycle = await lifecycle_of(tx, held)
+    now = run.clock()
+    if_match.check(held.order.sequence, current_state(held.order, lifecycle))
+    actor = policy.actor_of(caller)
+    facts = await facts_for(tx, held, lifecycle, wish)
+    try:
+        decision = workflow.decide(held.order, lifecycle, wish.action, actor, wish.params, now, wish.ids, facts)
+    except workflow.Refused as e:
+        raise refusal(e, **_state_of(e, held.order, lifecycle)) from None
+    again = await _placed_again(run, tx, caller, held, decision)
+    body = order_json(decision.order, lifecycle, caller, facts, now)
+    answer = Answer(status, _with_placed(body, [p for _, p in again]), {"etag": etag(decision.order.sequence)})
+    await write(run, tx, held, decision, lifecycle, policy.reason_of(caller), once, answer)
+    for request, purchase in again:
+        await placing.write(run, tx, request, purchase)
+    return answer
+
+
+async def write(
+    run: Runtime,
+    tx: Transaction,
+    held: Held,
+    decision: Decision,
+    lifecycle: Lifecycle,
+    acting_reason: str | None = None,
+    once: Once | None = None,
+    answer: Answer | None = None,
+) -> None:
+    """Write a decision about a locked order. Raises Conflict where stock or units went elsewhere."""
+    if not decision.steps:
+        if once is not None and answer is not None:
+            await once.keep(tx, answer)
+        return
+    try:
+        await orders.change(tx, held, decision, lifecycle, Changes(Writing(run.outbox, acting_reason), once, answer))
+    except StockShort:
+        raise Conflict("out_of_stock", "Not enough stock is left for this. Look at the listing's stock.") from None
+    except UnitsTaken:
+        raise Conflict("unit_taken", "Somebody else has just taken one of the units. Choose others.") from None
+
+
+def _state_of(refused: workflow.Refused, order: Order, lifecycle: Lifecycle) -> dict[str, Any]:
+    """A 409 tells the state as it is, so that the second of two people knows what the first one did."""
+    return {"current": current_state(order, lifecycle), "etag": etag(order.sequence)} if refused.STATUS == 409 else {}
+
+
+async def lifecycle_of(tx: Transaction, held: Held) -> Lifecycle:
+    order = held.order
+    return await lifecycles.of(tx, order.marketplace_id, order.lifecycle.name, order.lifecycle.version)
+
+
+async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wish | None = None) -> Facts:
+    """What deciding may ask of the world; looked up only where the action or the order's phase needs it."""
+    facts = facts_of(held)
+    order = held.order
+    if held.channel.auto_accept and workflow.phase_of(order, lifecycle) in _UNDECIDED:
+        facts = replace(facts, available=await _available(tx, order))
+    if wish is None:
+        return facts
+    types = {p.type for t in lifecycle.named.get(wish.action, ()) for p in t.params if p.name in wish.params}
+    if "units" in types or "lines" in types:
+        unit_ids = _ids_in(wish.params)
+        if unit_ids and any(line.tracked for line in order.lines):
+            facts = replace(facts, free_units=await listings.free_units(tx, unit_ids))
+    if types & {"images", "invoice"}:
+        found = await documents.uploaded(tx, order.order_id, _ids_in(wish.params))
+        facts = replace(facts, documents=found)
+    return facts
+
+
+def _ids_in(params: Mapping[str, Any]) -> list[UUID]:
+    """Every UUID that stands somewhere in the parameters: they are checked where they are used."""
+    found: list[UUID] = []
+    waiting: list[Any] = list(params.values())
+    while waiting and len(found) < MOST_IDS:
+        value = waiting.pop()
+        if isinstance(value, str) and len(value) == 36 and _UUID.fullmatch(value):
+            found.append(UUID(value))
+        elif isinstance(value, dict):
+            waiting.extend(value.values())
+        elif isinstance(value, list | tuple):
+            waiting.extend(value)
+    return found
+
+
+async def _available(tx: Transaction, order: Order) -> dict[UUID, Decimal]:
+    """Free stock per listing as if this order were not there."""
+    own: dict[UUID, Decimal] = {}
+    for line in order.lines:
+        if line.listing_id is not None:
+            reserved = line.ordered - line.given_back - line.shipped
+            own[line.listing_id] = own.get(line.listing_id, Decimal(0)) + reserved
+    stock = await listings.stock_of(tx, list(own))
+    return {i: PLENTY if (free := stock[i]) is None else free + q for i, q in own.items() if i in stock}
+
+
+async def _placed_again(
+    run: Runtime, tx: Transaction, caller: Principal, held: Held, decision: Decision
+) -> Sequence[tuple[Request, Purchase]]:
+    """The further orders that a decision asks for: a reorder at today's prices, a replacement free of charge."""
+    found = []
+    for wish in decision.of(PlaceAgain):
+        request = again_request(held.order, wish, policy.actor_of(caller), policy.reason_of(caller), caller)
+        found.append((request, await placing.prepare(run, tx, request)))
+    return found
+
+
+def again_request(
+    order: Order, wish: PlaceAgain, actor: Actor, acting_reason: str | None, caller: Principal
+) -> Request:
+    """The request of a further order with the same seller, buyer and (for a reorder) the caller's limit."""
+    body = workflow.again(order, wish)
+    seller = str(order.seller.organisation_id)
+    lines = tuple(line.model_copy(update={"seller": seller}) for line in body.lines)
+    reorder = wish.kind == "reorder"
+    person = order.buyer
+    if reorder and caller.organisation_id == order.buyer.organisation_id and caller.person_id is not None:
+        person = person.model_copy(
+            update={"person_id": caller.person_id, "person_name": caller.name, "email": caller.email or None}
+        )
+    who = Submitter(
+        trusted=True,
+        buys_as=order.buyer.organisation_id,
+        sells_as=None,
+        person=person,
+        purchasing_limit=caller.purchasing_limit if reorder else None,
+    )
+    return Request(
+        order.marketplace_id,
+        body.model_copy(update={"lines": lines}),
+        who,
+        actor,
+        acting_reason,
+        replaces=None if reorder else order.order_id,
+        reordered_from=order.order_id if reorder else None,
+    )
+
+
+def _with_placed(body: bytes, purchases: Iterable[Purchase]) -> bytes:
+    """The order's JSON with `placed`: the further orders that the action made."""
+    made = [
+        {"order_id": n.decision.order.order_id, "number": n.decision.order.number} for p in purchases for n in p.new
+    ]
+    return b'%b,"placed":%b}' % (body[:-1], orjson.dumps(made)) if made else body

@@ -1,0 +1,203 @@
+"""Channels own their orders: an order that comes again is recognised, and our copy follows where it has got to."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import orjson
+
+from contracts.inbound import SubmittedOrder
+from contracts.money import Money
+from services.order import policy, workflow
+from services.order.actions.showing import facts_of, order_json
+from services.order.errors import refusal
+from services.order.schemas import ChannelConfig
+from services.order.store import lifecycles, orders
+from services.order.store.context import fingerprint_of
+from services.order.store.orders import Changes, Held, NewOrder
+from services.order.store.writing import Writing
+from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order
+from shared.errors import Conflict, NotFound
+from shared.ids import new_id
+from shared.postgres import Transaction
+from shared.process import Runtime
+from shared.web import Answer, Principal
+
+# Statuses of well-known channels, where the marketplace has not mapped them itself, by the phase they mean.
+_PHASES: Final = {
+    "fulfilled": "in_transit",
+    "shipped": "in_transit",
+    "delivered": "completed",
+    "completed": "completed",
+    "cancelled": "canceled",
+    "canceled": "canceled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Orders that an external id had become already; `warnings` say what could not be followed."""
+
+    purchase_id: UUID
+    orders: Sequence[tuple[Order, Lifecycle, Facts]]
+    warnings: Sequence[str]
+
+    def answer(self, caller: Principal, now: datetime) -> Answer:
+        bodies = [order_json(o, lifecycle, caller, facts, now) for o, lifecycle, facts in self.orders]
+        return purchase_answer(200, self.purchase_id, bodies, self.warnings)
+
+
+def purchase_answer(status: int, purchase_id: UUID, bodies: Sequence[bytes], warnings: Sequence[str]) -> Answer:
+    """{purchase_id, orders, warnings} of orders that are JSON already."""
+    body = b'{"purchase_id":"%b","orders":[%b],"warnings":%b}' % (
+        str(purchase_id).encode(),
+        b",".join(bodies),
+        orjson.dumps(list(warnings)),
+    )
+    return Answer(status, body)
+
+
+async def again(
+    run: Runtime, tx: Transaction, body: SubmittedOrder, marketplace_id: UUID, caller: Principal | None
+) -> Known | None:
+    """The orders that were made of this submission, brought up to what it says now; None where it is new.
+
+    `caller` is None for a service on the topic. Raises Conflict where the content differs or the orders are not the
+    caller's.
+    """
+    if body.external_id is None:
+        return None
+    rows = await orders.find_external(tx, marketplace_id, body.channel, body.external_id)
+    if not rows:
+        return None
+    held = [h for r in rows if (h := await orders.lock(tx, r["id"])) is not None]
+    _check_caller(held, caller)
+    fingerprint = rows[0]["fingerprint"]
+    if fingerprint is None or not hmac.compare_digest(fingerprint, fingerprint_of(body)):
+        numbers = ", ".join(h.order.number for h in held)
+        raise Conflict(
+            "external_id_conflict",
+            f"{body.external_id!r} of channel {body.channel!r} is {numbers} already, with other content. "
+            "If it is another order, it needs another external id; if it was changed at its source, change it here.",
+            order_ids=[str(h.order.order_id) for h in held],
+        )
+    shown, warnings = [], []
+    for h in held:
+        lifecycle = await lifecycles.of(tx, marketplace_id, h.order.lifecycle.name, h.order.lifecycle.version)
+        order, told = await _brought_up(run, tx, h, lifecycle, body, caller)
+        shown.append((order, lifecycle, facts_of(h)))
+        warnings += told
+    return Known(rows[0]["purchase_id"], shown, warnings)
+
+
+def _check_caller(held: Sequence[Held], caller: Principal | None) -> None:
+    if caller is None:
+        return
+    try:
+        for h in held:
+            policy.see(h.order, caller)
+    except NotFound:
+        raise Conflict(
+            "external_id_taken", "This external id of this channel belongs to an order that is not yours."
+        ) from None
+
+
+async def _brought_up(
+    run: Runtime, tx: Transaction, held: Held, lifecycle: Lifecycle, body: SubmittedOrder, caller: Principal | None
+) -> tuple[Order, list[str]]:
+    """Status and payment of an order that is here, as the channel says them now."""
+    now = run.clock()
+    reason = policy.reason_of(caller) if caller else None
+    warnings: list[str] = []
+    raw = body.external_status
+    if raw is not None and raw != held.order.external_status:
+        decision, warning = follow(held.order, lifecycle, raw, held.channel, facts_of(held), now)
+        if warning:
+            warnings.append(warning)
+        if decision is not None:
+            await orders.change(tx, held, decision, lifecycle, Changes(Writing(run.outbox, reason)))
+            held = await _reread(tx, held)
+    outstanding = held.order.total - held.order.released - held.order.paid
+    if body.paid and outstanding > 0:
+        paid = {"amount": Money.of(outstanding, held.order.currency).model_dump()}
+        who = Actor("service", body.channel)
+        try:
+            decision = workflow.decide(held.order, lifecycle, "record_payment", who, paid, now, new_id, facts_of(held))
+        except workflow.Refused as e:
+            warnings.append(f"the payment could not be recorded: {e.detail}")
+        else:
+            await orders.change(tx, held, decision, lifecycle, Changes(Writing(run.outbox, reason)))
+            held = await _reread(tx, held)
+    return held.order, warnings
+
+
+async def _reread(tx: Transaction, held: Held) -> Held:
+    found = await orders.lock(tx, held.order.order_id)
+    assert found is not None
+    return found
+
+
+def follow(
+    order: Order, lifecycle: Lifecycle, raw: str, channel: ChannelConfig, facts: Facts, now: datetime
+) -> tuple[Decision | None, str | None]:
+    """The jump to what the channel's status means, or a warning where the lifecycle cannot follow.
+
+    A status that means nothing to us is kept beside ours, where the lifecycle lets the channel say anything at all.
+    """
+    action = next((t.name for t in lifecycle.transitions if t.jump), None)
+    target = target_of(raw, channel, lifecycle)
+    if action is None:
+        if target is None or lifecycle.states[target].phase == lifecycle.states[order.status].phase:
+            return None, None
+        return None, f"the channel says {raw!r}, which the lifecycle {lifecycle.name} does not follow by itself"
+    params = {"external_status": raw, **({"status": target} if target else {})}
+    try:
+        decision = workflow.decide(
+            order, lifecycle, action, Actor("channel", order.channel), params, now, new_id, facts
+        )
+    except workflow.WrongState as e:
+        kept = {"external_status": raw}
+        decision = workflow.decide(order, lifecycle, action, Actor("channel", order.channel), kept, now, new_id, facts)
+        return (decision if decision.steps else None), f"the channel says {raw!r}: {e.detail}"
+    except workflow.Refused as e:
+        raise refusal(e) from None
+    return (decision if decision.steps else None), None
+
+
+def target_of(raw: str, channel: ChannelConfig, lifecycle: Lifecycle) -> str | None:
+    """The state that a channel's status means: as mapped, a state of that name, else the first of a known phase."""
+    mapped = channel.statuses.get(raw, raw)
+    if mapped in lifecycle.states:
+        return mapped
+    phase = _PHASES.get(raw.lower())
+    return next((n for n, s in lifecycle.states.items() if s.phase == phase), None) if phase else None
+
+
+def followed(
+    new: Sequence[NewOrder], raw: str | None, channel: ChannelConfig, facts: Facts, now: datetime
+) -> tuple[Sequence[NewOrder], list[str]]:
+    """New orders of a channel, taken to where the channel says that they already are."""
+    if raw is None:
+        return new, []
+    warnings: list[str] = []
+    result = []
+    for n in new:
+        decision, warning = follow(n.decision.order, n.lifecycle, raw, channel, facts, now)
+        if warning and warning not in warnings:
+            warnings.append(warning)
+        if decision is not None:
+            first = n.decision
+            joined = Decision(
+                decision.order,
+                (*first.steps, *decision.steps),
+                (*first.world, *decision.world),
+                decision.next_timer_at,
+            )
+            n = replace(n, decision=joined)
+        result.append(n)
+    return result, warnings

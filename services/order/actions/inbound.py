@@ -1,0 +1,135 @@
+"""Orders and payments that other services hand in on topics: the same as over HTTP, once per event."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import asyncpg
+
+from contracts.envelope import Received
+from contracts.inbound import OrderSubmitted, PaymentSettled
+from contracts.money import from_minor
+from services.order import workflow
+from services.order.actions import following, placing
+from services.order.actions.acting import facts_for, lifecycle_of, write
+from services.order.actions.placing import EXTERNAL_ID, Request
+from services.order.actions.resolving import Submitter
+from services.order.store import orders
+from services.order.store.orders import Held
+from services.order.workflow import Actor
+from services.order.workflow.proportion import allocate
+from shared.errors import Conflict, Unavailable
+from shared.ids import new_id
+from shared.inbox import RetryLater
+from shared.postgres import Transaction
+from shared.process import Runtime
+from shared.telemetry import continue_trace
+
+# A channel's order is trusted with its prices; its parties come from the order or the channel's settings.
+_CHANNEL: Final = Submitter(trusted=True, buys_as=None, sells_as=None, person=None)
+PAYMENTS: Final = Actor("service", "payments")
+
+
+async def orders_submitted(run: Runtime, tx: Transaction, events: Sequence[Received[OrderSubmitted]]) -> None:
+    """order.submitted: place it, or bring the order that it became up to date.
+
+    Without an external id the event's own id stands in, so that the same event is the same order for ever. What can
+    never be placed fails with the reason and ends among the dead letters, where somebody sees it.
+    """
+    for received in events:
+        with continue_trace(received.traceparent):
+            await _submitted(run, tx, received)
+
+
+async def _submitted(run: Runtime, tx: Transaction, received: Received[OrderSubmitted]) -> None:
+    event = received.event
+    body = event.order
+    if body.external_id is None:
+        body = body.model_copy(update={"external_id": f"event-{received.event_id}"})
+    request = Request(event.marketplace_id, body, _CHANNEL, Actor("channel", body.channel))
+    try:
+        async with tx.savepoint():
+            if await following.again(run, tx, body, event.marketplace_id, None) is None:
+                purchase = await placing.prepare(run, tx, request)
+                await placing.write(run, tx, request, purchase)
+    except asyncpg.UniqueViolationError as e:
+        if e.constraint_name != EXTERNAL_ID:
+            raise
+        raise RetryLater("the same order is being placed by another request") from None
+    except Unavailable as e:
+        raise RetryLater(e.detail) from None
+
+
+async def payments_settled(run: Runtime, tx: Transaction, events: Sequence[Received[PaymentSettled]]) -> None:
+    """payment.settled: money came in, a refund was paid out, or a customer took the money back."""
+    for received in events:
+        with continue_trace(received.traceparent):
+            await _settled(run, tx, received.event)
+
+
+async def _settled(run: Runtime, tx: Transaction, event: PaymentSettled) -> None:
+    shares = await _orders_of(tx, event)
+    if not shares:
+        raise RetryLater(f"the order of payment {event.payment_id} is not here (yet)")
+    for held, minor in shares:
+        if held.order.currency != event.amount.currency:
+            raise ValueError(f"payment {event.payment_id} is in {event.amount.currency}, not {held.order.currency}")
+        await _settle_one(run, tx, event, held, minor)
+
+
+async def _orders_of(tx: Transaction, event: PaymentSettled) -> list[tuple[Held, int]]:
+    """The orders that the payment is for, each with its share in minor units: a purchase may be several orders."""
+    if event.order_id is not None:
+        held = await orders.lock(tx, event.order_id)
+        if held is None or held.order.marketplace_id != event.marketplace_id:
+            return []
+        return [(held, event.amount.minor)]
+    if event.external_id is None or event.channel is None:
+        raise ValueError(f"payment {event.payment_id} names no order: order_id, or channel and external_id are needed")
+    rows = await orders.find_external(tx, event.marketplace_id, event.channel, event.external_id)
+    held_ones = [h for r in rows if (h := await orders.lock(tx, r["id"])) is not None]
+    if not held_ones:
+        return []
+    parts = allocate(event.amount.minor, [_due(h, event) for h in held_ones])
+    return [(h, part) for h, part in zip(held_ones, parts, strict=True) if part]
+
+
+def _due(held: Held, event: PaymentSettled) -> int:
+    order = held.order
+    if event.kind == "paid":
+        return max(order.total - order.released - order.paid, 0)
+    return sum(r.amount for r in order.refunds if r.state == "pending") if event.kind == "refund_done" else order.paid
+
+
+async def _settle_one(run: Runtime, tx: Transaction, event: PaymentSettled, held: Held, minor: int) -> None:
+    lifecycle = await lifecycle_of(tx, held)
+    facts = await facts_for(tx, held, lifecycle)
+    amount = {"amount": from_minor(minor, held.order.currency), "currency": held.order.currency}
+    action, params = _action(event, amount, held)
+    try:
+        decision = workflow.decide(held.order, lifecycle, action, PAYMENTS, params, run.clock(), new_id, facts)
+    except workflow.Refused as e:
+        if _already(event, held):
+            return
+        raise Conflict(e.code, f"payment {event.payment_id} for {held.order.number}: {e.detail}") from None
+    await write(run, tx, held, decision, lifecycle)
+
+
+def _action(event: PaymentSettled, amount: dict[str, str], held: Held) -> tuple[str, dict[str, Any]]:
+    if event.kind == "paid":
+        return "record_payment", {"amount": amount}
+    if event.kind == "chargeback":
+        return "chargeback", {"amount": amount, "note": f"payment {event.payment_id}"}
+    refund_id = event.refund_id
+    if refund_id is None:
+        pending = [r.refund_id for r in held.order.refunds if r.state == "pending"]
+        refund_id = pending[0] if len(pending) == 1 else None
+    return "refund_done", {} if refund_id is None else {"refund_id": str(refund_id)}
+
+
+def _already(event: PaymentSettled, held: Held) -> bool:
+    """A refund that is done cannot be done again: a report that comes twice under two event ids changes nothing."""
+    if event.kind != "refund_done" or event.refund_id is None:
+        return False
+    return any(r.refund_id == event.refund_id and r.state == "done" for r in held.order.refunds)

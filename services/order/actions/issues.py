@@ -1,0 +1,98 @@
+"""Issues as a resource: from the kind of an issue to the action that the order's lifecycle has for it.
+
+Nothing here knows a lifecycle: the action that opens a kind has an effect that says so, and the ones that settle it
+begin with the verb and take issues of that kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from services.order import policy
+from services.order.actions.acting import Wish, act_in, lifecycle_of
+from services.order.errors import absent
+from services.order.schemas import IssueRequest
+from services.order.store import orders
+from services.order.store.orders import Held
+from services.order.workflow import Lifecycle
+from shared.errors import Conflict, NotFound
+from shared.postgres import Transaction
+from shared.process import Runtime
+from shared.web import Answer, Once, Precondition, Principal
+
+
+async def open_issue(
+    run: Runtime, caller: Principal, order_id: UUID, body: IssueRequest, if_match: Precondition, once: Once
+) -> Answer:
+    """POST /v1/orders/{id}/issues."""
+    async with run.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
+        _, lifecycle = await _held(tx, caller, order_id)
+        action = _opening(lifecycle, body.kind)
+        if action is None:
+            raise Conflict("issue_kind_unknown", f"Orders of the lifecycle {lifecycle.name} know no {body.kind}.")
+        return await act_in(run, tx, caller, order_id, Wish(action, body.params), if_match, once, status=201)
+
+
+async def settle(
+    run: Runtime,
+    caller: Principal,
+    order_id: UUID,
+    issue_id: UUID,
+    verb: str,
+    params: Mapping[str, Any],
+    if_match: Precondition,
+    once: Once,
+) -> Answer:
+    """POST /v1/orders/{id}/issues/{id}/{verb}."""
+    async with run.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
+        held, lifecycle = await _held(tx, caller, order_id)
+        issue = next((i for i in held.order.issues if i.issue_id == issue_id), None)
+        if issue is None:
+            raise absent()
+        found = _settling(lifecycle, verb, issue.kind, held.order.status)
+        if found is None:
+            raise NotFound("unknown_action", f"Nobody can {verb} a {issue.kind} in the lifecycle {lifecycle.name}.")
+        action, takes_issue = found
+        given = {**params, "issue_id": str(issue_id)} if takes_issue else dict(params)
+        return await act_in(run, tx, caller, order_id, Wish(action, given), if_match, once)
+
+
+async def _held(tx: Transaction, caller: Principal, order_id: UUID) -> tuple[Held, Lifecycle]:
+    held = await orders.lock(tx, order_id)
+    if held is None:
+        raise absent()
+    policy.see(held.order, caller)
+    return held, await lifecycle_of(tx, held)
+
+
+def _opening(lifecycle: Lifecycle, kind: str) -> str | None:
+    return next(
+        (
+            t.name
+            for t in lifecycle.transitions
+            if not t.auto and any(e.name == "open_issue" and e.args.get("kind") == kind for e in t.effects)
+        ),
+        None,
+    )
+
+
+def _settling(lifecycle: Lifecycle, verb: str, kind: str, status: str) -> tuple[str, bool] | None:
+    """The action, preferably one that starts from the present status, and whether it asks which issue is meant."""
+    candidates = []
+    for t in lifecycle.transitions:
+        if t.auto or not (t.name == verb or t.name.startswith(f"{verb}_")):
+            continue
+        kinds = {k for p in t.params if p.type == "issue" for k in p.kinds}
+        kinds |= {k for call in (*t.guards, *t.effects) for k in call.args.get("kinds", ())}
+        if kind in kinds:
+            candidates.append((status not in t.sources, t.name, any(p.name == "issue_id" for p in t.params)))
+    if not candidates:
+        return None
+    _, name, takes_issue = min(candidates)
+    return name, takes_issue

@@ -1,0 +1,100 @@
+"""What the order service has to know of others: who is who (member.changed), what is offered (listing.changed)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from contracts.envelope import Received
+from contracts.identity import MemberChanged
+from contracts.inbound import ListingChanged
+from services.order.store import channels, listings, members
+from services.order.store.members import MarketplaceRow, MemberRow, OrganisationRow
+from shared.inbox import RetryLater
+from shared.postgres import Transaction
+
+R = TypeVar("R")
+
+
+async def members_changed(tx: Transaction, events: Sequence[Received[MemberChanged]]) -> None:
+    """Keep the newest statement about each person, organisation and marketplace, set by set."""
+    ordered = sorted(events, key=lambda e: e.time)
+    await members.put_marketplaces(
+        tx, _newest((e.event.marketplace_id, MarketplaceRow(e.event.marketplace, e.time)) for e in ordered)
+    )
+    await members.put_organisations(
+        tx,
+        _newest(
+            (
+                e.event.organisation.organisation_id,
+                OrganisationRow(e.event.marketplace_id, e.event.organisation, e.time),
+            )
+            for e in ordered
+        ),
+    )
+    by_version = sorted(events, key=lambda e: e.event.version)
+    await members.put_members(tx, _newest((e.event.member.person_id, MemberRow.of(e.event)) for e in by_version))
+
+
+def _newest(pairs: Iterable[tuple[UUID, R]]) -> list[R]:
+    """The last of each key: one statement must not touch a row twice."""
+    return list(dict(pairs).values())
+
+
+async def listings_changed(tx: Transaction, events: Sequence[Received[ListingChanged]]) -> None:
+    """A listing is now so. An older statement than the one that is kept changes nothing."""
+    for received in events:
+        await _listing_changed(tx, received.event)
+
+
+async def _listing_changed(tx: Transaction, event: ListingChanged) -> None:
+    known = await listings.lock(tx, event.marketplace_id, event.listing_id)
+    if known is not None and known["changed_at"] > event.changed_at:
+        return
+    found = await channels.organisations(tx, event.marketplace_id, [event.seller])
+    sellers = [r["id"] for r in found if r["kind"] in ("seller", "both")]
+    if len(sellers) != 1:
+        raise RetryLater(f"the seller {event.seller!r} is not known here (yet)")
+    told: dict[str, Any] = {
+        "name": event.name,
+        "price_minor": event.price.minor if event.price else None,
+        "currency": event.price.currency if event.price else None,
+        "on_hand": event.available,
+        "unit_code": event.unit_code,
+        "delivery_mode": event.delivery_mode,
+        "location": event.location,
+        "kg_per_unit": event.kg_per_unit,
+        "material": event.material,
+        "active": event.active,
+    }
+    told = {k: v for k, v in told.items() if v is not None}
+    if known is not None:
+        if known["seller_org"] != sellers[0]:
+            raise ValueError(f"listing {event.listing_id} belongs to another seller than {event.seller!r}")
+        if known["tracked"]:
+            told.pop("on_hand", None)  # counted by its units
+        await listings.update(tx, {**dict(known), **told, "sku": event.sku, "changed_at": event.changed_at})
+        return
+    if "price_minor" not in told:
+        raise ValueError(f"listing {event.listing_id} is new and has no price")
+    await listings.insert(
+        tx,
+        {
+            "name": event.sku,
+            "unit_code": "C62",
+            "on_hand": None,
+            "delivery_mode": None,
+            "location": None,
+            "kg_per_unit": None,
+            "material": None,
+            "active": True,
+            **told,
+            "marketplace_id": event.marketplace_id,
+            "id": event.listing_id,
+            "seller_org": sellers[0],
+            "sku": event.sku,
+            "tracked": False,
+            "changed_at": event.changed_at,
+        },
+    )

@@ -1,0 +1,50 @@
+"""Refunds as a resource: the lifecycle's `refund` action, recognised by the source's id where it comes again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from services.order import policy
+from services.order.actions.acting import Wish, act_in, facts_for, lifecycle_of
+from services.order.actions.showing import order_json
+from services.order.errors import absent
+from services.order.schemas import RefundRequest
+from services.order.store import orders
+from shared.ids import new_id
+from shared.process import Runtime
+from shared.web import Answer, Once, Precondition, Principal, etag
+
+ACTION: Final = "refund"
+
+
+async def refund(
+    run: Runtime, caller: Principal, order_id: UUID, body: RefundRequest, if_match: Precondition, once: Once
+) -> Answer:
+    """POST /v1/orders/{id}/refunds. A refund that the order has under its external id is not booked again."""
+    params: dict[str, Any] = body.model_dump(mode="json", exclude_none=True, exclude={"external_id"})
+    named = uuid5(NAMESPACE_URL, f"ordertrail:refund:{order_id}:{body.external_id}") if body.external_id else None
+    async with run.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
+        if named is not None:
+            held = await orders.lock(tx, order_id)
+            if held is None:
+                raise absent()
+            policy.see(held.order, caller)
+            if any(r.refund_id == named for r in held.order.refunds):
+                lifecycle = await lifecycle_of(tx, held)
+                facts = await facts_for(tx, held, lifecycle)
+                shown = order_json(held.order, lifecycle, caller, facts, run.clock())
+                return await once.keep(tx, Answer(200, shown, {"etag": etag(held.order.sequence)}))
+        wish = Wish(ACTION, params, _first(named))
+        return await act_in(run, tx, caller, order_id, wish, if_match, once, status=201)
+
+
+def _first(named: UUID | None) -> Callable[[], UUID]:
+    """Ids of which the first is `named`: the refund action makes its refund's id first."""
+    if named is None:
+        return new_id
+    waiting = [named]
+    return lambda: waiting.pop() if waiting else new_id()

@@ -1,0 +1,66 @@
+"""Orders as callers see them: the contract's snapshot for their side, with what they may do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+
+from contracts.order import Side
+from services.order import policy, workflow
+from services.order.actions.resolving import channel_facts
+from services.order.store.orders import Held
+from services.order.workflow import AllowedAction, Facts, Lifecycle, Order
+from shared.web import Principal
+
+# What the sale earns its owner is between owner and seller.
+_NOT_FOR_BUYERS: Final = {"commission", "payout_held"}
+
+
+def facts_of(held: Held) -> Facts:
+    """What the marketplace and channel have set; enough for saying what is allowed."""
+    return Facts(settings=held.settings, channel=channel_facts(held.order.channel, held.channel))
+
+
+def snapshot_json(order: Order, lifecycle: Lifecycle, side: Side) -> bytes:
+    """OrderSnapshot for a side, absent values left out."""
+    snapshot = workflow.to_snapshot(order, lifecycle, side)
+    hidden = _NOT_FOR_BUYERS if side == "buyer" else None
+    return snapshot.model_dump_json(exclude_none=True, exclude=hidden).encode()
+
+
+def order_json(
+    order: Order, lifecycle: Lifecycle, caller: Principal, facts: Facts, now: datetime, *, blocked: bool = False
+) -> bytes:
+    """The snapshot with `allowed_actions` (and, where asked for, `blocked_actions`). Raises NotFound."""
+    side = policy.speaking_side(order, caller)
+    actor = policy.actor_of(caller)
+    parts = [
+        snapshot_json(order, lifecycle, side)[:-1],
+        b',"allowed_actions":',
+        _actions(workflow.allowed_actions(order, lifecycle, actor, now, facts)),
+    ]
+    if blocked:
+        parts += [b',"blocked_actions":', _actions(workflow.blocked_actions(order, lifecycle, actor, now, facts))]
+    return b"".join((*parts, b"}"))
+
+
+def _actions(actions: Sequence[AllowedAction]) -> bytes:
+    return orjson.dumps([_action(a) for a in actions], default=str)
+
+
+def _action(a: AllowedAction) -> dict[str, Any]:
+    shown = {"name": a.name, "label": a.label, "params": a.params}
+    return shown if a.blocked is None else {**shown, "blocked": a.blocked}
+
+
+def current_state(order: Order, lifecycle: Lifecycle) -> dict[str, Any]:
+    """What a caller that came too late has to know, in 409 and 412 answers."""
+    return {
+        "order_id": str(order.order_id),
+        "sequence": order.sequence,
+        "status": order.status,
+        "status_label": workflow.shown(order, lifecycle).label,
+    }

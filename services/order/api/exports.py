@@ -1,0 +1,57 @@
+"""Exports of lists, and single orders on paper."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from starlette.responses import Response, StreamingResponse
+
+from services.order import policy
+from services.order.actions import exporting
+from services.order.api.parameters import ExportFormat, Filtered
+from services.order.papers.printing import POLICY
+from shared.web import Caller, Router, Run
+
+router = Router(tags=["exports"])
+
+
+def _attachment(name: str) -> dict[str, str]:
+    return {"content-disposition": f'attachment; filename="{name}"'}
+
+
+@router.get("/v1/orders/export")
+async def export(
+    caller: Caller, run: Run, filtered: Filtered, kind: Annotated[ExportFormat, Query(alias="format")] = "csv"
+) -> Response:
+    """Exactly the orders of the list with the same filters, as CSV or XLSX."""
+    policy.need_scope(caller, "orders:read")
+    today: date = run.clock().date()
+    media_type, chunks = await exporting.export(run, caller, *filtered, kind)
+    return StreamingResponse(chunks, media_type=media_type, headers=_attachment(f"orders-{today}.{kind}"))
+
+
+@router.get("/v1/orders/{order_id}/print")
+async def print_view(order_id: UUID, caller: Caller, run: Run) -> Response:
+    """The order as a page for the printer."""
+    policy.need_scope(caller, "orders:read")
+    page = await exporting.printed(run, caller, order_id)
+    return Response(page, media_type="text/html", headers={"content-security-policy": POLICY})
+
+
+@router.get("/v1/orders/{order_id}/packing-slip.pdf")
+async def packing_slip(order_id: UUID, caller: Caller, run: Run, parcel_id: UUID | None = None) -> Response:
+    """The packing slip of the order, or of one of its parcels."""
+    policy.need_scope(caller, "orders:read")
+    name, pdf = await exporting.slip(run, caller, order_id, parcel_id)
+    return Response(pdf, media_type="application/pdf", headers=_attachment(name))
+
+
+@router.get("/v1/orders/{order_id}/evidence")
+async def evidence(order_id: UUID, caller: Caller, run: Run) -> Response:
+    """Everything that is needed to answer a chargeback, as a zip."""
+    policy.need_scope(caller, "orders:read")
+    name, chunks = await exporting.evidence(run, caller, order_id)
+    return StreamingResponse(chunks, media_type="application/zip", headers=_attachment(name))

@@ -1,0 +1,66 @@
+"""Listings and their units."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+from starlette.responses import Response
+
+from services.order import policy
+from services.order.actions import offering
+from services.order.schemas import ListingRequest, UnitsRequest
+from shared.web import Caller, Cursor, Idempotent, IfMatch, Paging, Router, Run
+
+router = Router(tags=["listings"])
+LISTINGS = Cursor("listings.sku", str, UUID)
+
+
+@router.post("/v1/listings", status_code=201)
+async def create(body: ListingRequest, caller: Caller, once: Idempotent, run: Run) -> Response:
+    """Offer something."""
+    policy.need_scope(caller, "listings:write")
+    return (await offering.create(run, caller, body, once)).response()
+
+
+@router.get("/v1/listings")
+async def listings(
+    caller: Caller,
+    run: Run,
+    page: Paging,
+    seller: Annotated[str | None, Query(max_length=100)] = None,
+    sku: Annotated[str | None, Query(max_length=100)] = None,
+    inactive: bool = False,
+) -> dict[str, Any]:
+    """What is on sale, by SKU; with `inactive` also what is not, for whoever keeps it."""
+    after = LISTINGS.decode(page.cursor)
+    rows = await offering.page(run, caller, page, after, seller=seller, sku=sku, inactive=inactive)
+    shown, next_cursor = page.of(rows, lambda r: LISTINGS.encode(r["sku"], r["listing_id"]))
+    return {"items": shown, "next_cursor": next_cursor}
+
+
+@router.get("/v1/listings/{listing_id}")
+async def listing(listing_id: UUID, caller: Caller, run: Run) -> Response:
+    """One listing, with its ETag."""
+    return (await offering.get(run, caller, listing_id)).response()
+
+
+@router.put("/v1/listings/{listing_id}")
+async def change(listing_id: UUID, body: ListingRequest, caller: Caller, if_match: IfMatch, run: Run) -> Response:
+    """Change a listing as a whole."""
+    policy.need_scope(caller, "listings:write")
+    return (await offering.change(run, caller, listing_id, body, if_match)).response()
+
+
+@router.get("/v1/listings/{listing_id}/units")
+async def units(listing_id: UUID, caller: Caller, run: Run) -> dict[str, Any]:
+    """The listing's things with codes of their own."""
+    return {"items": await offering.units(run, caller, listing_id)}
+
+
+@router.post("/v1/listings/{listing_id}/units", status_code=201)
+async def add_units(listing_id: UUID, body: UnitsRequest, caller: Caller, once: Idempotent, run: Run) -> Response:
+    """Add things by their codes."""
+    policy.need_scope(caller, "listings:write")
+    return (await offering.add_units(run, caller, listing_id, body, once)).response()

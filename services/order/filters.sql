@@ -1,0 +1,135 @@
+-- Parts of the order list: `store/search.py` puts them together. `:name` is a parameter. Every column here has an
+-- index or stands beside one that has; a test prepares and explains the combinations.
+
+-- name: branch
+SELECT o.id, o.card, o.placed_at, o.total_minor, o.status
+FROM orders AS o
+WHERE {conditions}
+
+-- name: page
+SELECT u.id, u.card, u.placed_at, u.total_minor, u.status
+FROM ({branches}) AS u
+ORDER BY {order}
+
+-- name: scope_operator
+o.marketplace_id = :marketplace
+
+-- name: scope_seller
+o.seller_org = :own_seller AND o.known
+
+-- name: scope_buyer
+o.buyer_org = :own_buyer
+
+-- name: scope_person
+o.buyer_person = :own_person AND o.buyer_org = :own_buyer
+
+-- name: not_scope_seller
+NOT (o.seller_org = :own_seller AND o.known)
+
+-- name: status
+o.status = :status
+
+-- name: shown
+-- Statuses that are shown over the order's own, such as "refunded"; those found by their own status are not repeated.
+o.shown = :status AND o.shown <> o.status AND o.status <> ALL (:statuses)
+
+-- name: phase
+o.phase = :phase
+
+-- name: phases
+o.phase = ANY (:phases)
+
+-- name: channel
+o.channel = :channel
+
+-- name: seller
+o.seller_org = :seller
+
+-- name: buyer
+o.buyer_org = :buyer
+
+-- name: money
+o.money = :money
+
+-- name: issue
+o.issue = :issue
+
+-- name: purchase
+o.purchase_id = :purchase
+
+-- name: external
+o.external_id = :external
+
+-- name: overdue
+o.overdue
+
+-- name: not_overdue
+NOT o.overdue
+
+-- name: placed_from
+o.placed_at >= :placed_from
+
+-- name: placed_to
+o.placed_at < :placed_to
+
+-- name: found
+o.id = ANY (:found)
+
+-- name: found_or_number
+(o.id = ANY (:found) OR o.number = :number)
+
+-- name: containing
+o.search LIKE :pattern
+
+-- name: containing_or_number
+(o.search LIKE :pattern OR o.number = :number)
+
+-- name: customer_containing
+(o.customer_name_lc LIKE :customer OR o.customer_email_lc LIKE :customer)
+
+-- name: beginning
+((o.customer_name_lc ~>=~ :from AND o.customer_name_lc ~<~ :upto)
+ OR (o.customer_email_lc ~>=~ :from AND o.customer_email_lc ~<~ :upto)
+ OR (o.external_id ~>=~ :from AND o.external_id ~<~ :upto))
+
+-- name: beginning_or_number
+(o.number = :number
+ OR (o.customer_name_lc ~>=~ :from AND o.customer_name_lc ~<~ :upto)
+ OR (o.customer_email_lc ~>=~ :from AND o.customer_email_lc ~<~ :upto)
+ OR (o.external_id ~>=~ :from AND o.external_id ~<~ :upto))
+
+-- name: order_placed_at
+{t}.placed_at, {t}.id
+
+-- name: order_placed_at_desc
+{t}.placed_at DESC, {t}.id DESC
+
+-- name: order_total
+{t}.total_minor, {t}.id
+
+-- name: order_total_desc
+{t}.total_minor DESC, {t}.id DESC
+
+-- name: order_status
+{t}.status, {t}.placed_at, {t}.id
+
+-- name: order_status_desc
+{t}.status DESC, {t}.placed_at DESC, {t}.id DESC
+
+-- name: after_placed_at
+(o.placed_at, o.id) > (:a, :b)
+
+-- name: after_placed_at_desc
+(o.placed_at, o.id) < (:a, :b)
+
+-- name: after_total
+(o.total_minor, o.id) > (:a, :b)
+
+-- name: after_total_desc
+(o.total_minor, o.id) < (:a, :b)
+
+-- name: after_status
+(o.status, o.placed_at, o.id) > (:a, :b, :c)
+
+-- name: after_status_desc
+(o.status, o.placed_at, o.id) < (:a, :b, :c)

@@ -1,0 +1,243 @@
+"""The order list: from filters to one statement that an index answers, however many orders there are.
+
+Each status, each phase and each side of the caller is a branch of its own with its own limit, because one index scan
+per value stays in the wanted order while `status IN (...)` would have to sort everything it finds. See
+docs/decisions/0021.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from services.order.schemas import Scope
+from services.order.store.orders import q
+from services.order.store.texts import fold
+from shared.postgres import Queries, Transaction
+
+f: Final = Queries.load("services.order", "filters.sql")
+Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"]
+# Up to so many orders with a word in them are looked up one by one; a word in more is found by walking the list.
+MOST_FOUND: Final = 2_000
+SHORTEST_WORD: Final = 3
+_NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+_NUMBER: Final = re.compile(r"^(?:#|ord-?)?([0-9]{1,15})$")
+_TYPES: Final[Mapping[str, str]] = {
+    "marketplace": "uuid", "own_seller": "uuid", "own_buyer": "uuid", "own_person": "uuid", "status": "text",
+    "statuses": "text[]", "phase": "text", "phases": "text[]", "channel": "text", "seller": "uuid", "buyer": "uuid",
+    "money": "text", "issue": "text", "purchase": "uuid", "external": "text", "placed_from": "timestamptz",
+    "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint", "pattern": "text", "customer": "text",
+    "from": "text", "upto": "text", "limit": "bigint",
+}  # fmt: skip
+_AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "placed_at": ("timestamptz", "uuid"),
+    "total": ("bigint", "uuid"),
+    "status": ("text", "timestamptz", "uuid"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list is narrowed to. Empty or None: not at all. `placed_to` is exclusive."""
+
+    statuses: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    q: str | None = None
+    customer: str | None = None
+    channel: str | None = None
+    seller: UUID | None = None
+    buyer: UUID | None = None
+    money: str | None = None
+    issue: str | None = None
+    purchase_id: UUID | None = None
+    external_id: str | None = None
+    placed_from: datetime | None = None
+    placed_to: datetime | None = None
+    overdue: bool | None = None
+    sort: Sort = "-placed_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    sql: str
+    args: tuple[Any, ...]
+
+
+class _Parameters:
+    """Numbers the `:name` parameters of fragments in the order in which they come."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._places: dict[tuple[str, Any], str] = {}
+
+    def fill(self, fragment: str, values: Mapping[str, Any]) -> str:
+        return _NAME.sub(lambda m: self._place(m[1], values[m[1]]), _bare(fragment))
+
+    def _place(self, name: str, value: Any) -> str:
+        value, kind = value if name in ("a", "b", "c") else (value, _TYPES[name])
+        key = (kind, tuple(value) if isinstance(value, list) else value)
+        if key not in self._places:
+            self.values.append(value)
+            self._places[key] = f"${len(self.values)}::{kind}"
+        return self._places[key]
+
+
+def _bare(fragment: str) -> str:
+    return "\n".join(line for line in fragment.splitlines() if not line.startswith("--"))
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the free text of a search comes to: conditions and their values."""
+
+    conditions: tuple[str, ...] = ()
+    values: Mapping[str, Any] | None = None
+
+
+async def words_of(tx: Transaction, filters: Filters) -> Words:
+    """Look the words of a search up. A word in few orders becomes their ids, one in many a pattern."""
+    values: dict[str, Any] = {}
+    conditions: list[str] = []
+    if filters.customer and (customer := fold(filters.customer)):
+        values["customer"] = _pattern(customer)
+        conditions.append(f.customer_containing)
+    text = fold(filters.q) or (fold(filters.customer) if filters.customer else "")
+    if not text:
+        return Words(tuple(conditions), values)
+    number = _NUMBER.match(text) if filters.q else None
+    if number:
+        values["number"] = int(number[1])
+    if len(text) < SHORTEST_WORD:
+        if filters.q:
+            values |= {"from": text, "upto": text[:-1] + chr(ord(text[-1]) + 1)}
+            conditions.append(f.beginning_or_number if number else f.beginning)
+        return Words(tuple(conditions), values)
+    found = [r["id"] for r in await tx.fetch(q.orders_containing, text, MOST_FOUND + 1)]
+    if len(found) <= MOST_FOUND:
+        values["found"] = found
+        conditions.append(f.found_or_number if number else f.found)
+    elif filters.q:
+        values["pattern"] = _pattern(text)
+        conditions.append(f.containing_or_number if number else f.containing)
+    return Words(tuple(conditions), values)
+
+
+def _pattern(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+def statement(
+    marketplace_id: UUID,
+    scopes: Sequence[Scope],
+    filters: Filters,
+    words: Words,
+    *,
+    after: tuple[Any, ...] | None = None,
+    limit: int | None = None,
+) -> Statement:
+    """The list as one statement. Without `limit` all of it, in order (for exports)."""
+    order = "order_" + _sort_name(filters.sort)
+    values = _values(marketplace_id, scopes, filters) | dict(words.values or {})
+    common = _common(filters) + list(words.conditions)
+    if after is not None:
+        common.append(getattr(f, "after_" + _sort_name(filters.sort)))
+        kinds = _AFTER_TYPES[filters.sort.removeprefix("-")]
+        values |= {name: (v, kind) for name, v, kind in zip("abc", after, kinds, strict=False)}
+    parameters = _Parameters()
+    tail = ""
+    if limit is not None:
+        values["limit"] = limit
+        tail = parameters.fill(" LIMIT :limit", values)
+    branches = []
+    for scope in _scope_conditions(scopes):
+        for own, own_values in _value_branches(filters):
+            conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *common))
+            branches.append(_bare(f.branch).replace("{conditions}", conditions))
+    by = _bare(getattr(f, order))
+    if len(branches) == 1:
+        return Statement(f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}", tuple(parameters.values))
+    ordered = [f"({b}\nORDER BY {by.replace('{t}', 'o')}{tail})" for b in branches] if limit is not None else branches
+    sql = _bare(f.page).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
+    return Statement(sql + tail, tuple(parameters.values))
+
+
+def _sort_name(sort: str) -> str:
+    return sort.removeprefix("-") + ("_desc" if sort.startswith("-") else "")
+
+
+def _values(marketplace_id: UUID, scopes: Sequence[Scope], filters: Filters) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "marketplace": marketplace_id,
+        "channel": filters.channel,
+        "seller": filters.seller,
+        "buyer": filters.buyer,
+        "money": filters.money,
+        "issue": filters.issue,
+        "purchase": filters.purchase_id,
+        "external": filters.external_id,
+        "placed_from": filters.placed_from,
+        "placed_to": filters.placed_to,
+        "phases": list(filters.phases),
+        "statuses": list(filters.statuses),
+    }
+    for scope in scopes:
+        if scope.side == "seller":
+            values["own_seller"] = scope.organisation_id
+        if scope.side == "buyer":
+            values |= {"own_buyer": scope.organisation_id, "own_person": scope.person_id}
+    return values
+
+
+def _scope_conditions(scopes: Sequence[Scope]) -> list[tuple[str, ...]]:
+    """One tuple of conditions per side of the caller; an order on both sides is found on the first only."""
+    found: list[tuple[str, ...]] = []
+    for scope in scopes:
+        if scope.side == "operator":
+            found.append((f.scope_operator,))
+        elif scope.side == "seller":
+            found.append((f.scope_seller,))
+        else:
+            own = f.scope_buyer if scope.person_id is None else f.scope_person
+            found.append((own, f.not_scope_seller) if len(scopes) > 1 else (own,))
+    return found
+
+
+def _value_branches(filters: Filters) -> list[tuple[tuple[str, ...], dict[str, Any]]]:
+    """One branch per status (its own, and where it is shown over another), or else per phase."""
+    if filters.statuses:
+        return [((c,), {"status": s}) for s in filters.statuses for c in (f.status, f.shown)]
+    if filters.phases:
+        return [((f.phase,), {"phase": p}) for p in filters.phases]
+    return [((), {})]
+
+
+def _common(filters: Filters) -> list[str]:
+    conditions = [
+        (filters.channel, f.channel),
+        (filters.seller, f.seller),
+        (filters.buyer, f.buyer),
+        (filters.money, f.money),
+        (filters.issue, f.issue),
+        (filters.purchase_id, f.purchase),
+        (filters.external_id, f.external),
+        (filters.placed_from, f.placed_from),
+        (filters.placed_to, f.placed_to),
+        (filters.overdue, f.overdue),
+        (filters.overdue is False, f.not_overdue),
+        (filters.phases and filters.statuses, f.phases),
+    ]
+    return [sql for wanted, sql in conditions if wanted]
+
+
+async def page(tx: Transaction, wanted: Statement) -> Sequence[Any]:
+    """id, card, placed_at, total_minor, status of each order."""
+    return await tx.fetch(wanted.sql, *wanted.args)
+
+
+def stream(tx: Transaction, wanted: Statement, prefetch: int = 500) -> AsyncIterator[Any]:
+    return tx.stream(wanted.sql, *wanted.args, prefetch=prefetch)
