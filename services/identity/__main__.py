@@ -1,0 +1,11 @@
+"""`python -m services.identity ROLE`, or one of its commands."""
+
+import sys
+
+from services.identity import app, commands
+from shared.process import run
+
+if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
+        sys.exit(commands.main(sys.argv[1:]))
+    run(app.service())

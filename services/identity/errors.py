@@ -1,0 +1,54 @@
+"""What identity refuses, in the words that callers get. Codes are stable."""
+
+from __future__ import annotations
+
+from shared.errors import BadRequest, Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated, Unprocessable
+
+
+def absent(what: str) -> NotFound:
+    """The same for what is not there and what is somebody else's."""
+    return NotFound("not_found", f"There is no such {what}, or it is not yours to see.")
+
+
+def not_allowed(detail: str) -> Forbidden:
+    return Forbidden("not_allowed", detail)
+
+
+def not_while_logged_in_as() -> Forbidden:
+    return Forbidden(
+        "not_while_logged_in_as",
+        "Logged in as somebody else, nobody changes secrets, roles or settings. Sign in as yourself for that.",
+    )
+
+
+def scope_missing(scope: str) -> Forbidden:
+    return Forbidden("scope_missing", f"This API key has no scope {scope}. Make one that has it.")
+
+
+def sign_in_failed() -> Unauthenticated:
+    """One answer for a wrong password, an unknown address, and a person who may not sign in."""
+    return Unauthenticated("sign_in_failed", "E-mail address and password do not belong together.")
+
+
+def too_many_failures(seconds: int) -> TooManyRequests:
+    return TooManyRequests(
+        "too_many_failures", f"Too many failed sign-ins. Wait {max(1, seconds // 60)} minute(s).", retry_after=seconds
+    )
+
+
+def grant_refused(detail: str) -> BadRequest:
+    return BadRequest("invalid_grant", detail)
+
+
+def email_taken() -> Conflict:
+    return Conflict("email_taken", "Somebody has this e-mail address already. An address names one person everywhere.")
+
+
+def slug_taken(slug: str) -> Conflict:
+    return Conflict("slug_taken", f"An organisation of this marketplace is called {slug} already. Choose another slug.")
+
+
+def wrong_field(field: str, message: str) -> Unprocessable:
+    """A rule over several fields, told like a wrong field."""
+    errors = [{"in": "body", "field": field, "code": "rule", "message": message}]
+    return Unprocessable("invalid_request", f"{field}: {message}", errors=errors)

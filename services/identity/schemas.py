@@ -1,0 +1,215 @@
+"""The bodies of identity's API: what callers send and what they get."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from contracts.identity import Role
+from contracts.money import CurrencyCode, Money, exponent
+from services.identity.passwords import MAX_LENGTH, MIN_LENGTH
+
+ROLES_OF: Final[dict[str, frozenset[str]]] = {
+    "buyer": frozenset({"buyer", "member", "admin", "approver"}),
+    "seller": frozenset({"seller", "member", "admin"}),
+    "both": frozenset({"buyer", "seller", "member", "admin", "approver"}),
+    "operator": frozenset({"operator", "member", "admin"}),
+}
+_ZONES: Final = available_timezones() | {"UTC"}
+
+
+def _zone(name: str) -> str:
+    if name not in _ZONES:
+        raise ValueError("is not an IANA time zone such as Europe/Oslo")
+    return name
+
+
+def plain_email(text: str) -> str:
+    """An address as it is kept and looked up: composed, without case."""
+    return unicodedata.normalize("NFC", text).strip().lower()
+
+
+def _email(text: str) -> str:
+    text = plain_email(text)
+    local, _, domain = text.rpartition("@")
+    if not local or "@" in local or "." not in domain or any(c.isspace() or not c.isprintable() for c in text):
+        raise ValueError("is not an e-mail address")
+    return text
+
+
+def _line(text: str) -> str:
+    text = unicodedata.normalize("NFC", text).strip()
+    if not text or any(not c.isprintable() for c in text):
+        raise ValueError("is one line of printable text")
+    return text
+
+
+def _currency(code: str) -> str:
+    exponent(code)
+    return code
+
+
+Line = Annotated[str, Field(max_length=200), AfterValidator(_line)]
+Email = Annotated[str, Field(max_length=254), AfterValidator(_email)]
+Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
+Currency = Annotated[CurrencyCode, AfterValidator(_currency)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
+Rate = Annotated[Decimal, Field(ge=0, le=1, max_digits=7, decimal_places=6)]
+Scope = Annotated[str, Field(pattern=r"^(\*|[a-z][a-z_-]{0,40}:(read|write|\*))$")]
+Kind = Literal["buyer", "seller", "both", "operator"]
+SettingName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Password = Annotated[SecretStr, Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH)]
+GivenPassword = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
+Secret = Annotated[SecretStr, Field(min_length=1, max_length=8_192)]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# Settings that are known here are checked; a lifecycle may have others, which its own service reads.
+def _whole(least: int, most: int) -> Any:
+    def check(text: str) -> bool:
+        return text.isascii() and text.isdigit() and least <= int(text[:10]) <= most
+
+    return check, f"is a whole number from {least} to {most}"
+
+
+def _fraction(text: str) -> bool:
+    try:
+        return len(text) <= 8 and 0 <= Decimal(text) <= 1
+    except ArithmeticError:
+        return False
+
+
+_FLAG: Final = (lambda text: text in ("true", "false"), "is true or false")
+KNOWN_SETTINGS: Final[dict[str, Any]] = {
+    "acknowledge_hours": _whole(1, 720),
+    "ship_within_days": _whole(1, 365),
+    "auto_close_days": _whole(0, 365),
+    "abandon_after_days": _whole(1, 365),
+    "allow_auto_accept": _FLAG,
+    "operator_may_process": _FLAG,
+    "commission_rate": (_fraction, "is a fraction such as 0.12 for 12 %"),
+    "mask_contacts": _FLAG,
+}
+
+
+class EditMarketplace(Strict):
+    """The slug and the currency stay what they were: orders and links hold them."""
+
+    name: Line
+    time_zone: Zone
+    lifecycle: Slug
+    settings: Annotated[dict[SettingName, Annotated[str, Field(max_length=2_000)]], Field(max_length=50)] = Field(
+        default_factory=dict
+    )
+
+    @field_validator("settings")
+    @classmethod
+    def _known(cls, settings: dict[str, str]) -> dict[str, str]:
+        for name, text in settings.items():
+            check, wanted = KNOWN_SETTINGS.get(name, (None, ""))
+            if check is not None and not check(text):
+                raise ValueError(f"{name} {wanted}")
+        return settings
+
+
+class EditOrganisation(Strict):
+    name: Line
+    time_zone: Zone = "UTC"
+    location: Line | None = None
+    external_ids: Annotated[tuple[Line, ...], Field(max_length=20)] = ()
+    commission_rate: Rate | None = None
+
+
+class NewOrganisation(EditOrganisation):
+    slug: Slug
+    kind: Kind
+
+
+class EditMember(Strict):
+    name: Line
+    roles: Annotated[frozenset[Role], Field(min_length=1)]
+    language: Language = "en"
+    time_zone: Zone = "UTC"
+    active: bool = True
+    purchasing_limit: Money | None = None
+
+    @field_validator("purchasing_limit")
+    @classmethod
+    def _not_negative(cls, limit: Money | None) -> Money | None:
+        if limit is not None and limit.minor < 0:
+            raise ValueError("is not below zero")
+        return limit
+
+
+class NewMember(EditMember):
+    """Without a password, the answer holds an invitation token by which the person sets one."""
+
+    email: Email
+    organisation_id: UUID | None = None
+    password: Password | None = None
+
+
+class EditMe(Strict):
+    name: Line
+    language: Language = "en"
+    time_zone: Zone = "UTC"
+
+
+class ChangePassword(Strict):
+    current_password: GivenPassword
+    new_password: Password
+
+
+class SetPassword(Strict):
+    token: Secret
+    password: Password
+
+
+class SignIn(Strict):
+    email: Annotated[str, Field(max_length=254)]
+    password: GivenPassword
+
+
+class SignOut(Strict):
+    refresh_token: Secret
+
+
+class TokenRequest(Strict):
+    """RFC 6749 in JSON: grant_type refresh_token with refresh_token, or client_credentials with id and secret."""
+
+    grant_type: Literal["refresh_token", "client_credentials"]
+    refresh_token: Secret | None = None
+    client_id: UUID | None = None
+    client_secret: Secret | None = None
+
+
+class LogInAs(Strict):
+    reason: Annotated[str, Field(min_length=5, max_length=500), AfterValidator(_line)]
+
+
+class NewApiKey(Strict):
+    name: Line
+    roles: Annotated[frozenset[Role], Field(min_length=1)]
+    scopes: Annotated[frozenset[Scope], Field(min_length=1, max_length=50)]
+    organisation_id: UUID | None = None
+    expires_at: datetime | None = None
+
+
+class TokenAnswer(BaseModel):
+    """Seconds until the tokens expire are counted from now."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105  the scheme's name
+    expires_in: int
+    refresh_token: str | None = None
+    refresh_expires_in: int | None = None
