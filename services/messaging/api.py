@@ -43,8 +43,12 @@ async def threads(
     rows = await actions.threads(
         run, caller, (after[0], after[1]) if after else None, page.fetch, unread=unread, awaiting=awaiting
     )
-    shown, next_cursor = page.of(rows, lambda t: THREADS.encode(t.last_posted_at, t.thread_id))
+    shown, next_cursor = page.of(rows, _cursor_of)
     return schemas.ThreadPage(items=tuple(shown), next_cursor=next_cursor)
+
+
+def _cursor_of(t: schemas.Thread) -> str:
+    return THREADS.encode(t.last_posted_at, UUID(int=t.thread_id.int))
 
 
 @router.get("/v1/orders/{order_id}/messages")

@@ -118,8 +118,9 @@ class Live:
         while self._streams and not self._run.stop.requested:
             try:
                 await self._look(began)
-            except TRANSIENT as e:
-                log.warning("live.no_database", error=f"{type(e).__name__}: {e}")
+            except Exception as e:
+                level = log.warning if isinstance(e, TRANSIENT) else log.exception
+                level("live.failed", error=f"{type(e).__name__}: {e}")
             await self._run.wakes.get("posted").wait(self._settings.messaging_poll_seconds)
 
     async def _look(self, began: datetime) -> None:
@@ -152,9 +153,9 @@ class _Posted:
 
 def _notice(row: Any, side: Side) -> bytes:
     told = {
-        "order_id": row["order_id"],
+        "order_id": str(row["order_id"]),
         "order_number": row["order_number"],
-        "thread_id": row["thread_id"],
+        "thread_id": str(row["thread_id"]),
         "kind": row["kind"],
         "seq": row["seq"],
         "sender_side": row["sender_side"],
