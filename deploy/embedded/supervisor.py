@@ -10,10 +10,9 @@ import os
 import select
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,10 +21,11 @@ import psutil
 from deploy.embedded import programs
 from deploy.embedded.child import Child
 from deploy.embedded.errors import SetupError
-from deploy.embedded.installation import ROOT, Installation, named_database
+from deploy.embedded.installation import Installation
 from deploy.embedded.kafka import KafkaServer
 from deploy.embedded.postgres import PostgresServer
 from deploy.embedded.process import Server, last_line, port_is_free
+from deploy.embedded.provisioning import Provisioning
 from deploy.embedded.status import (
     ALREADY_SUPERVISED,
     Phase,
@@ -45,7 +45,6 @@ IDLE_TICK_SECONDS = 1.0
 ROTATE_EVERY_SECONDS = 30.0
 LOG_BYTES = 20 * 1024 * 1024  # twice that with the older one: 10 programs, at most 400 MB
 LEAST_FREE_BYTES = 500 * 1024 * 1024
-PROVISION_SECONDS = 180
 
 
 class Asked(Exception):
@@ -101,12 +100,28 @@ class Supervisor:
             for done in [pool.submit(server.prepare) for server in servers.values()]:
                 done.result()
         self._check_asked()
-        self._await([programs.of_server(name, server) for name, server in servers.items()])
+        children = {name: self._launch(programs.of_server(name, server)) for name, server in servers.items()}
+        if "postgres" in children:
+            self._await([children["postgres"]])
         postgres = servers.get("postgres")
-        self._provision(
-            postgres.url() if isinstance(postgres, PostgresServer) else str(installation.given_database_url)
-        )
-        self._await([programs.mailbox(installation), *programs.services(installation)])
+        given = str(installation.given_database_url)
+        provisioning = Provisioning(installation, postgres.url() if isinstance(postgres, PostgresServer) else given)
+        try:
+            self._start_services(provisioning, [child for child in children.values() if not child.ready])
+        finally:
+            provisioning.stop()
+
+    def _start_services(self, provisioning: Provisioning, starting: list[Child]) -> None:
+        """Provision and start the services: at once where this release was provisioned before, else one by one."""
+        at_once = provisioning.done_before
+        provisioning.start()
+        if not at_once:
+            self._say("bringing the database and the topics up to date")
+            self._await(starting, provisioning.finished)
+            starting = []
+        installation = self._installation
+        started = [programs.mailbox(installation), *programs.services(installation)]
+        self._await([*starting, *(self._launch(program) for program in started)], provisioning.finished)
 
     def _servers(self) -> dict[str, Server]:
         installation = self._installation
@@ -134,42 +149,16 @@ class Supervisor:
                     f"stop that, or choose another: make up ORDERTRAIL_{name.upper()}_PORT=<port>",
                 )
 
-    def _provision(self, admin_url: str) -> None:
-        admin_url, database = named_database(admin_url)
-        self._installation.secrets.write_database_urls(admin_url.rpartition("@")[2].partition("/")[0], database)
-        self._installation.write_addresses(admin_url)
-        self._say("bringing the database and the topics up to date")
-        log = self._installation.logs / "provision.log"
-        passwords = self._installation.secrets.role_passwords()
-        environment = {
-            **self._installation.service_environment("order"),
-            "ORDERTRAIL_ADMIN_DATABASE_URL": admin_url,
-            **{
-                f"ORDERTRAIL_DB_PASSWORD_{role.removeprefix('ordertrail_').upper()}": p for role, p in passwords.items()
-            },
-        }
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "deploy.provision"], cwd=ROOT, env=environment, stdout=file, stderr=file
-            )
-        deadline = time.monotonic() + PROVISION_SECONDS
-        try:
-            while process.poll() is None and time.monotonic() < deadline:
-                self._turn(TICK_SECONDS)
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-        if process.returncode:
-            raise SetupError(f"provisioning failed: {last_line(log)}", f"see {log}")
+    def _launch(self, program: programs.Program) -> Child:
+        child = Child(program, self._installation.logs / f"{program.name}.log")
+        self._children.append(child)
+        return child
 
-    def _await(self, started: Sequence[programs.Program]) -> None:
-        """Start these and go on when all are ready."""
-        new = [Child(program, self._installation.logs / f"{program.name}.log") for program in started]
-        self._children += new
-        waiting = list(new)
+    def _await(self, starting: Sequence[Child], also: Callable[[], bool] = lambda: True) -> None:
+        """Go on when all of these are ready and `also` holds."""
+        waiting = list(starting)
         deadline = time.monotonic() + START_SECONDS
-        while waiting:
+        while waiting or not also():
             self._turn(TICK_SECONDS)
             for child in [child for child in waiting if child.ready]:
                 waiting.remove(child)
