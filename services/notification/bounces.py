@@ -29,7 +29,7 @@ async def record(runtime: Runtime, delivery_id: UUID, raw: bytes) -> str:
         return "ignored"
     now = runtime.clock()
     async with runtime.worker_db.transaction() as tx:
-        bounced = await store.bounce(tx, delivery_id, report.message_id, report.reason, now)
+        bounced = await store.bounce(tx, delivery_id, report.reason, now)
         if bounced is None:
             return "unknown"
         if report.dead_address and bounced.address:
@@ -107,7 +107,7 @@ class _Handler:
         return signing.read_bounce_address(self._keys, address)
 
 
-class _Session(SMTP):  # type: ignore[misc]  # aiosmtpd has no types
+class _Session(SMTP):
     """One connection; above MOST_CONNECTIONS it is refused."""
 
     sessions: set[_Session]

@@ -21,6 +21,7 @@ from services.notification.channels.smtp import Connection, Outcome
 from services.notification.settings import Settings
 from services.notification.store import delivering as store
 from services.notification.store.delivering import ClaimedMail
+from services.notification.waiting import woken
 from shared.logs import log, unit_of_work
 from shared.postgres.database import TRANSIENT
 from shared.process import Runtime, Worker
@@ -81,9 +82,9 @@ class Lane:
                 continue
             await self.connection.close()
             if self._first:
-                await self._runtime.wakes.get(MAILS).wait(POLL_SECONDS)
+                await woken(self._runtime.wakes.get(MAILS), self._stop, POLL_SECONDS)
             else:
-                await self._more.wait(IDLE_SECONDS)
+                await woken(self._more, self._stop, IDLE_SECONDS)
 
     async def _claim(self) -> list[ClaimedMail]:
         now = self._runtime.clock()

@@ -238,16 +238,11 @@ SELECT min(closes_at) FROM digest WHERE closed_at IS NULL;
 -- name: bounce
 -- A mail that was sent, or perhaps sent, came back; and the deliveries that went out inside it.
 WITH mail AS (
-    UPDATE delivery SET state = 'bounced', reason = $3, settled_at = $4
-    WHERE delivery_id = (
-        SELECT delivery_id FROM delivery
-        WHERE channel = 'email' AND state IN ('sent', 'unknown')
-          AND (delivery_id = $1 OR ($1::uuid IS NULL AND message_id = $2 AND digest_id IS NULL))
-        LIMIT 1
-    )
+    UPDATE delivery SET state = 'bounced', reason = $2, settled_at = $3
+    WHERE delivery_id = $1 AND channel = 'email' AND state IN ('sent', 'unknown')
     RETURNING delivery_id, notification_id, address
 ), inside AS (
-    UPDATE delivery d SET state = 'bounced', reason = $3, settled_at = $4
+    UPDATE delivery d SET state = 'bounced', reason = $2, settled_at = $3
     FROM mail JOIN notification n USING (notification_id)
     WHERE n.kind = 'digest' AND d.digest_id = n.event_id AND d.state IN ('sent', 'unknown')
     RETURNING d.delivery_id, d.notification_id, NULL::text

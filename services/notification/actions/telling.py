@@ -18,6 +18,7 @@ from services.notification.settings import Settings
 from services.notification.store import telling as store
 from services.notification.telling.causes import Cause, cause_of
 from services.notification.telling.planning import Directory, plan, unknown_parties
+from services.notification.waiting import woken
 from shared.clock import Clock
 from shared.logs import unit_of_work
 from shared.outbox import Outbox
@@ -121,7 +122,7 @@ async def catch_up(runtime: Runtime, stop: Stop) -> None:
             else:
                 await store.forget_awaited(tx, runtime.clock() - patience)
         if not rows:
-            await teller.arrivals.wait(ARRIVALS_POLL_SECONDS)
+            await woken(teller.arrivals, stop, ARRIVALS_POLL_SECONDS)
 
 
 async def _causes(tx: Transaction, rows: Sequence[Any]) -> list[Cause]:

@@ -48,7 +48,7 @@ async def ask(token: Token, run: Run) -> Response:
 
 @router.post(PATH, response_class=HTMLResponse)
 async def stop(
-    token: Token, run: Run, _one_click: Annotated[str, Form(alias="List-Unsubscribe", pattern="^One-Click$")]
+    token: Token, run: Run, one_click: Annotated[str, Form(alias="List-Unsubscribe", pattern="^One-Click$")]
 ) -> Response:
     """Ends the mails of the category that the link stands for. The same click twice is one."""
     stopping = await preferences.unsubscribe(run, token)

@@ -14,7 +14,6 @@ from services.notification.telling.plain import plain
 
 MOST_BYTES: Final = 1_000_000
 MOST_PARTS: Final = 100
-_MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,500}>")
 _STATUS: Final = re.compile(r"^\s*([245])\.(\d{1,3})\.(\d{1,3})\b")
 
 
@@ -25,7 +24,6 @@ class Report:
     recipient: str
     reason: str
     dead_address: bool
-    message_id: str | None
 
 
 def read(raw: bytes) -> Report | None:
@@ -40,10 +38,9 @@ def read(raw: bytes) -> Report | None:
     status = next((p for p in parts if p.get_content_type() == "message/delivery-status"), None)
     if status is None:
         return None
-    original = _original_id(parts)
     for block in _blocks(status):
         if _field(block, "Action").lower() == "failed":
-            return _report(block, original)
+            return _report(block)
     return None
 
 
@@ -53,7 +50,7 @@ def _blocks(status: Message) -> Iterator[Message]:
         yield from (p for p in payload[:MOST_PARTS] if isinstance(p, Message))
 
 
-def _report(block: Message, original: str | None) -> Report:
+def _report(block: Message) -> Report:
     diagnostic = _field(block, "Diagnostic-Code")
     status = _STATUS.match(_field(block, "Status"))
     recipient = _field(block, "Final-Recipient").partition(";")[2].strip()
@@ -63,28 +60,9 @@ def _report(block: Message, original: str | None) -> Report:
         recipient=plain(recipient),
         reason=plain(f"bounced: {code}{said}", MOST_REASON),
         dead_address=status is not None and status[1] == "5" and status[2] == "1",
-        message_id=original,
     )
 
 
 def _field(block: Message, name: str) -> str:
     value = block.get(name)
     return plain(str(value), 1_000) if value is not None else ""
-
-
-def _original_id(parts: list[Message]) -> str | None:
-    """The Message-ID of the mail that came back, out of its returned headers."""
-    for part in parts:
-        if part.get_content_type() == "message/rfc822":
-            inner = part.get_payload()
-            found = inner[0].get("Message-ID") if isinstance(inner, list) and inner else None
-        elif part.get_content_type() == "text/rfc822-headers":
-            payload = part.get_payload(decode=True)
-            head = message_from_bytes(payload if isinstance(payload, bytes) else b"", policy=policy.compat32)
-            found = head.get("Message-ID")
-        else:
-            continue
-        match = _MESSAGE_ID.search(str(found or ""))
-        if match:
-            return match[0]
-    return None

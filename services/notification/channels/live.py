@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from services.notification.store import feed as store
+from services.notification.waiting import woken
 from shared.logs import log
 from shared.postgres.database import TRANSIENT
 from shared.process import Runtime
@@ -60,7 +61,7 @@ class Hub:
             except TRANSIENT as e:
                 pause = min(pause * 2, 10.0)
                 log.warning("live.database_away", error=f"{type(e).__name__}: {e}")
-            await self._wake.wait(pause)
+            await woken(self._wake, self._runtime.stop, pause)
         self._release_all()
 
     async def _look(self, marketplace_id: UUID) -> None:

@@ -156,7 +156,6 @@ CREATE TABLE delivery (
 );
 CREATE INDEX delivery_due ON delivery (not_before) WHERE state = 'pending' AND digest_id IS NULL;
 CREATE INDEX delivery_digest ON delivery (digest_id) WHERE digest_id IS NOT NULL;
-CREATE INDEX delivery_message ON delivery (message_id) WHERE message_id IS NOT NULL;
 SELECT protect('delivery');
 
 -- Events with a party of whom nothing has been heard yet: member.changed travels on another topic.

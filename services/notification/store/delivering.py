@@ -172,11 +172,9 @@ class Bounced:
     address: str | None
 
 
-async def bounce(
-    tx: Transaction, delivery_id: UUID | None, message_id: str | None, reason: str, now: datetime
-) -> Bounced | None:
-    """Mark a sent mail as returned, found by its return address or its Message-ID. None where it is none of ours."""
-    rows = await tx.fetch(q.bounce, delivery_id, message_id, reason, now)
+async def bounce(tx: Transaction, delivery_id: UUID, reason: str, now: datetime) -> Bounced | None:
+    """Mark a sent mail as returned, and what went out inside it. None where it was not sent or has bounced before."""
+    rows = await tx.fetch(q.bounce, delivery_id, reason, now)
     if not rows:
         return None
     return Bounced([_settled(r) for r in rows], next((r["address"] for r in rows if r["address"]), None))
