@@ -16,15 +16,15 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
+from aiokafka.admin import AIOKafkaAdminClient
 
 from contracts.topics import TOPICS
+from shared.kafka import create_topics
 from shared.postgres.migrate import SCHEMAS, app_role, bootstrap, migrate, worker_role
 from tests import containers
 
@@ -222,15 +222,12 @@ async def fresh_topics(bootstrap_servers: str, partitions: int | None = None) ->
     `partitions`: of each topic; None takes the catalogue's number.
     """
     prefix = f"t{secrets.token_hex(5)}."
-    topics = [NewTopic(prefix + topic.name, partitions or topic.partitions, 1) for topic in TOPICS]
+    topics = [replace(topic, partitions=partitions or topic.partitions) for topic in TOPICS]
+    await create_topics(bootstrap_servers, topics, prefix=prefix)
+    yield prefix
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
-        answer = await admin.create_topics(topics)
-        for name, code, *_ in answer.topic_errors:
-            if code:
-                raise for_code(code)(f"topic {name}")
-        yield prefix
-        await admin.delete_topics([topic.name for topic in topics])
+        await admin.delete_topics([prefix + topic.name for topic in topics])
     finally:
         await admin.close()
