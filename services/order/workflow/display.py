@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from contracts.order import Phase, Side
 from services.order.workflow.decision import Shown
 from services.order.workflow.effects_money import line_values
 from services.order.workflow.lifecycle import Display, Lifecycle
-from services.order.workflow.model import Line, Order, is_active
+from services.order.workflow.model import Order, is_active
 
 
 def phase_of(order: Order, lifecycle: Lifecycle) -> Phase:
@@ -35,29 +37,40 @@ def _fits(rule: Display, order: Order, phase: Phase) -> bool:
     )
 
 
-def line_status(order: Order, line: Line, lifecycle: Lifecycle) -> str:
-    """The code shown for a line: the first line rule that fits, else the order's state."""
-    rules = [r for r in lifecycle.document.display if r.on == "line"]
-    if rules:
-        traits = _traits(order, line)
-        phase = lifecycle.states[order.status].phase
-        for rule in rules:
-            if rule.line in traits and _fits(rule, order, phase):
-                return rule.code
-    return order.status
+def line_statuses(order: Order, lifecycle: Lifecycle) -> list[str]:
+    """The code shown for each line: the first line rule that fits, else the order's state."""
+    phase = lifecycle.states[order.status].phase
+    rules = [r for r in lifecycle.document.display if r.on == "line" and _fits(r, order, phase)]
+    if not rules:
+        return [order.status] * len(order.lines)
+    traits = _traits(order)
+    return [next((r.code for r in rules if r.line in traits[x.line_id]), order.status) for x in order.lines]
 
 
-def _traits(order: Order, line: Line) -> set[str]:
-    traits: set[str] = set()
-    if any(i.line_id == line.line_id and i.kind == "incident" and is_active(i) for i in order.issues):
-        traits.add("incident")
-    back = sum(r.amount for r in order.refunds if r.line_id == line.line_id and r.state == "done")
-    if order.money == "refunded":
-        traits.add("refunded")
-    elif back > 0:
-        traits.add("refunded" if back >= line_values(order)[str(line.line_id)] else "partially_refunded")
-    if line.rejected > 0 and line.given_back == line.ordered:
-        traits.add("rejected")
-    elif line.canceled == line.ordered:
-        traits.add("canceled")
-    return traits
+def _traits(order: Order) -> dict[UUID, set[str]]:
+    """What of each line a display rule may look at, by line id."""
+    values, back = line_values(order), refunded_by_line(order)
+    incidents = {i.line_id for i in order.issues if i.kind == "incident" and is_active(i)}
+    everything = order.money == "refunded"
+    found: dict[UUID, set[str]] = {}
+    for line in order.lines:
+        traits = found[line.line_id] = set()
+        money = back.get(line.line_id, 0)
+        if line.line_id in incidents:
+            traits.add("incident")
+        if everything or money > 0:
+            traits.add("refunded" if everything or money >= values[line.line_id] else "partially_refunded")
+        if line.rejected > 0 and line.given_back == line.ordered:
+            traits.add("rejected")
+        elif line.canceled == line.ordered:
+            traits.add("canceled")
+    return found
+
+
+def refunded_by_line(order: Order) -> dict[UUID, int]:
+    """What has been given back on each line that has refunds of its own, in minor units."""
+    back: dict[UUID, int] = {}
+    for refund in order.refunds:
+        if refund.line_id is not None and refund.state == "done":
+            back[refund.line_id] = back.get(refund.line_id, 0) + refund.amount
+    return back

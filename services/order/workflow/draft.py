@@ -30,7 +30,7 @@ MOST_DOCUMENTS = 60
 
 
 class Draft:
-    """`order` is replaced as effects change it; the rest of the public fields become parts of the step."""
+    """`order` is as it has become so far; the rest of the public fields become parts of the step."""
 
     def __init__(
         self,
@@ -44,7 +44,10 @@ class Draft:
         facts: Facts,
         settings: Mapping[str, bool | int],
     ) -> None:
-        self.order = order
+        self._order = order
+        # lines by id while effects change them one by one: an order may have 500
+        self._lines = {line.line_id: line for line in order.lines}
+        self._moved = False
         self.lifecycle = lifecycle
         self.actor = actor
         self.side = side
@@ -63,17 +66,26 @@ class Draft:
         # following a channel: what people would have had to choose is taken as it is
         self.following = False
 
+    @property
+    def order(self) -> Order:
+        if self._moved:
+            self._order = self._order.with_(lines=tuple(self._lines.values()))
+            self._moved = False
+        return self._order
+
     def change(self, **fields: Any) -> None:
-        self.order = self.order.with_(**fields)
+        """Changes fields of the order; lines go through `put_line`."""
+        self._order = self.order.with_(**fields)
 
     def put_line(self, line: Line, **fields: Any) -> Line:
         """Replaces a line by itself with changed fields, and gives it back as it is now."""
         changed = line.model_copy(update=fields)
-        self.change(lines=tuple(changed if x.line_id == line.line_id else x for x in self.order.lines))
+        self._lines[line.line_id] = changed
+        self._moved = True
         return changed
 
     def line(self, line_id: UUID) -> Line:
-        return next(line for line in self.order.lines if line.line_id == line_id)
+        return self._lines[line_id]
 
     def money(self, minor: int) -> str:
         """An amount of the order's currency for people: "12.50 EUR"."""

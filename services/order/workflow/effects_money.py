@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Literal
+from uuid import UUID
 
 from contracts.money import MAX_MINOR
 from services.order.workflow.draft import MOST_REFUNDS, Draft
@@ -12,7 +13,7 @@ from services.order.workflow.refusals import BadParams, GuardFailed
 from services.order.workflow.registry import effect
 
 
-def line_values(order: Order) -> dict[str, int]:
+def line_values(order: Order) -> dict[UUID, int]:
     """What each line is worth in refunds, by line id, in minor units: its share of everything but shipping.
 
     A discount or adjustment of the whole order lies on its lines in proportion, so that refunding every line and
@@ -20,7 +21,7 @@ def line_values(order: Order) -> dict[str, int]:
     """
     goods = max(order.total - order.shipping, 0)
     parts = allocate(goods, [line.total for line in order.lines])
-    return {str(line.line_id): part for line, part in zip(order.lines, parts, strict=True)}
+    return {line.line_id: part for line, part in zip(order.lines, parts, strict=True)}
 
 
 @effect(reads={"amount": "money"})
@@ -84,7 +85,7 @@ def refund(draft: Draft, *, paid_out: Literal["now", "later"] = "now") -> None:
 def _line_amount(draft: Draft, line: Line) -> int:
     """The amount for a line: stated, by quantity, or what is left of it. The last quantity takes the rest."""
     order, given = draft.order, draft.params
-    value = line_values(order)[str(line.line_id)]
+    value = line_values(order)[line.line_id]
     before = [r for r in order.refunds if r.line_id == line.line_id]
     left = value - sum(r.amount for r in before)
     quantity = given.get("quantity")

@@ -198,7 +198,10 @@ class Order(Part):
             return "refunding"
         if back := self.refunded:
             return "refunded" if back >= self.paid else "partially_refunded"
-        return "paid" if (self.paid > 0 or self.total == 0) and self.paid >= self.total - self.released else "unpaid"
+        total = self.total
+        if self.paid >= total:
+            return "paid"
+        return "paid" if self.paid > 0 and self.paid >= total - self.released else "unpaid"
 
     @property
     def released(self) -> int:

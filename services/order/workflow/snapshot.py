@@ -22,7 +22,7 @@ from contracts.order import Deadline as DeadlineView
 from contracts.order import Line as LineView
 from contracts.order import Refund as RefundView
 from services.order.workflow.decision import Step
-from services.order.workflow.display import line_status, phase_of, shown
+from services.order.workflow.display import line_statuses, phase_of, refunded_by_line, shown
 from services.order.workflow.lifecycle import Lifecycle
 from services.order.workflow.model import Line, Order, Refund, is_active
 
@@ -56,7 +56,7 @@ def to_snapshot(order: Order, lifecycle: Lifecycle, side: Side | None = None) ->
         status_label=shown(order, lifecycle, side).label,
         phase=phase_of(order, lifecycle),
         cancel_kind=state.cancel_kind,
-        lines=tuple(_line(order, line, lifecycle) for line in order.lines),
+        lines=_lines(order, lifecycle),
         totals=_totals(order),
         commission=_commission(order),
         refunds=tuple(refund_view(r, order.currency) for r in order.refunds),
@@ -69,9 +69,16 @@ def to_snapshot(order: Order, lifecycle: Lifecycle, side: Side | None = None) ->
     )
 
 
-def _line(order: Order, line: Line, lifecycle: Lifecycle) -> LineView:
+def _lines(order: Order, lifecycle: Lifecycle) -> tuple[LineView, ...]:
+    statuses, back = line_statuses(order, lifecycle), refunded_by_line(order)
+    return tuple(
+        _line(order, line, status, back.get(line.line_id, 0))
+        for line, status in zip(order.lines, statuses, strict=True)
+    )
+
+
+def _line(order: Order, line: Line, status: str, back: int) -> LineView:
     fields: dict[str, Any] = {name: getattr(line, name) for name in _SAME_LINE}
-    back = sum(r.amount for r in order.refunds if r.line_id == line.line_id and r.state == "done")
     currency = order.currency
     return LineView.model_construct(
         **fields,
@@ -80,7 +87,7 @@ def _line(order: Order, line: Line, lifecycle: Lifecycle) -> LineView:
         tax=Money.of(line.tax, currency),
         total=Money.of(line.total, currency),
         refunded=Money.of(back, currency),
-        status=line_status(order, line, lifecycle),
+        status=status,
         open_incidents=tuple(
             i.issue_id for i in order.issues if i.line_id == line.line_id and i.kind == "incident" and is_active(i)
         ),

@@ -85,13 +85,16 @@ class Journey:
                 break
         return order
 
-    def act(
-        self, order: wf.Order, actor: str, action: str, params: Mapping[str, Any] | None = None
-    ) -> wf.Decision:
+    def act(self, order: wf.Order, actor: str, action: str, params: Mapping[str, Any] | None = None) -> wf.Decision:
         given = _fill(self.params.get(action, {}) if params is None else params, order)
         return wf.decide(
             order, self.lifecycle, action, people.ACTORS[actor], given, self.now(actor), self.ids, self.facts
         )
+
+    def filled(self, order: wf.Order, action: str) -> dict[str, Any]:
+        """The file's parameters of an action, with the order's own ids in them."""
+        given: dict[str, Any] = _fill(self.params.get(action, {}), order)
+        return given
 
     def now(self, actor: str) -> datetime:
         return LATER if actor == "clock" else people.NOW

@@ -1,0 +1,202 @@
+"""The marketpush page, rule by rule."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+
+from services.order import workflow as wf
+from tests.unit.order.workflow import people
+from tests.unit.order.workflow.play import Play
+
+
+def at(status: str) -> Play:
+    play = Play("marketpush")
+    for actor, action, reached in (
+        ("seller", "accept", "awaiting_fulfillment"),
+        ("seller", "ship", "shipped"),
+        ("placer", "receive", "received"),
+    ):
+        play.do(actor, action)
+        if reached == status:
+            return play
+    raise AssertionError(status)
+
+
+def test_lines_are_accepted_and_rejected_one_by_one() -> None:
+    play = Play("marketpush")
+    play.do("seller", "accept", lines=[play.part(2)])
+    assert play.status == "pending"
+    play.do("seller", "reject", lines=[play.part(1)], reason="one is broken")
+    assert play.status == "pending"
+    play.do("seller", "reject", lines=[play.part("2.5", 1)])
+    assert play.status == "awaiting_fulfillment"
+    assert [x.status for x in play.snapshot().lines] == ["awaiting_fulfillment", "rejected"]
+    assert play.moves("release") == Decimal("3.5")
+    assert play.kinds == ["order.created", "order.updated", "order.updated", "order.updated"]
+
+
+def test_the_order_is_rejected_when_every_line_is() -> None:
+    play = Play("marketpush")
+    play.do("seller", "reject", lines=[play.part(3)])
+    play.do("seller", "reject", lines=[play.part("2.5", 1)])
+    assert play.status == "rejected"
+    assert play.events[-1].TYPE == "order.canceled"
+    assert play.events[-1].model_dump()["kind"] == "rejected"
+    assert [r["sku"] for r in play.events[-1].model_dump()["returned"]] == ["SKU-1"], "each quantity once"
+    assert play.moves("release") == Decimal("5.5")
+
+
+def test_accepting_the_last_open_line_goes_on() -> None:
+    play = Play("marketpush")
+    play.do("seller", "reject", lines=[play.part(3)])
+    play.do("seller", "accept", lines=[play.part("2.5", 1)])
+    assert play.status == "awaiting_fulfillment"
+    assert play.refused("seller", "accept").code == "wrong_state"
+
+
+def test_more_than_is_open_cannot_be_accepted() -> None:
+    play = Play("marketpush")
+    play.do("seller", "accept", lines=[play.part(2)])
+    assert play.refused("seller", "accept", lines=[play.part(2)]).code == "bad_params"
+    assert play.refused("seller", "accept", lines=[play.part(1), play.part(1)]).code == "bad_params"
+
+
+def test_operators_process_for_their_sellers_only_where_that_is_switched_on() -> None:
+    play = Play("marketpush")
+    refusal = play.refused("operator", "accept")
+    assert isinstance(refusal, wf.NotAllowed)
+    assert "logs in as the seller's user" in refusal.detail
+    on = people.facts(settings={"operator_may_process": "true"})
+    play = Play("marketpush", facts=on)
+    play.do("operator", "accept")
+    play.do("operator", "ship")
+    assert play.status == "shipped"
+    assert play.events[-1].change.actor.side == "operator"
+
+
+def test_the_operator_logged_in_as_the_seller_is_named_beside_the_seller() -> None:
+    play = Play("marketpush")
+    emulated = wf.Actor(
+        "person",
+        "Olga Operator",
+        people.ACTORS["operator"].id,
+        people.SELLER_ORG,
+        frozenset({"seller"}),
+        on_behalf_of=people.ACTORS["seller"].id,
+        on_behalf_of_name="Sam Seller",
+    )
+    decision = wf.decide(play.order, play.lifecycle, "accept", emulated, {}, play.now, play.ids, play.facts)
+    actor = decision.steps[0].change.actor
+    assert (actor.name, actor.on_behalf_of_name, actor.side) == ("Olga Operator", "Sam Seller", "seller")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "channel_on", "stock", "status"),
+    [
+        ("true", True, "4", "awaiting_fulfillment"),
+        ("true", True, "3", "pending"),
+        ("true", False, "9", "pending"),
+        ("false", True, "9", "pending"),
+    ],
+)
+def test_auto_accept_needs_the_setting_the_channel_and_the_stock(
+    allowed: str, channel_on: bool, stock: str, status: str
+) -> None:
+    facts = people.facts(
+        settings={"allow_auto_accept": allowed},
+        channel=wf.Channel(auto_accept=channel_on, buffer=Decimal(1)),
+        available={people.LISTING: Decimal(stock), people.LISTING2: Decimal(9)},
+    )
+    assert Play("marketpush", facts=facts).status == status
+
+
+def test_an_incident_shows_on_the_line_and_gives_it_its_status_back() -> None:
+    play = at("shipped")
+    play.do("placer", "open_incident", line_id=play.line(), reason_code="damaged", note="cracked")
+    assert play.kinds[-1] == "order.disputed"
+    assert [x.status for x in play.snapshot().lines] == ["incident_open", "shipped"]
+    assert play.snapshot().lines[0].open_incidents == (play.order.issues[0].issue_id,)
+    assert (play.status, play.order.issue) == ("shipped", "open")
+    play.do("seller", "resolve_incident", note="sent a new one")
+    assert play.snapshot().lines[0].status == "incident_open", "open until the operator closes it"
+    play.do("operator", "reopen_incident")
+    assert play.order.issues[0].state == "open"
+    play.do("seller", "resolve_incident")
+    play.do("operator", "close_incident")
+    assert [x.status for x in play.snapshot().lines] == ["shipped", "shipped"]
+    assert play.order.issue == "resolved"
+    assert play.kinds[-5:] == ["order.disputed"] * 5
+
+
+def test_a_partially_refunded_line_gets_that_status_back_after_an_incident() -> None:
+    play = at("shipped")
+    play.do("seller", "refund", line_id=play.line(), quantity=1)
+    play.do("operator", "open_incident", line_id=play.line(), reason_code="missing_parts")
+    assert play.snapshot().lines[0].status == "incident_open"
+    play.do("operator", "close_incident")
+    assert play.snapshot().lines[0].status == "partially_refunded"
+
+
+def test_the_order_closes_days_after_receipt_but_not_over_an_open_incident() -> None:
+    play = at("received")
+    assert play.timer == people.NOW + timedelta(days=14)
+    play.do("placer", "open_incident", line_id=play.line(), reason_code="not_received")
+    assert play.timer is None
+    assert play.wait(days=20) is None
+    assert play.status == "received"
+    decision = play.do("operator", "close_incident")
+    assert decision.next_timer_at == people.NOW + timedelta(days=14), "due already"
+    play.wait(minutes=1)
+    assert (play.status, play.kinds[-1]) == ("closed", "order.updated")
+    assert play.order.closed_at == play.now
+    assert play.kinds.count("order.completed") == 1
+
+
+def test_auto_close_follows_the_setting_and_zero_switches_it_off() -> None:
+    play = Play("marketpush", facts=people.facts(settings={"auto_close_days": "0"}))
+    play.do("seller", "accept")
+    play.do("seller", "ship")
+    play.do("placer", "receive")
+    assert play.timer is None
+
+
+def test_each_status_has_its_own_time() -> None:
+    play = at("received")
+    play.wait(days=14)
+    assert [(t.status, t.at) for t in play.order.status_times] == [
+        ("pending", people.NOW),
+        ("awaiting_fulfillment", people.NOW),
+        ("shipped", people.NOW),
+        ("received", people.NOW),
+        ("closed", people.NOW + timedelta(days=14)),
+    ]
+
+
+def test_who_cancels_until_when() -> None:
+    play = at("shipped")
+    refusal = play.refused("placer", "cancel")
+    assert "open an incident" in refusal.detail
+    play.do("seller", "cancel", reason="parcel came back")
+    assert play.moves("restock") == Decimal("5.5")
+    assert play.status == "canceled"
+    assert {x.status for x in play.snapshot().lines} == {"canceled"}
+
+
+def test_the_customer_cannot_cancel_what_is_partly_sent() -> None:
+    play = Play("marketpush")
+    play.do("seller", "accept")
+    play.do("seller", "ship", lines=[play.part(1)])
+    assert play.refused("placer", "cancel").code == "nothing_shipped"
+
+
+def test_the_order_shows_refunded_once_the_full_refund_is_issued() -> None:
+    play = at("received")
+    play.do("operator", "refund", line_id=play.line())
+    assert play.label == "Received"
+    assert [x.status for x in play.snapshot().lines] == ["refunded", "received"]
+    play.do("operator", "refund")
+    assert play.label == "Refunded"
+    assert play.status == "received"
