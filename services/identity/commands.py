@@ -60,7 +60,7 @@ async def carry_out(plan: Plan, password: str | None = None, settings: Settings 
 
 async def _bootstrap(plan: Plan) -> int:
     report = await carry_out(plan)
-    sys.stdout.buffer.write(orjson.dumps(vars(report), option=orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.buffer.write(orjson.dumps(vars(report), default=str, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
 
 

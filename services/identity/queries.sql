@@ -196,18 +196,19 @@ DELETE FROM invitation WHERE expires_at < $1;
 
 -- Throttling -----------------------------------------------------------------------------------------------------
 
--- name: failures
-SELECT bucket, failures, since FROM throttle WHERE bucket = ANY ($1) AND since > $2;
-
--- name: count_failure
+-- name: count_attempts
 INSERT INTO throttle AS t (bucket, failures, since)
 SELECT bucket, 1, $2 FROM unnest($1::bytea[]) AS bucket ORDER BY bucket
 ON CONFLICT (bucket) DO UPDATE
 SET failures = CASE WHEN t.since > $3 THEN t.failures + 1 ELSE 1 END,
-    since = CASE WHEN t.since > $3 THEN t.since ELSE excluded.since END;
+    since = CASE WHEN t.since > $3 THEN t.since ELSE excluded.since END
+RETURNING bucket, failures, since;
 
 -- name: forgive
 DELETE FROM throttle WHERE bucket = $1;
+
+-- name: uncount
+UPDATE throttle SET failures = failures - 1 WHERE bucket = $1 AND failures > 0;
 
 -- API keys -------------------------------------------------------------------------------------------------------
 
@@ -248,7 +249,7 @@ WHERE k.api_key_id = $1;
 -- name: mark_api_key_used
 -- At most once a minute: a busy key would otherwise write a row with every token.
 UPDATE api_key SET last_used_at = $2
-WHERE api_key_id = $1 AND (last_used_at IS NULL OR last_used_at < $2 - interval '1 minute');
+WHERE api_key_id = $1 AND (last_used_at IS NULL OR last_used_at < $2::timestamptz - interval '1 minute');
 
 -- Audit ----------------------------------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ class Settings(ServiceSettings):
     hashing_threads: int = Field(default=2, ge=1, le=16)
     hashing_queue: int = Field(default=50, ge=1, le=1_000)
 
-    # failed sign-ins within the window before the next is refused without a look at the password
+    # failed sign-ins within the window; after them the next is refused without a look at the password
     sign_in_failures_per_email: int = Field(default=10, ge=1, le=1_000)
     sign_in_failures_per_address: int = Field(default=50, ge=1, le=100_000)
     sign_in_window_minutes: int = Field(default=15, ge=1, le=1_440)

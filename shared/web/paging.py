@@ -31,7 +31,7 @@ class Cursor:
 
     def encode(self, *values: Value) -> str:
         """The cursor after a row with these sort values, which have the types that the cursor was made with."""
-        return base64.urlsafe_b64encode(orjson.dumps([self._kind, *values])).rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(orjson.dumps([self._kind, *values], default=str)).rstrip(b"=").decode()
 
     def decode(self, text: str | None) -> tuple[Any, ...] | None:
         """The sort values, or None for the first page. Raises BadRequest for anything not from `encode`."""

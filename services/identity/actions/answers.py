@@ -49,7 +49,8 @@ def answer(status: int, content: Mapping[str, Any], *, version: int | None = Non
     headers = {"etag": etag(version)} if version is not None else {}
     if location:
         headers["location"] = location
-    return Answer(status, orjson.dumps(content), headers)
+    # default=str: the UUIDs of the driver are of its own class
+    return Answer(status, orjson.dumps(content, default=str), headers)
 
 
 async def keep_sealed(here: Context, tx: Transaction, once: Once, given: Answer) -> Answer:

@@ -28,27 +28,22 @@ async def sign_in(here: Context, email: str, password: str, address: str) -> Tok
     """
     now = here.run.clock()
     email = plain_email(email)
-    window = now - timedelta(minutes=here.settings.sign_in_window_minutes)
-    buckets = [_bucket("email", email), _bucket("address", address)]
+    person, host = _bucket("email", email), _bucket("address", address)
     async with here.run.worker_db.transaction() as tx:
-        await _need_patience(here, tx, buckets, window, now)
+        # Counted before the password is looked at, and taken back when it is right: of a burst of guesses no more
+        # are looked at than of as many in a row.
+        await _count_attempt(here, tx, person, host, now)
         found = await secrets.signing_in(tx, email)
     right = await here.passwords.verify(found["password_hash"] if found else None, password)
     if found is None or not right or not found["active"]:
-        async with here.run.worker_db.transaction() as tx:
-            # Counted by every waiting attempt before it is told, so that a burst at once counts in full.
-            await secrets.count_failure(tx, buckets, now, window)
         raise sign_in_failed()
     renewed = await here.passwords.hash(password) if here.passwords.outdated(found["password_hash"]) else None
     async with here.run.worker_db.transaction() as tx:
-        await _need_patience(here, tx, buckets, window, now)
-        await secrets.forgive(tx, buckets[0])
+        await secrets.forgive(tx, person)
+        await secrets.uncount(tx, host)
         if renewed:
             await secrets.set_password(tx, found["person_id"], found["marketplace_id"], renewed, now)
-        member = await people.membership(tx, found["person_id"])
-        if member is None or not member["active"]:
-            raise sign_in_failed()
-        return await _begin(here, tx, member, now)
+        return await begin_session(here, tx, found["person_id"], now)
 
 
 async def token(here: Context, request: TokenRequest) -> TokenAnswer:
@@ -72,7 +67,7 @@ async def sign_out(here: Context, refresh_token: str) -> None:
 
 
 async def begin_session(here: Context, tx: Transaction, person_id: UUID, now: datetime) -> TokenAnswer:
-    """A new session for a person who has just proven who they are by other means (an invitation)."""
+    """A session for a person who has just proven who they are. Raises Unauthenticated where they may not sign in."""
     member = await people.membership(tx, person_id)
     if member is None or not member["active"]:
         raise sign_in_failed()
@@ -153,13 +148,16 @@ async def _client(here: Context, client_id: UUID, client_secret: str) -> TokenAn
     return TokenAnswer(access_token=await here.issuer.access_token(claims, seconds), expires_in=seconds)
 
 
-async def _need_patience(here: Context, tx: Transaction, buckets: list[bytes], window: datetime, now: datetime) -> None:
-    failed = await secrets.failures(tx, buckets, window)
-    limits = (here.settings.sign_in_failures_per_email, here.settings.sign_in_failures_per_address)
-    for bucket, limit in zip(buckets, limits, strict=True):
-        if bucket in failed and failed[bucket]["failures"] >= limit:
-            over = failed[bucket]["since"] + timedelta(minutes=here.settings.sign_in_window_minutes)
-            raise too_many_failures(max(1, int((over - now).total_seconds())))
+async def _count_attempt(here: Context, tx: Transaction, person: bytes, host: bytes, now: datetime) -> None:
+    window = timedelta(minutes=here.settings.sign_in_window_minutes)
+    counted = await secrets.count_attempts(tx, [person, host], now, now - window)
+    limits = {
+        person: here.settings.sign_in_failures_per_email,
+        host: here.settings.sign_in_failures_per_address,
+    }
+    for bucket, limit in limits.items():
+        if counted[bucket]["failures"] > limit:
+            raise too_many_failures(max(1, int((counted[bucket]["since"] + window - now).total_seconds())))
 
 
 def _bucket(kind: str, value: str) -> bytes:

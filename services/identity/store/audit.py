@@ -46,11 +46,12 @@ async def append(tx: Transaction, marketplace_id: UUID, entry: Entry, now: datet
 
 def chained(previous: bytes, marketplace_id: UUID, sequence: int, at: datetime, entry: Entry) -> bytes:
     """SHA-256 over the row before and every field of this one."""
+    # default=str: orjson takes the standard UUID only, the driver has a class of its own; both write the same text.
     fields = [
         marketplace_id, sequence, at, entry.action, entry.actor_kind, entry.actor_id, entry.organisation_id,
         entry.subject_kind, entry.subject_id, dict(entry.detail),
     ]  # fmt: skip
-    return hashlib.sha256(previous + orjson.dumps(fields, option=_SORTED)).digest()
+    return hashlib.sha256(previous + orjson.dumps(fields, default=str, option=_SORTED)).digest()
 
 
 async def broken_links(tx: Transaction, marketplace_id: UUID) -> AsyncIterator[int]:

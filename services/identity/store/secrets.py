@@ -89,18 +89,19 @@ async def end_sessions_of(tx: Transaction, person_id: UUID, now: datetime, becau
     await tx.execute(q.end_sessions_of, person_id, now, because)
 
 
-async def failures(tx: Transaction, buckets: Sequence[bytes], since: datetime) -> dict[bytes, Row]:
-    """Failed attempts of these buckets in windows that began after `since`."""
-    return {row["bucket"]: row for row in await tx.fetch(q.failures, buckets, since)}
-
-
-async def count_failure(tx: Transaction, buckets: Sequence[bytes], now: datetime, since: datetime) -> None:
-    """One more in each bucket; a window that began before `since` starts anew."""
-    await tx.execute(q.count_failure, buckets, now, since)
+async def count_attempts(tx: Transaction, buckets: Sequence[bytes], now: datetime, since: datetime) -> dict[bytes, Row]:
+    """One more in each bucket, and how many that makes; a window that began before `since` starts anew."""
+    return {row["bucket"]: row for row in await tx.fetch(q.count_attempts, buckets, now, since)}
 
 
 async def forgive(tx: Transaction, bucket: bytes) -> None:
+    """Start the bucket anew."""
     await tx.execute(q.forgive, bucket)
+
+
+async def uncount(tx: Transaction, bucket: bytes) -> None:
+    """Take one attempt back."""
+    await tx.execute(q.uncount, bucket)
 
 
 async def insert_api_key(
