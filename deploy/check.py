@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 AT_ONCE = 2
 MOST_SECONDS = 300
 CHECKS: Mapping[str, Sequence[str]] = {
-    "types": [str(BIN / "mypy"), "--no-error-summary", "--num-workers", "2"],
+    "types": [str(BIN / "mypy"), "--no-error-summary"],
     "unit tests": [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", "tests/unit"],
     "import rules": [str(BIN / "lint-imports"), "--cache-dir", ".import_linter_cache"],
     "generated files": [sys.executable, "-m", "contracts.generate", "--check"],
