@@ -230,9 +230,8 @@ BEGIN
     END IF;
     IF pg_catalog.to_regclass(sequence_name) IS NULL THEN
         PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(sequence_name, 0));
-        IF pg_catalog.to_regclass(sequence_name) IS NULL THEN
-            EXECUTE 'CREATE SEQUENCE ' || sequence_name || ' START WITH 1001';
-        END IF;
+        -- to_regclass may still answer from what this session knew before the lock; CREATE looks again
+        EXECUTE 'CREATE SEQUENCE IF NOT EXISTS ' || sequence_name || ' START WITH 1001';
     END IF;
     RETURN pg_catalog.nextval(sequence_name::regclass);
 END $$;
