@@ -149,6 +149,16 @@ class Fleet:
             self.broker.stop()
         assert late == []
 
+    def errors(self) -> str:
+        """The last error lines of every process's log, for the report of a failed test."""
+        lines = [
+            f"{process.name}: {line[:600]}"
+            for process in self.processes.values()
+            for line in process.log.read_text(errors="replace").splitlines()
+            if '"level":"error"' in line and "aiokafka" not in line
+        ]
+        return "\n".join(lines[-30:])
+
 
 @asynccontextmanager
 async def fleet(database: StackDatabase, **extra: str) -> AsyncIterator[Fleet]:

@@ -9,6 +9,7 @@ short; 60 for the published figures) per fault at ORDERTRAIL_FAULT_RATE orders p
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import random
 from collections import Counter
@@ -60,7 +61,10 @@ async def kill_deliverer(f: Fleet, _: random.Random) -> None:
 
 @pytest.fixture(scope="module")
 async def running(module_database: StackDatabase) -> AsyncIterator[tuple[Fleet, Market, Receiver]]:
-    async with fleet(module_database, ORDERTRAIL_WEBHOOK_ALLOW_LOOPBACK="true") as f:
+    keys = f"k1:{base64.b64encode(os.urandom(32)).decode()}"
+    async with fleet(
+        module_database, ORDERTRAIL_WEBHOOK_ALLOW_LOOPBACK="true", ORDERTRAIL_WEBHOOK_SECRET_KEYS=keys
+    ) as f:
         for service, role, number in [
             ("order", "api", 1), ("order", "relay", 1), ("order", "consumer", 1), ("order", "worker", 1),
             ("reporting", "all", 1), ("messaging", "all", 1),
@@ -104,6 +108,9 @@ async def test_nothing_is_lost_doubled_or_stuck(
     harm = asyncio.create_task(faults())
     try:
         placed = await place_orders(market, per_second=RATE, seconds=SECONDS, seed=rng.randrange(10**9))
+    except BaseExceptionGroup:
+        print(f.errors())
+        raise
     finally:
         done.set()
     kills = await harm
