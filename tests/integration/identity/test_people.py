@@ -56,14 +56,15 @@ async def test_the_others_hear_of_a_person_once_per_change(desk: Desk, seller_ad
 async def test_a_repeated_request_makes_one_person_and_gives_the_same_invitation(
     desk: Desk, seller_admin: Who, fresh_email: Namer
 ) -> None:
-    body = {"email": fresh_email(), "name": "Pat", "roles": ["seller"]}
-    first = await seller_admin.call("POST", "/v1/members", body, Idempotency_Key="k-1-" + body["email"])
-    again = await seller_admin.call("POST", "/v1/members", body, Idempotency_Key="k-1-" + body["email"])
+    email = fresh_email()
+    body = {"email": email, "name": "Pat", "roles": ["seller"]}
+    first = await seller_admin.call("POST", "/v1/members", body, Idempotency_Key=f"k-{email}")
+    again = await seller_admin.call("POST", "/v1/members", body, Idempotency_Key=f"k-{email}")
     assert first[0] == again[0] == 201
     assert first[1] == again[1]
     assert again[2]["idempotency-replayed"] == "true"
     async with desk.run.worker_db.transaction() as tx:
-        kept = await tx.fetchval("SELECT response FROM idempotency WHERE key = $1", "k-1-" + body["email"])
+        kept = await tx.fetchval("SELECT response FROM idempotency WHERE key = $1", f"k-{email}")
     assert first[1]["invitation"]["token"].encode() not in kept, "the kept answer is sealed"
 
 

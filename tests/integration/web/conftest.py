@@ -64,7 +64,8 @@ async def place(body: Item, caller: Caller, once: Idempotent, run: Run) -> Respo
             return kept.response()
         made = new_id()
         await tx.execute("INSERT INTO inbox (event_id, marketplace_id) VALUES ($1, $2)", made, caller.marketplace_id)
-        await run.gate.wait()
+        gate: asyncio.Event = run.gate  # type: ignore[attr-defined]  # the test's own, see the fixture
+        await gate.wait()
         answer = Answer(201, orjson.dumps({"id": made, "number": body.number}), {"location": f"/v1/items/{made}"})
         return (await once.keep(tx, answer)).response()
 
