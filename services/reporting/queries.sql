@@ -195,3 +195,238 @@ SET replies = d.replies + excluded.replies, elapsed_seconds = d.elapsed_seconds 
     business_seconds = d.business_seconds + excluded.business_seconds, within_1h = d.within_1h + excluded.within_1h,
     within_4h = d.within_4h + excluded.within_4h, within_8h = d.within_8h + excluded.within_8h,
     within_24h = d.within_24h + excluded.within_24h;
+
+-- name: time_zone
+SELECT zone FROM marketplace WHERE marketplace_id = $1;
+
+-- name: report_statuses
+-- $3 is the interval: the rows of a month, or of the whole period, stand under its first day.
+SELECT CASE $3::text WHEN 'day' THEN d.day WHEN 'month' THEN greatest(date_trunc('month', d.day)::date, $4)
+                     ELSE $4 END AS day,
+       d.currency, d.lifecycle, d.status, d.phase, sum(d.orders)::bigint AS orders,
+       sum(d.value_minor)::bigint AS value_minor, sum(d.paid_minor)::bigint AS paid_minor,
+       sum(d.refunded_minor)::bigint AS refunded_minor, sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor
+FROM status_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.clock = $2 AND d.day BETWEEN $4::date AND $5::date
+GROUP BY 1, 2, 3, 4, 5
+HAVING sum(d.orders) <> 0 OR sum(d.value_minor) <> 0 OR sum(d.paid_minor) <> 0 OR sum(d.refunded_minor) <> 0
+    OR sum(d.commission_minor) <> 0 OR sum(d.commission_reversed_minor) <> 0
+ORDER BY 1, 2, 3, 5, 4 LIMIT $6;
+
+-- name: report_statuses_of_seller
+-- One seller's orders by status come from its facts: day x seller x status is no roll-up, it would have too many rows.
+WITH own AS (
+    SELECT * FROM order_fact
+    WHERE marketplace_id = $1 AND generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+      AND seller_organisation_id = $7 AND seller_knows
+), happened AS (
+    SELECT v.order_id, v.day, v.status, v.phase, v.enters_status, v.total_minor,
+           v.paid_minor - lag(v.paid_minor, 1, 0::bigint) OVER w AS paid_minor,
+           v.refunded_minor - lag(v.refunded_minor, 1, 0::bigint) OVER w AS refunded_minor,
+           v.commission_minor - lag(v.commission_minor, 1, 0::bigint) OVER w AS commission_minor,
+           v.commission_reversed_minor - lag(v.commission_reversed_minor, 1, 0::bigint) OVER w
+               AS commission_reversed_minor
+    FROM order_movement v
+    WHERE $2 = 'event' AND v.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+      AND v.order_id IN (SELECT order_id FROM own)
+    WINDOW w AS (PARTITION BY v.order_id ORDER BY v.sequence)
+), d AS (
+    SELECT placed_day AS day, currency, lifecycle, status, phase, 1 AS orders, total_minor AS value_minor, paid_minor,
+           refunded_minor, commission_minor, commission_reversed_minor
+    FROM own WHERE $2 = 'placed' AND placed_day BETWEEN $4::date AND $5::date
+    UNION ALL
+    SELECT h.day, own.currency, own.lifecycle, h.status, h.phase, h.enters_status::int,
+           CASE WHEN h.enters_status THEN h.total_minor ELSE 0 END, h.paid_minor, h.refunded_minor,
+           h.commission_minor, h.commission_reversed_minor
+    FROM happened h JOIN own ON own.order_id = h.order_id WHERE h.day BETWEEN $4::date AND $5::date
+)
+SELECT CASE $3::text WHEN 'day' THEN d.day WHEN 'month' THEN greatest(date_trunc('month', d.day)::date, $4)
+                     ELSE $4 END AS day,
+       d.currency, d.lifecycle, d.status, d.phase, sum(d.orders)::bigint AS orders,
+       sum(d.value_minor)::bigint AS value_minor, sum(d.paid_minor)::bigint AS paid_minor,
+       sum(d.refunded_minor)::bigint AS refunded_minor, sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor
+FROM d GROUP BY 1, 2, 3, 4, 5
+HAVING sum(d.orders) <> 0 OR sum(d.value_minor) <> 0 OR sum(d.paid_minor) <> 0 OR sum(d.refunded_minor) <> 0
+    OR sum(d.commission_minor) <> 0 OR sum(d.commission_reversed_minor) <> 0
+ORDER BY 1, 2, 3, 5, 4 LIMIT $6;
+
+-- name: report_totals
+SELECT d.currency,
+       sum(d.approval)::bigint AS approval, sum(d.pending)::bigint AS pending,
+       sum(d.preparing)::bigint AS preparing, sum(d.in_transit)::bigint AS in_transit,
+       sum(d.completed)::bigint AS completed, sum(d.canceled)::bigint AS canceled,
+       sum(d.gross_minor)::bigint AS gross_minor, sum(d.canceled_minor)::bigint AS canceled_minor,
+       sum(d.paid_minor)::bigint AS paid_minor, sum(d.refunded_minor)::bigint AS refunded_minor,
+       sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor, sum(d.accepted)::bigint AS accepted,
+       sum(d.rejected)::bigint AS rejected, sum(d.due)::bigint AS due, sum(d.late)::bigint AS late,
+       sum(d.issues)::bigint AS issues, sum(d.paid_orders)::bigint AS paid_orders,
+       sum(d.refunded_orders)::bigint AS refunded_orders
+FROM channel_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.clock = $2 AND d.day BETWEEN $3::date AND $4::date
+GROUP BY d.currency ORDER BY d.currency;
+
+-- name: report_channels
+SELECT d.channel, d.currency,
+       sum(d.approval)::bigint AS approval, sum(d.pending)::bigint AS pending,
+       sum(d.preparing)::bigint AS preparing, sum(d.in_transit)::bigint AS in_transit,
+       sum(d.completed)::bigint AS completed, sum(d.canceled)::bigint AS canceled,
+       sum(d.gross_minor)::bigint AS gross_minor, sum(d.canceled_minor)::bigint AS canceled_minor,
+       sum(d.paid_minor)::bigint AS paid_minor, sum(d.refunded_minor)::bigint AS refunded_minor,
+       sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor, sum(d.accepted)::bigint AS accepted,
+       sum(d.rejected)::bigint AS rejected, sum(d.due)::bigint AS due, sum(d.late)::bigint AS late,
+       sum(d.issues)::bigint AS issues, sum(d.paid_orders)::bigint AS paid_orders,
+       sum(d.refunded_orders)::bigint AS refunded_orders
+FROM channel_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.clock = $2 AND d.day BETWEEN $3::date AND $4::date
+GROUP BY d.channel, d.currency ORDER BY d.channel, d.currency LIMIT $5;
+
+-- name: report_totals_of_seller
+SELECT d.currency,
+       sum(d.approval)::bigint AS approval, sum(d.pending)::bigint AS pending,
+       sum(d.preparing)::bigint AS preparing, sum(d.in_transit)::bigint AS in_transit,
+       sum(d.completed)::bigint AS completed, sum(d.canceled)::bigint AS canceled,
+       sum(d.gross_minor)::bigint AS gross_minor, sum(d.canceled_minor)::bigint AS canceled_minor,
+       sum(d.paid_minor)::bigint AS paid_minor, sum(d.refunded_minor)::bigint AS refunded_minor,
+       sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor, sum(d.accepted)::bigint AS accepted,
+       sum(d.rejected)::bigint AS rejected, sum(d.due)::bigint AS due, sum(d.late)::bigint AS late,
+       sum(d.issues)::bigint AS issues, sum(d.paid_orders)::bigint AS paid_orders,
+       sum(d.refunded_orders)::bigint AS refunded_orders
+FROM seller_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.clock = $2 AND d.day BETWEEN $3::date AND $4::date AND d.seller_organisation_id = $5
+GROUP BY d.currency ORDER BY d.currency;
+
+-- name: sellers_placed
+SELECT d.seller_organisation_id,
+       sum(d.approval)::bigint AS approval, sum(d.pending)::bigint AS pending,
+       sum(d.preparing)::bigint AS preparing, sum(d.in_transit)::bigint AS in_transit,
+       sum(d.completed)::bigint AS completed, sum(d.canceled)::bigint AS canceled,
+       sum(d.gross_minor)::bigint AS gross_minor, sum(d.canceled_minor)::bigint AS canceled_minor,
+       sum(d.paid_minor)::bigint AS paid_minor, sum(d.refunded_minor)::bigint AS refunded_minor,
+       sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor, sum(d.accepted)::bigint AS accepted,
+       sum(d.rejected)::bigint AS rejected, sum(d.due)::bigint AS due, sum(d.late)::bigint AS late,
+       sum(d.issues)::bigint AS issues, sum(d.paid_orders)::bigint AS paid_orders,
+       sum(d.refunded_orders)::bigint AS refunded_orders
+FROM seller_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.clock = 'placed' AND d.day BETWEEN $2::date AND $3::date
+  AND d.seller_organisation_id = ANY ($4::uuid[])
+GROUP BY d.seller_organisation_id;
+
+-- name: report_sellers
+-- $5 one seller or null for all; $6 to $8 the cursor; $9 rows.
+SELECT s.*, coalesce(o.name, '') AS seller_name FROM (
+SELECT d.seller_organisation_id, d.currency,
+       sum(d.approval)::bigint AS approval, sum(d.pending)::bigint AS pending,
+       sum(d.preparing)::bigint AS preparing, sum(d.in_transit)::bigint AS in_transit,
+       sum(d.completed)::bigint AS completed, sum(d.canceled)::bigint AS canceled,
+       sum(d.gross_minor)::bigint AS gross_minor, sum(d.canceled_minor)::bigint AS canceled_minor,
+       sum(d.paid_minor)::bigint AS paid_minor, sum(d.refunded_minor)::bigint AS refunded_minor,
+       sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor, sum(d.accepted)::bigint AS accepted,
+       sum(d.rejected)::bigint AS rejected, sum(d.due)::bigint AS due, sum(d.late)::bigint AS late,
+       sum(d.issues)::bigint AS issues, sum(d.paid_orders)::bigint AS paid_orders,
+       sum(d.refunded_orders)::bigint AS refunded_orders
+FROM seller_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.clock = $2 AND d.day BETWEEN $3::date AND $4::date
+  AND ($5::uuid IS NULL OR d.seller_organisation_id = $5)
+GROUP BY d.seller_organisation_id, d.currency
+) AS s LEFT JOIN organisation o ON o.organisation_id = s.seller_organisation_id
+WHERE $6::bigint IS NULL OR (-s.gross_minor, s.seller_organisation_id, s.currency) > (-$6::bigint, $7::uuid, $8::text)
+ORDER BY -s.gross_minor, s.seller_organisation_id, s.currency LIMIT $9;
+
+-- name: report_replies
+-- $4 the sellers, or null for the whole marketplace as one.
+SELECT CASE WHEN $4::uuid[] IS NOT NULL THEN d.seller_organisation_id END AS seller_organisation_id, d.first,
+       sum(d.replies)::bigint AS replies, sum(d.elapsed_seconds)::bigint AS elapsed_seconds,
+       sum(d.business_seconds)::bigint AS business_seconds, sum(d.within_1h)::bigint AS within_1h,
+       sum(d.within_4h)::bigint AS within_4h, sum(d.within_8h)::bigint AS within_8h,
+       sum(d.within_24h)::bigint AS within_24h
+FROM reply_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.day BETWEEN $2::date AND $3::date AND ($4::uuid[] IS NULL OR d.seller_organisation_id = ANY ($4))
+GROUP BY 1, 2;
+
+-- name: report_savings
+-- $4 one organisation; null for the marketplace: then each order is told once, by its seller's or internal row.
+SELECT d.side, d.currency, d.factors, sum(d.orders)::bigint AS orders, sum(d.grams)::bigint AS grams,
+       sum(d.co2e_grams)::bigint AS co2e_grams, sum(d.value_minor)::bigint AS value_minor
+FROM saving_day d
+WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+  AND d.day BETWEEN $2::date AND $3::date
+  AND CASE WHEN $4::uuid IS NULL THEN d.side <> 'buyer' ELSE d.organisation_id = $4 END
+GROUP BY d.side, d.currency, d.factors HAVING sum(d.orders) <> 0 ORDER BY d.side, d.currency, d.factors;
+
+-- name: changed_zones
+SELECT marketplace_id, wanted_zone FROM marketplace WHERE zone <> wanted_zone ORDER BY marketplace_id LIMIT 100;
+
+-- name: lock_marketplace
+SELECT marketplace_id, zone, wanted_zone, generation, building FROM marketplace WHERE marketplace_id = $1 FOR UPDATE;
+
+-- name: allow_long
+-- For this transaction alone: computing a whole marketplace takes longer than a batch.
+SELECT set_config('statement_timeout', $1, true), set_config('lock_timeout', $1, true),
+       set_config('idle_in_transaction_session_timeout', $1, true);
+
+-- name: set_zone
+UPDATE marketplace SET zone = $2 WHERE marketplace_id = $1;
+
+-- name: refuse_zone
+-- A zone that the database does not know is forgotten: the old one stays.
+UPDATE marketplace SET wanted_zone = zone WHERE marketplace_id = $1;
+
+-- name: zone_exists
+SELECT EXISTS (SELECT 1 FROM pg_timezone_names WHERE name = $1);
+
+-- name: move_fact_days
+UPDATE order_fact SET placed_day = (placed_at AT TIME ZONE $2)::date, completed_day = (completed_at AT TIME ZONE $2)::date
+WHERE marketplace_id = $1 AND ((placed_at AT TIME ZONE $2)::date <> placed_day
+                               OR (completed_at AT TIME ZONE $2)::date IS DISTINCT FROM completed_day);
+
+-- name: move_movement_days
+UPDATE order_movement SET day = (occurred_at AT TIME ZONE $2)::date
+WHERE marketplace_id = $1 AND (occurred_at AT TIME ZONE $2)::date <> day;
+
+-- name: move_reply_days
+UPDATE reply SET day = (replied_at AT TIME ZONE $2)::date
+WHERE marketplace_id = $1 AND (replied_at AT TIME ZONE $2)::date <> day;
+
+-- name: clear_status_day
+DELETE FROM status_day WHERE marketplace_id = $1;
+
+-- name: compute_status_day
+INSERT INTO status_day SELECT * FROM status_day_computed WHERE marketplace_id = $1;
+
+-- name: clear_channel_day
+DELETE FROM channel_day WHERE marketplace_id = $1;
+
+-- name: compute_channel_day
+INSERT INTO channel_day SELECT * FROM channel_day_computed WHERE marketplace_id = $1;
+
+-- name: clear_seller_day
+DELETE FROM seller_day WHERE marketplace_id = $1;
+
+-- name: compute_seller_day
+INSERT INTO seller_day SELECT * FROM seller_day_computed WHERE marketplace_id = $1;
+
+-- name: clear_saving_day
+DELETE FROM saving_day WHERE marketplace_id = $1;
+
+-- name: compute_saving_day
+INSERT INTO saving_day SELECT * FROM saving_day_computed WHERE marketplace_id = $1;
+
+-- name: clear_reply_day
+DELETE FROM reply_day WHERE marketplace_id = $1;
+
+-- name: compute_reply_day
+INSERT INTO reply_day SELECT * FROM reply_day_computed WHERE marketplace_id = $1;

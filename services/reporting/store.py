@@ -13,6 +13,7 @@ import asyncpg
 from services.reporting.projections.facts import Fact, Movement
 from services.reporting.projections.rollups import Difference, OrderDifferences
 from shared.postgres import Queries, Transaction
+from shared.postgres.database import Row
 
 q = Queries.load(__package__)
 # Advisory locks are the whole database's; this number is reporting's lock on its roll-ups.
@@ -158,3 +159,108 @@ async def set_marketplaces(tx: Transaction, rows: Sequence[tuple[UUID, str, str,
 async def set_organisations(tx: Transaction, rows: Sequence[tuple[UUID, UUID, str, str, datetime]]) -> None:
     """(organisation, marketplace, name, time zone, as of), one per organisation."""
     await tx.execute(q.set_organisations, *columns(rows))
+
+
+async def time_zone(tx: Transaction, marketplace_id: UUID) -> str:
+    """The zone that decides a day in the marketplace's figures; UTC while nothing is known of it."""
+    return str(await tx.fetchval(q.time_zone, marketplace_id) or "UTC")
+
+
+async def report_statuses(
+    tx: Transaction, marketplace_id: UUID, clock: str, interval: str, first: date, last: date, rows: int,
+    seller: UUID | None,
+) -> list[Row]:  # fmt: skip
+    """Orders by day, currency and status, of the marketplace or of one seller."""
+    if seller is None:
+        return await tx.fetch(q.report_statuses, marketplace_id, clock, interval, first, last, rows)
+    return await tx.fetch(q.report_statuses_of_seller, marketplace_id, clock, interval, first, last, rows, seller)
+
+
+async def report_totals(
+    tx: Transaction, marketplace_id: UUID, clock: str, first: date, last: date, seller: UUID | None
+) -> list[Row]:
+    """Sums by currency, of the marketplace or of one seller."""
+    if seller is None:
+        return await tx.fetch(q.report_totals, marketplace_id, clock, first, last)
+    return await tx.fetch(q.report_totals_of_seller, marketplace_id, clock, first, last, seller)
+
+
+async def report_channels(
+    tx: Transaction, marketplace_id: UUID, clock: str, first: date, last: date, rows: int
+) -> list[Row]:
+    return await tx.fetch(q.report_channels, marketplace_id, clock, first, last, rows)
+
+
+async def report_sellers(
+    tx: Transaction, marketplace_id: UUID, clock: str, first: date, last: date, seller: UUID | None,
+    after: tuple[int, UUID, str] | None, rows: int,
+) -> list[Row]:  # fmt: skip
+    """Sums by seller and currency, largest gross first; of one seller where it is given."""
+    cursor = after or (None, None, None)
+    return await tx.fetch(q.report_sellers, marketplace_id, clock, first, last, seller, *cursor, rows)
+
+
+async def sellers_placed(
+    tx: Transaction, marketplace_id: UUID, first: date, last: date, sellers: Sequence[UUID]
+) -> list[Row]:
+    """Sums by placed date of each of the sellers: what their rates are made of."""
+    return await tx.fetch(q.sellers_placed, marketplace_id, first, last, sellers)
+
+
+async def report_replies(
+    tx: Transaction, marketplace_id: UUID, first: date, last: date, sellers: Sequence[UUID] | None
+) -> list[Row]:
+    """Reply times of each of the sellers, or of the marketplace as one."""
+    return await tx.fetch(q.report_replies, marketplace_id, first, last, sellers)
+
+
+async def report_savings(
+    tx: Transaction, marketplace_id: UUID, first: date, last: date, organisation: UUID | None
+) -> list[Row]:
+    return await tx.fetch(q.report_savings, marketplace_id, first, last, organisation)
+
+
+async def changed_zones(tx: Transaction) -> list[UUID]:
+    """Marketplaces whose zone is not the one that identity wants."""
+    return [r["marketplace_id"] for r in await tx.fetch(q.changed_zones)]
+
+
+async def allow_long(tx: Transaction, seconds: float) -> None:
+    """Let this transaction's statements take so long."""
+    await tx.execute(q.allow_long, f"{int(seconds * 1000)}ms")
+
+
+async def wanted_zone(tx: Transaction, marketplace_id: UUID) -> str | None:
+    """Lock the marketplace against batches; its wanted zone, or None where that is the one it has."""
+    row = await tx.fetchrow(q.lock_marketplace, marketplace_id)
+    return None if row is None or row["zone"] == row["wanted_zone"] else str(row["wanted_zone"])
+
+
+async def zone_exists(tx: Transaction, zone: str) -> bool:
+    return bool(await tx.fetchval(q.zone_exists, zone))
+
+
+async def refuse_zone(tx: Transaction, marketplace_id: UUID) -> None:
+    """Forget a wanted zone that does not exist."""
+    await tx.execute(q.refuse_zone, marketplace_id)
+
+
+async def move_days(tx: Transaction, marketplace_id: UUID, zone: str) -> None:
+    """Give every fact its day in a zone, in all generations."""
+    await tx.execute(q.set_zone, marketplace_id, zone)
+    for sql in (q.move_fact_days, q.move_movement_days, q.move_reply_days):
+        await tx.execute(sql, marketplace_id, zone)
+
+
+async def compute_figures(tx: Transaction, marketplace_id: UUID) -> None:
+    """Make a marketplace's roll-ups anew from its facts, in all generations."""
+    await tx.execute(q.lock_figures, FIGURES_LOCK)
+    for clear, compute in (
+        (q.clear_status_day, q.compute_status_day),
+        (q.clear_channel_day, q.compute_channel_day),
+        (q.clear_seller_day, q.compute_seller_day),
+        (q.clear_saving_day, q.compute_saving_day),
+        (q.clear_reply_day, q.compute_reply_day),
+    ):
+        await tx.execute(clear, marketplace_id)
+        await tx.execute(compute, marketplace_id)

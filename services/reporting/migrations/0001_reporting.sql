@@ -65,7 +65,7 @@ CREATE TABLE order_fact (
     completed_day date,
     PRIMARY KEY (generation, order_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX order_fact_marketplace ON order_fact (marketplace_id, generation);
+CREATE INDEX order_fact_seller ON order_fact (marketplace_id, generation, seller_organisation_id, placed_day);
 SELECT protect('order_fact');
 
 -- One row per event of an order: the amounts as they were after it. By event date, a day's money is the

@@ -8,13 +8,18 @@ from datetime import date, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from contracts.order import OrderCompleted, OrderEvent, OrderSnapshot
+from contracts.order import Deadline, OrderCompleted, OrderEvent, OrderSnapshot
 from services.reporting.projections.savings import Saving, saving
 
 # The order was taken on by its seller: it is being prepared, or is beyond that.
 ACCEPTED_PHASES: Final = frozenset({"preparing", "in_transit", "completed"})
 # A request to cancel is a question to the owner, not a fault of the order.
 NO_FAULT: Final = frozenset({"cancellation_request"})
+
+# What a seller promised. Other deadlines are the clock's own (closing, abandoning) or concern evidence: those are no
+# lateness; any deadline that an operator's own lifecycle adds counts once it is overdue.
+PROMISES: Final = frozenset({"acknowledge", "ship"})
+EVIDENCE: Final = "evidence"
 
 DayOf = Callable[[datetime], date]
 
@@ -138,11 +143,15 @@ def flags(e: OrderEvent) -> Flags:
     return Flags(
         seller_knows="seller" in e.audience,
         accepted=order.phase in ACCEPTED_PHASES or e.change.from_phase in ACCEPTED_PHASES,
-        due=bool(order.deadlines),
-        late=any(d.overdue for d in order.deadlines),
+        due=any(d.name in PROMISES or _is_late(d) for d in order.deadlines),
+        late=any(_is_late(d) for d in order.deadlines),
         issue=any(i.kind not in NO_FAULT for i in order.issues),
         completed_at=e.occurred_at if isinstance(e, OrderCompleted) else None,
     )
+
+
+def _is_late(deadline: Deadline) -> bool:
+    return deadline.overdue and deadline.name != EVIDENCE
 
 
 def movement(e: OrderEvent, day_of: DayOf) -> Movement:

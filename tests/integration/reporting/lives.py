@@ -65,7 +65,7 @@ class Life:
         approval = r.random() < 0.25
         seller, buyer = r.choice(world.sellers), r.choice(world.buyers)
         if r.random() < 0.2:
-            buyer = buyer.model_copy(update={"organisation_id": seller.organisation_id})
+            buyer = buyer.model_copy(update={"organisation_id": seller.organisation_id, "name": seller.name})
         total = 2 * price
         self.order = snapshot(
             marketplace_id=world.marketplace_id, currency=currency, price=price, number=f"ORD-{r.randrange(10**6)}",
