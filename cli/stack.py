@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from deploy.embedded.errors import SetupError, explained
-from deploy.embedded.installation import ROOT, SERVICE_PORTS, Installation, write_private
+from deploy.embedded.installation import ROOT, Installation, write_private
 from deploy.embedded.process import last_line
 from deploy.embedded.status import (
     ALREADY_SUPERVISED,
@@ -147,7 +147,7 @@ def _demo_password(installation: Installation) -> str:
 
 def _print_addresses(installation: Installation) -> None:
     lines = [f"  {'Console':<13} {installation.url('console')}", f"  {'Mailbox':<13} {installation.url('mailbox')}"]
-    for name in SERVICE_PORTS:
+    for name in installation.services:
         if name != "console":
             lines.append(f"  {name.capitalize():<13} {installation.url(name)}/docs")
     typer.echo("\n".join(["", *lines, ""]))

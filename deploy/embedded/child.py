@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from deploy.embedded.errors import SetupError
 from deploy.embedded.process import spawn
 from deploy.embedded.programs import Program
 from deploy.embedded.status import Pid, ProgramStatus
@@ -39,7 +40,8 @@ class Child:
         if self._process is None:
             return self._start(now) if now >= self._next_start else False
         if self._process.poll() is not None:
-            self._died(now, self._process.returncode)
+            code = self._process.returncode
+            self._died(now, f"signal {-code}" if code < 0 else f"exit code {code}")
             return True
         if self.ready:
             if now - self._started > SETTLED_SECONDS:
@@ -52,15 +54,19 @@ class Child:
         return self.ready
 
     def _start(self, now: float) -> bool:
-        self._process = spawn(self.program.command(), self.log)
+        try:
+            self._process = spawn(self.program.command(), self.log)
+        except (OSError, SetupError) as trouble:
+            self._died(now, f"not started: {trouble}")
+            return True
         self._pid = Pid.of(self._process.pid)
         self._started = now
         self._next_probe = now + PROBE_EVERY
         return True
 
-    def _died(self, now: float, code: int) -> None:
+    def _died(self, now: float, how: str) -> None:
         self._process, self._pid, self.ready = None, None, False
-        self.last_exit = f"signal {-code}" if code < 0 else f"exit code {code}"
+        self.last_exit = how
         self.restarts += 1
         self._next_start = now + self._pause
         self._pause = min(self._pause * 2, LONGEST_PAUSE)

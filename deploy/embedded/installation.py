@@ -43,6 +43,7 @@ class Installation:
     given_database_url: str | None = None
     given_kafka: str | None = None
     passed_on: Mapping[str, str] = field(default_factory=dict)
+    services: tuple[str, ...] = tuple(SERVICE_PORTS)
 
     @classmethod
     def current(cls) -> Installation:
@@ -53,6 +54,7 @@ class Installation:
             ports={name: _port(settings, name, default) for name, default in {**SERVICE_PORTS, **OTHER_PORTS}.items()},
             given_database_url=settings.get("DATABASE_URL") or None,
             given_kafka=settings.get("KAFKA_BOOTSTRAP_SERVERS") or None,
+            services=_services(settings),
             passed_on={
                 name: value
                 for name, value in settings.items()
@@ -141,6 +143,15 @@ def write_private(path: Path, text: str) -> None:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(text)
         os.replace(temporary, path)
+
+
+def _services(settings: Mapping[str, str]) -> tuple[str, ...]:
+    """ORDERTRAIL_SERVICES, separated by commas or spaces: start only these; all when it is empty."""
+    wanted = (settings.get("ORDERTRAIL_SERVICES") or "").replace(",", " ").split()
+    unknown = sorted(set(wanted) - set(SERVICE_PORTS))
+    if unknown:
+        raise SetupError(f"ORDERTRAIL_SERVICES names {', '.join(unknown)}", f"there are {', '.join(SERVICE_PORTS)}")
+    return tuple(name for name in SERVICE_PORTS if not wanted or name in wanted)
 
 
 def _port(settings: Mapping[str, str], name: str, default: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.embedded.installation import LOOPBACK, ROOT, SERVICE_PORTS, Installation
+from deploy.embedded.installation import LOOPBACK, ROOT, Installation
 from deploy.embedded.process import Command, Server, plain_environment
 
 PROBE_SECONDS = 2.0
@@ -52,12 +52,8 @@ def mailbox(installation: Installation) -> Program:
 
 
 def services(installation: Installation) -> list[Program]:
-    """The services of this checkout, each with all its roles in one process."""
-    return [_service(installation, name) for name in SERVICE_PORTS if _has_service(name)]
-
-
-def _has_service(name: str) -> bool:
-    return (ROOT / "services" / name / "__main__.py").exists()
+    """The services of this installation, each with all its roles in one process."""
+    return [_service(installation, name) for name in installation.services]
 
 
 def _service(installation: Installation, name: str) -> Program:

@@ -87,6 +87,9 @@ class Supervisor:
             self._stop()
             self._publish("failed", error=str(error))
             return 1
+        except BaseException:
+            self._stop()
+            raise
         return 0
 
     # --- starting
@@ -165,7 +168,8 @@ class Supervisor:
                 self._say(f"{child.program.name} is ready")
             for child in waiting:
                 if child.restarts >= STARTS_ALLOWED:
-                    raise SetupError(f"{child.program.name} keeps stopping: {last_line(child.log)}", f"see {child.log}")
+                    how = f"{child.last_exit}, {last_line(child.log)}"
+                    raise SetupError(f"{child.program.name} keeps stopping: {how}", f"see {child.log}")
             if waiting and time.monotonic() > deadline:
                 names = ", ".join(child.program.name for child in waiting)
                 raise SetupError(
@@ -182,8 +186,14 @@ class Supervisor:
             self._turn(TICK_SECONDS if busy else IDLE_TICK_SECONDS)
             if time.monotonic() - rotated > ROTATE_EVERY_SECONDS:
                 rotated = time.monotonic()
-                for log in self._installation.logs.glob("*.log"):
-                    programs.rotate(log, LOG_BYTES)
+                self._rotate()
+
+    def _rotate(self) -> None:
+        for log in self._installation.logs.glob("*.log"):
+            try:
+                programs.rotate(log, LOG_BYTES)
+            except OSError as trouble:
+                print(f"cannot rotate {log}: {trouble}", file=sys.stderr, flush=True)
 
     def _turn(self, seconds: float) -> None:
         """Look after every child, then wait for a signal or `seconds`."""
@@ -228,7 +238,12 @@ class Supervisor:
             self._status.progress = []
             self._begun = time.monotonic()
         self._status.programs = {child.program.name: child.status() for child in self._children}
-        write_status(self._installation.run, self._status)
+        try:
+            write_status(self._installation.run, self._status)
+        except (SetupError, OSError) as trouble:
+            # A full disk is no reason to stop what still runs; a directory that was deleted under us is.
+            print(f"cannot write the status: {trouble}", file=sys.stderr, flush=True)
+            self._asked = self._asked or not self._installation.run.exists()
 
 
 def by_whom(port: int) -> str:

@@ -66,6 +66,14 @@ def test_one_that_keeps_dying_is_started_with_growing_pauses(start: Callable[...
     assert child._pause == pytest.approx(0.2)
 
 
+def test_one_that_cannot_even_be_started_is_tried_again(tmp_path: Path, start: Callable[..., Child]) -> None:
+    missing = Command([str(tmp_path / "no such program")], plain_environment())
+    child = Child(Program("program", 0, lambda: missing, lambda: True), tmp_path / "program.log")
+    assert ticking(child, lambda: child.restarts >= 2)
+    assert "No such file" in child.last_exit
+    assert child.status().state == "waiting"
+
+
 def test_one_that_does_not_listen_is_killed_after_its_time(start: Callable[..., Child]) -> None:
     child = start(DEAF)
     assert ticking(child, lambda: child.ready)
