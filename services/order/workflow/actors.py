@@ -20,10 +20,11 @@ def _placed(order: Order, actor: Actor) -> bool:
 
 
 def _buys(order: Order, actor: Actor) -> bool:
-    """Whoever only has the role buyer acts on what they placed; members and admins on all of the organisation's."""
+    """A person with only the role buyer acts on what they placed; members, admins and API keys on everything."""
     if actor.organisation_id != order.buyer.organisation_id:
         return False
-    return bool(actor.roles & _EVERY_ORDER) or ("buyer" in actor.roles and _placed(order, actor))
+    own = actor.kind == "api_key" or _placed(order, actor)
+    return bool(actor.roles & _EVERY_ORDER) or ("buyer" in actor.roles and own)
 
 
 def _approves(order: Order, actor: Actor) -> bool:

@@ -118,7 +118,7 @@ def _settle(draft: Draft, issue: Issue, state: str, resolution: str | None) -> N
         draft.details["issue"]["resolution"] = resolution
 
 
-@effect(reads={"issue_id": "issue", "note": "text"})
+@effect(reads={"issue_id": "issue"})
 def reopen_issue(draft: Draft, *, kinds: tuple[IssueKind, ...]) -> None:
     """Opens again what the seller had resolved."""
     issue = _one(draft, [i for i in draft.order.issues if i.kind in kinds and i.state == "resolved"])

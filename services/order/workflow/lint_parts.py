@@ -142,8 +142,9 @@ def _delay(document: Document, delay: Delay, path: Path, what: str) -> Iterator[
     if delay.setting is not None:
         default = _default(document, delay.setting)
         if default is None or isinstance(default, bool):
+            numbers = [n for n, s in document.setting.items() if not isinstance(s.default, bool)]
             yield (
                 path,
                 f"{what} waits for {delay.setting!r}, which is no setting with a number",
-                _settings(document, delay.setting),
+                f"settings with a number: {', '.join(numbers) or 'none'}",
             )

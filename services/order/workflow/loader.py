@@ -125,11 +125,15 @@ _TABLES: Final[Mapping[str, type[BaseModel]]] = {
 }
 
 
+# What pydantic adds to a path beside keys and positions: validators and the members of a union.
+_NO_KEYS: Final = frozenset(("function-before", "function-after", "bool", "int"))
+
+
 def _shape(errors: Iterable[ErrorDetails], raw: Mapping[str, Any], lines: Mapping[Path, int]) -> list[Finding]:
     """Findings of a file whose tables and values have the wrong form; one for each place."""
     found: dict[tuple[int, str], Finding] = {}
     for error in errors:
-        path = tuple(p for p in error["loc"] if p != "function-before")
+        path = tuple(p for p in error["loc"] if p not in _NO_KEYS)
         finding = Finding(line_of(lines, path), *_explain(error, path, raw))
         found.setdefault((finding.line, finding.message), finding)
     return list(found.values())[:MOST_FINDINGS]

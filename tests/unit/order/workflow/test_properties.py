@@ -23,7 +23,7 @@ from services.order.workflow.model import HELD
 from tests.unit.order.workflow import people
 
 FAST = settings(
-    max_examples=50,
+    max_examples=35,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
