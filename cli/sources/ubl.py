@@ -54,13 +54,17 @@ def _parse(content: bytes) -> Element:
             for _, element in parser.read_events():
                 if not seen:
                     seen = True
-                    info = element.getroottree().docinfo
-                    if info.doctype or info.internalDTD is not None:
-                        raise Refusal("it has a document type declaration (DTD); those are refused, remove it")
+                    _refuse_dtd(element)
         root: Element = parser.close()
     except etree.XMLSyntaxError as e:
         raise Refusal(f"not well-formed XML: {e.msg}") from None
     return root
+
+
+def _refuse_dtd(element: Any) -> None:
+    info = element.getroottree().docinfo
+    if info.doctype or info.internalDTD is not None:
+        raise Refusal("it has a document type declaration (DTD); those are refused, remove it")
 
 
 def _order_element(root: Element) -> Element:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from services.order.api import actions, channels, documents, exports, lifecycles, listings, orders
+from services.order.api.actions import router as actions
+from services.order.api.channels import router as channels
+from services.order.api.documents import router as documents
+from services.order.api.exports import router as exports
+from services.order.api.lifecycles import router as lifecycles
+from services.order.api.listings import router as listings
+from services.order.api.orders import router as orders
 from shared.process import Runtime
 from shared.web import create_app
 
@@ -13,11 +19,10 @@ DESCRIPTION = "Places orders and follows them through their lifecycle until they
 
 def api(runtime: Runtime) -> FastAPI:
     """The application. Exports come before orders: `/v1/orders/export` is no order id."""
-    rooms = (exports, orders, actions, documents, listings, channels, lifecycles)
     return create_app(
         title="Ordertrail orders",
         service="order",
         runtime=runtime,
-        routers=[room.router for room in rooms],
+        routers=[exports, orders, actions, documents, listings, channels, lifecycles],
         description=DESCRIPTION,
     )

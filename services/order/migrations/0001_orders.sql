@@ -218,6 +218,11 @@ BEGIN
         most);
 END $$;
 
+-- Held while a marketplace's sequence is made. A table and not an advisory lock, because only taking a table's lock
+-- makes a session forget that it has just looked for the sequence in vain. It has no rows.
+CREATE TABLE order_numbering (marketplace_id uuid NOT NULL);
+SELECT protect('order_numbering');
+
 -- The next order number of a marketplace: a sequence, so that placing locks no row. Made on first use.
 CREATE FUNCTION next_order_number(marketplace uuid) RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -229,7 +234,7 @@ BEGIN
         RAISE EXCEPTION 'order numbers of another marketplace';
     END IF;
     IF pg_catalog.to_regclass(sequence_name) IS NULL THEN
-        PERFORM pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(sequence_name, 0));
+        LOCK TABLE orders.order_numbering IN SHARE ROW EXCLUSIVE MODE;
         -- to_regclass may still answer from what this session knew before the lock; CREATE looks again
         EXECUTE 'CREATE SEQUENCE IF NOT EXISTS ' || sequence_name || ' START WITH 1001';
     END IF;
