@@ -97,7 +97,7 @@ class KafkaServer:
         return [f"-XX:{'AOTCacheOutput' if newer else 'ArchiveClassesAtExit'}={self._new_archive}", "-Xlog:disable"]
 
     def _format(self) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        cluster_id = new_cluster_id()
         done = subprocess.run(
             [str(self._java.path), *JVM_FLAGS, "-cp", self._jars, "kafka.tools.StorageTool", "format", "-t", cluster_id,
              "-c", str(self._properties), "--ignore-formatted"],
@@ -106,7 +106,15 @@ class KafkaServer:
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
             shutil.rmtree(self.data, ignore_errors=True)
-            raise SetupError(f"Kafka could not format its storage: {lines[0][:300]}", f"see {self.directory}")
+            raise SetupError(f"Kafka could not format its storage: {lines[-1][:300]}", f"see {self.directory}")
+
+
+def new_cluster_id() -> str:
+    """A random UUID in base64url, as Kafka writes it; like Kafka's own never with a dash in front, an option's mark."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made
 
 
 def answers(host: str, port: int) -> bool:
