@@ -32,8 +32,6 @@ CLAIM: Final = 10
 POLL_SECONDS: Final = 1.0
 IDLE_SECONDS: Final = 30.0
 MORE: Final = "mails-more"
-# The settling of a mail that has left is tried again for this long while the database is away.
-SETTLE_SECONDS: Final = 60.0
 JITTER: Final = 0.2
 
 
@@ -144,7 +142,7 @@ class Lane:
     async def _hand_over(self, prepared: Prepared) -> bool:
         now = self._runtime.clock()
         # long enough for the server's answer: the row is not taken for an abandoned one while we wait for it
-        until = now + timedelta(seconds=self.settings.smtp_answer_seconds + SETTLE_SECONDS)
+        until = now + timedelta(seconds=self.settings.smtp_answer_seconds + self.settings.smtp_settle_seconds)
         async with self._runtime.worker_db.transaction() as tx:
             return await store.hand_over(
                 tx, prepared.mail, now, until, prepared.envelope.recipient, prepared.message_id
@@ -182,7 +180,7 @@ class Lane:
         self, mail: ClaimedMail, state: store.Settled, reason: str, *, attempted: bool, dead: bool = False
     ) -> None:
         """Settled for sure if the database comes back in time: the mail has left, only we can say so."""
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = time.monotonic() + self.settings.smtp_settle_seconds
         while True:
             try:
                 await self._mailing.settle(mail, state, reason, attempted=attempted, dead_address=dead)

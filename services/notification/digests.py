@@ -13,7 +13,7 @@ from shared.process import Runtime
 from shared.stop import Stop
 
 AT_ONCE: Final = 200
-LONGEST_WAIT: Final = 15.0
+LONGEST_WAIT: Final = 3.0
 SAMPLE_SECONDS: Final = 10.0
 PRUNE_SECONDS: Final = 3_600.0
 PRUNE_ROWS: Final = 2_000

@@ -30,6 +30,8 @@ class Settings(ServiceSettings):
     smtp_timeout_seconds: float = Field(default=30.0, gt=0, le=600)
     # how long the server may take to answer a whole mail; after that it is unknown whether it was taken
     smtp_answer_seconds: float = Field(default=300.0, gt=0, le=1_800)
+    # how long the end of a mail that has left is written down again and again while the database is away
+    smtp_settle_seconds: float = Field(default=60.0, gt=0, le=600)
     smtp_connections: int = Field(default=4, ge=1, le=64)
     smtp_mails_per_connection: int = Field(default=50, ge=1, le=10_000)
     smtp_lease_seconds: float = Field(default=300.0, gt=0, le=3_600)

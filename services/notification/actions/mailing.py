@@ -21,6 +21,7 @@ from services.notification.store.delivering import ClaimedMail, Settled, Settled
 from services.notification.telling.categories import CATEGORIES, enabled
 from services.notification.telling.occasions import Occasion
 from shared.logs import log
+from shared.postgres.database import TRANSIENT
 from shared.process import Runtime
 
 
@@ -69,7 +70,10 @@ class Mailing:
             return Dropped("suppressed", str(e))
         try:
             return await self._prepare(mail, recipient)
-        except (ValueError, KeyError, TypeError, message.UnsafeHeader) as e:
+        except TRANSIENT:
+            raise
+        except Exception as e:
+            # a template, a translation or the content is at fault: other mails go on, this one is tried again
             log.exception("mail.not_composed", delivery_id=mail.delivery_id)
             return NotPrepared(mail, Outcome("retry", f"could not be composed: {type(e).__name__}"))
 

@@ -104,11 +104,11 @@ def single(frame: Frame, told: Told, event: Mapping[str, Any] | None) -> Mail:
 def digest(frame: Frame, entries: Sequence[Told], total: int) -> Mail:
     """One mail for several notifications of a category."""
     words = frame.words
-    title = words.count(N_("%(count)s update for you"), N_("%(count)s updates for you"), total)
+    title = words.count("%(count)s update for you", "%(count)s updates for you", total)
     category = words.text(CATEGORY_NAMES[frame.category])
     shown = entries[:MOST_ENTRIES]
     hidden = total - len(shown)
-    more = words.count(N_("%(count)s more is in your inbox"), N_("%(count)s more are in your inbox"), hidden)
+    more = words.count("%(count)s more is in your inbox", "%(count)s more are in your inbox", hidden)
     return Mail(
         subject=f"{category}: {title}",
         marketplace=plain(frame.marketplace) or PRODUCT,

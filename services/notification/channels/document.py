@@ -53,9 +53,7 @@ def more_items(order: OrderSnapshot, words: Words) -> str:
     hidden = len(order.lines) - MOST_ITEMS
     if hidden <= 0:
         return ""
-    return words.count(
-        N_("%(count)s more item is on the order page"), N_("%(count)s more items are on the order page"), hidden
-    )
+    return words.count("%(count)s more item is on the order page", "%(count)s more items are on the order page", hidden)
 
 
 def sums(order: OrderSnapshot, words: Words) -> tuple[Sum, ...]:

@@ -44,7 +44,7 @@ def _values(kind: Occasion, facts: Facts, words: Words) -> _Values:
     if kind is Occasion.MESSAGE:
         values["sender"] = _sender(facts, words)
         values["preview"] = facts.get("preview") or words.count(
-            N_("%(count)s attachment"), N_("%(count)s attachments"), facts.get("attachments", 0)
+            "%(count)s attachment", "%(count)s attachments", facts.get("attachments", 0)
         )
     return values
 
@@ -77,4 +77,4 @@ def items(facts: Mapping[str, Any], words: Words) -> str:
     more = facts.get("more_items", 0)
     if not more:
         return named
-    return words.both(named, words.count(N_("%(count)s more item"), N_("%(count)s more items"), more))
+    return words.both(named, words.count("%(count)s more item", "%(count)s more items", more))

@@ -14,17 +14,17 @@ from tests.stack import StackDatabase
 
 
 @pytest.fixture
-async def world(database: StackDatabase, mailbox: Mailbox) -> AsyncIterator[World]:
+async def world(module_database: StackDatabase, mailbox: Mailbox) -> AsyncIterator[World]:
     """One marketplace with a buyer, sellers and an operator; handlers and workers are called by the test."""
-    async with opened(database, mailbox) as made:
+    async with opened(module_database, mailbox) as made:
         yield made
 
 
 @pytest.fixture
-def make_world(database: StackDatabase, mailbox: Mailbox) -> Callable[..., Any]:
+def make_world(module_database: StackDatabase, mailbox: Mailbox) -> Callable[..., Any]:
     """`async with make_world(**settings) as world`: with settings, or a clock, of the test's own."""
 
     def make(*, at: datetime | None = None, **settings: Any) -> Any:
-        return opened(database, mailbox, at=at, **settings)
+        return opened(module_database, mailbox, at=at, **settings)
 
     return make

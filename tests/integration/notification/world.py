@@ -20,9 +20,11 @@ from deploy.embedded.mailbox import Mailbox
 from services.notification.app import service
 from services.notification.handlers import handlers
 from services.notification.settings import Settings
+from services.notification.store import feed
 from shared import logs
 from shared.ids import new_id
 from shared.inbox import Processor, RawRecord
+from shared.inbox.parked import retry_one
 from shared.process import Runtime, running
 from shared.stop import Stop
 from tests.builders import order_event, snapshot
@@ -92,6 +94,11 @@ class World:
         ids = ids or [new_id() for _ in events]
         await self.processor.process([raw(e, i, n) for n, (e, i) in enumerate(zip(events, ids, strict=True))])
         return list(ids)
+
+    async def retry_parked(self) -> None:
+        """Whatever is parked, tried again now."""
+        for row in await self.admin.fetch("SELECT position FROM notification.parked ORDER BY position"):
+            await retry_one(self.processor, row["position"], attempts=8, first_delay=0.1)
 
     @asynccontextmanager
     async def sending(self, **given: Any) -> AsyncIterator[Runtime]:
@@ -163,11 +170,16 @@ class World:
         return order_event(OrderCreated, order, change=change, **given)
 
     def moved(
-        self, order: OrderSnapshot, to: Phase, actor: Actor, *, action: str = "act", cls: type[Any] = OrderUpdated,
+        self, order: OrderSnapshot, to: Phase, actor: Actor, /, *, action: str = "act", cls: type[Any] = OrderUpdated,
         **given: Any,
     ) -> OrderEvent:  # fmt: skip
         """The next event of `order`, which goes to another phase."""
-        fields: dict[str, Any] = {"phase": to, "status": to, "status_label": to.capitalize(), "updated_at": self.clock()}
+        fields: dict[str, Any] = {
+            "phase": to,
+            "status": to,
+            "status_label": to.capitalize(),
+            "updated_at": self.clock(),
+        }
         later = order.model_copy(update={**fields, "sequence": order.sequence + 1, **given.pop("order", {})})
         change = Change(
             action=action, label=action.capitalize(), from_status=order.status, to_status=later.status,
@@ -185,10 +197,17 @@ class World:
         }  # fmt: skip
         return MessagePosted(**(fields | given))
 
+    async def wishes(self, name: str, **given: Any) -> None:
+        """The person's settings are now so, and otherwise the defaults."""
+        async with self.runtime.worker_db.transaction() as tx:
+            person = self.people[name].person_id
+            await feed.put_preference(tx, person, self.marketplace_id, feed.Preference(**given), self.clock())
+
     async def told(self, event_id: UUID | None = None) -> dict[str, str]:
         """Who was told, by name, and in which category."""
         rows = await self.admin.fetch(
-            "SELECT person_id, category FROM notification.notification WHERE $1::uuid IS NULL OR event_id = $1", event_id
+            "SELECT person_id, category FROM notification.notification WHERE $1::uuid IS NULL OR event_id = $1",
+            event_id,
         )
         return {self.name_of(r["person_id"]): r["category"] for r in rows}
 
@@ -217,14 +236,25 @@ def raw(event: Event, event_id: UUID, offset: int = 0) -> RawRecord:
     return RawRecord(record.topic, 0, offset, record.key.encode(), record.headers, record.value)
 
 
+async def emptied(admin: asyncpg.Connection) -> None:
+    """Tests share a database: what one has left is no business of the next."""
+    tables = await admin.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'notification'::regnamespace AND relkind = 'r'"
+        " AND relname NOT IN ('schema_migration', 'mail_key')"
+    )
+    await admin.execute("TRUNCATE " + ", ".join(f"notification.{t['relname']}" for t in tables) + " CASCADE")
+
+
 @asynccontextmanager
 async def opened(
-    database: StackDatabase, mailbox: Mailbox, *, at: datetime | None = None, **given: Any
+    database: StackDatabase, mailbox: Mailbox, *, at: datetime | None = None, empty: bool = True, **given: Any
 ) -> AsyncIterator[World]:
     """A world whose people are a buyer, a colleague who administers, two sellers' people and an operator."""
     settings = settings_for(database, mailbox, **given)
     clock = Time((at - datetime.now(UTC)) if at else timedelta(0))
     admin = await asyncpg.connect(database.admin_dsn)
+    if empty:
+        await emptied(admin)
     try:
         async with running(service(settings, clock), roles=set(), stop=Stop()) as runtime:
             world = World(settings, database, mailbox, runtime, admin, clock)
