@@ -19,6 +19,8 @@ COMMANDS: Mapping[str, str] = {
     "clean": "cli.stack",
     "doctor": "cli.doctor",
     "dead-letters": "cli.dead_letters",
+    "token": "cli.token",
+    "seed-demo": "cli.demo_seed",
 }
 
 

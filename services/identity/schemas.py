@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, fi
 
 from contracts.identity import Role
 from contracts.money import CurrencyCode, Money, exponent
+from services.identity.marketplace_settings import KNOWN_SETTINGS
 from services.identity.passwords import MAX_LENGTH, MIN_LENGTH
 
 ROLES_OF: Final[dict[str, frozenset[str]]] = {
@@ -74,34 +75,6 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-# Settings that are known here are checked; a lifecycle may have others, which its own service reads.
-def _whole(least: int, most: int) -> Any:
-    def check(text: str) -> bool:
-        return text.isascii() and text.isdigit() and least <= int(text[:10]) <= most
-
-    return check, f"is a whole number from {least} to {most}"
-
-
-def _fraction(text: str) -> bool:
-    try:
-        return len(text) <= 8 and 0 <= Decimal(text) <= 1
-    except ArithmeticError:
-        return False
-
-
-_FLAG: Final = (lambda text: text in ("true", "false"), "is true or false")
-KNOWN_SETTINGS: Final[dict[str, Any]] = {
-    "acknowledge_hours": _whole(1, 720),
-    "ship_within_days": _whole(1, 365),
-    "auto_close_days": _whole(0, 365),
-    "abandon_after_days": _whole(1, 365),
-    "allow_auto_accept": _FLAG,
-    "operator_may_process": _FLAG,
-    "commission_rate": (_fraction, "is a fraction such as 0.12 for 12 %"),
-    "mask_contacts": _FLAG,
-}
-
-
 class EditMarketplace(Strict):
     """The slug and the currency stay what they were: orders and links hold them."""
 
@@ -116,9 +89,9 @@ class EditMarketplace(Strict):
     @classmethod
     def _known(cls, settings: dict[str, str]) -> dict[str, str]:
         for name, text in settings.items():
-            check, wanted = KNOWN_SETTINGS.get(name, (None, ""))
-            if check is not None and not check(text):
-                raise ValueError(f"{name} {wanted}")
+            rule = KNOWN_SETTINGS.get(name)
+            if rule is not None and not rule.fits(text):
+                raise ValueError(f"{name} {rule.wanted}")
         return settings
 
 
