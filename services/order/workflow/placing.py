@@ -110,7 +110,7 @@ def _order(
     submitted = placement.submitted
     rate = placement.commission_rates.get(group.seller_id, Decimal(0))
     net = sum(p.net for _, _, p in group.lines)
-    order = Order(
+    made = Order(
         order_id=ids(),
         marketplace_id=placement.marketplace_id,
         purchase_id=purchase_id,
@@ -120,10 +120,6 @@ def _order(
         status_since=now,
         placed_at=min(placement.placed_at or submitted.placed_at or now, now),
         updated_at=now,
-        channel=submitted.channel,
-        external_id=submitted.external_id,
-        external_number=submitted.external_number,
-        external_status=submitted.external_status,
         buyer=placement.buyer,
         seller=placement.sellers[group.seller_id],
         customer=_customer(submitted),
@@ -138,14 +134,30 @@ def _order(
         # on the goods, after the discount: tax and shipping are not the seller's earnings
         commission=share(max(net - part.discount, 0), rate, 1),
         delivery_mode=_mode(submitted, group),
-        delivery_method=submitted.delivery_method,
         replaces_order_id=placement.replaces_order_id,
         reordered_from_id=placement.reordered_from_id,
-        attributes=dict(submitted.attributes),
     )
-    if order.total > MAX_MINOR:
+    if made.total > MAX_MINOR:
         raise BadOrder(("total", f"is beyond the largest amount, {MAX_MINOR} minor units"))
-    return _with_note(order.with_(paid=order.total) if submitted.paid else order, submitted, now, ids)
+    return _described(made, submitted, now, ids)
+
+
+def _described(order: Order, submitted: SubmittedOrder, now: datetime, ids: Ids) -> Order:
+    """The order with what its source says of it: references, payment, how it is delivered, a note."""
+    notes: tuple[Note, ...] = ()
+    if submitted.note:
+        by = order.buyer.person_name or submitted.customer.name
+        notes = (Note(note_id=ids(), at=now, by=by, side="buyer", text=submitted.note),)
+    return order.with_(
+        channel=submitted.channel,
+        external_id=submitted.external_id,
+        external_number=submitted.external_number,
+        external_status=submitted.external_status,
+        paid=order.total if submitted.paid else 0,
+        delivery_method=submitted.delivery_method,
+        attributes=dict(submitted.attributes),
+        notes=notes,
+    )
 
 
 def _line(position: int, line: SubmittedLine, facts: LineFacts, price: Priced, ids: Ids) -> Line:
@@ -184,13 +196,6 @@ def _mode(submitted: SubmittedOrder, group: _Group) -> DeliveryMode:
     if "delivery" in modes:
         return "delivery"
     return "pickup" if modes else submitted.delivery_mode or "delivery"
-
-
-def _with_note(order: Order, submitted: SubmittedOrder, now: datetime, ids: Ids) -> Order:
-    if not submitted.note:
-        return order
-    by = order.buyer.person_name or submitted.customer.name
-    return order.with_(notes=(Note(note_id=ids(), at=now, by=by, side="buyer", text=submitted.note),))
 
 
 def _approval(placement: Placement, total: int) -> Approval | None:

@@ -153,7 +153,6 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
         milestones=(*reached, milestone) if milestone else reached,
     )
     order = draft.order
-    wanted = draft.audience or tell or order.known_to
     change = Change.model_construct(
         action=action,
         label=label,
@@ -168,7 +167,7 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
     return Step(
         kind=kind,
         change=change,
-        audience=tuple(s for s in wanted if s in order.known_to) or order.known_to,
+        audience=_audience(draft.audience or tell, order),
         order=order,
         at=draft.now,
         refund_id=draft.refund_id,
@@ -176,6 +175,11 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
         cancel_kind=states[order.status].cancel_kind if kind == "order.canceled" else None,
         returned=tuple(draft.returned),
     )
+
+
+def _audience(wanted: tuple[Side, ...] | None, order: Order) -> tuple[Side, ...]:
+    """Who may know of the change: of those meant, those who know of the order at all."""
+    return tuple(s for s in wanted or () if s in order.known_to) or order.known_to
 
 
 def _kind(draft: Draft, was: str | None) -> tuple[EventKind, Milestone | None]:
