@@ -21,6 +21,9 @@ COMMANDS: Mapping[str, str] = {
     "dead-letters": "cli.dead_letters",
     "token": "cli.token",
     "seed-demo": "cli.demo_seed",
+    "import": "cli.importing",
+    "verify-timeline": "cli.orders",
+    "lifecycle": "cli.orders",
 }
 
 

@@ -14,9 +14,10 @@ import orjson
 from services.order import metrics, policy, workflow
 from services.order.actions import placing
 from services.order.actions.placing import Purchase, Request
+from services.order.actions.refusing import refusal
 from services.order.actions.resolving import PLENTY, Submitter
 from services.order.actions.showing import current_state, facts_of, order_json
-from services.order.errors import absent, refusal
+from services.order.errors import absent
 from services.order.store import documents, lifecycles, listings, orders
 from services.order.store.orders import Changes, Held, StockShort, UnitsTaken
 from services.order.store.writing import Writing

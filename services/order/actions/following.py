@@ -14,8 +14,8 @@ import orjson
 from contracts.inbound import SubmittedOrder
 from contracts.money import Money
 from services.order import policy, workflow
+from services.order.actions.refusing import refusal
 from services.order.actions.showing import facts_of, order_json
-from services.order.errors import refusal
 from services.order.schemas import ChannelConfig
 from services.order.store import lifecycles, orders
 from services.order.store.context import fingerprint_of

@@ -19,9 +19,9 @@ from contracts.money import from_minor
 from contracts.order import Party
 from services.order import metrics, policy, workflow
 from services.order.actions.following import again, followed, purchase_answer
+from services.order.actions.refusing import refusal
 from services.order.actions.resolving import Resolved, Submitter, resolve
 from services.order.actions.showing import order_json
-from services.order.errors import refusal
 from services.order.store import context as reference
 from services.order.store import lifecycles, orders
 from services.order.store.context import Context

@@ -63,6 +63,8 @@ class _Resolver:
             self.refuse_stated()
         elif self.order.external_id is None and self.order.external_status is not None:
             self.errors.append(("external_id", "is needed where a channel's status is given"))
+        if self.order.placed_at is not None and self.order.placed_at.tzinfo is None:
+            self.errors.append(("placed_at", "has no offset; 2026-01-31T12:00:00Z is a time that means one moment"))
         buyer = self.buyer()
         lines = [self.line(i, line) for i, line in enumerate(self.order.lines)]
         if self.errors or buyer is None:

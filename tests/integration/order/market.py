@@ -30,6 +30,7 @@ class Somebody:
     person_id: UUID = field(default_factory=new_id)
     limit: Money | None = None
     claims: dict[str, Any] = field(default_factory=dict)
+    is_key: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,10 @@ class Market:
     def token(self, who: Somebody) -> str:
         org = who.organisation
         limit = {"limit": who.limit.model_dump()} if who.limit else {}
+        subject = {"api_key_id": who.person_id} if who.is_key else {"person_id": who.person_id}
         return self.issuer.token(
-            marketplace_id=self.id, organisation_id=org.organisation_id, person_id=who.person_id, roles=who.roles,
-            kind=org.kind, org_name=org.name, name=who.name, **limit, **who.claims,
+            marketplace_id=self.id, organisation_id=org.organisation_id, roles=who.roles, kind=org.kind,
+            org_name=org.name, name=who.name, **subject, **limit, **who.claims,
         )  # fmt: skip
 
     async def call(

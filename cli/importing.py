@@ -1,0 +1,124 @@
+"""`ordertrail import FILE...`: orders of shops and purchasing systems, handed in through the order service's API.
+
+Reads Shopify order JSON, Peppol BIS 3 / UBL 2 Order XML and CSV. Each order is recognised by (marketplace, channel,
+external id): what is there already is not taken twice, and the same id with another content is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from cli.demo_client import DemoError
+from cli.import_client import Importer, Options, Outcome, SignIn
+from cli.sources import Found, Refusal, Refused, read_file
+from deploy.embedded.errors import SetupError
+
+EXIT_REFUSED: Final = 1
+EXIT_NOTHING_DONE: Final = 2
+AT_ONCE: Final = 8
+_STYLES: Final = {"taken": "green", "already there": "cyan", "refused": "red"}
+
+
+def register(app: typer.Typer) -> None:
+    app.command("import")(import_orders)
+
+
+def import_orders(
+    files: Annotated[list[Path], typer.Argument(help="Shopify JSON, Peppol/UBL XML or CSV", show_default=False)],
+    marketplace: Annotated[str, typer.Option(help="a demo marketplace, whose operator imports")] = "storefront",
+    email: Annotated[str | None, typer.Option("--as", help="who imports, instead of the demo's operator")] = None,
+    password_stdin: Annotated[bool, typer.Option("--password-stdin", help="read the password from there")] = False,
+    channel: Annotated[str | None, typer.Option(help="the channel, instead of shopify, peppol or csv")] = None,
+    buyer: Annotated[str | None, typer.Option(help="buying organisation: id, slug or external id")] = None,
+    seller: Annotated[str | None, typer.Option(help="selling organisation: id, slug or external id")] = None,
+    with_test: Annotated[bool, typer.Option("--with-test", help="take test orders too")] = False,
+    with_canceled: Annotated[bool, typer.Option("--with-canceled", help="take orders that were canceled too")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="the report for machines")] = False,
+) -> None:
+    """Import orders from files, and report what was taken, what was there already, and what was refused and why.
+
+    Signs in with ORDERTRAIL_TOKEN (an access token), or ORDERTRAIL_API_KEY_ID and ORDERTRAIL_API_KEY_SECRET, or --as.
+    Exit code 0: everything is there now; 1: something was refused; 2: nothing could be done.
+    """
+    options = Options(channel, buyer, seller, with_test, with_canceled)
+    password = typer.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
+    sign_in = SignIn(email or f"operator@{marketplace}.example", password)
+    try:
+        outcomes = asyncio.run(_import(files, sign_in, options))
+    except (DemoError, SetupError) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(EXIT_NOTHING_DONE) from None
+    counts = {result: sum(1 for o in outcomes if o.result == result) for result in _STYLES}
+    if as_json:
+        typer.echo(json.dumps({"summary": counts, "orders": [asdict(o) for o in outcomes]}, indent=2))
+    else:
+        _print(outcomes, counts)
+    if counts["refused"]:
+        raise typer.Exit(EXIT_REFUSED)
+
+
+async def _import(files: Sequence[Path], sign_in: SignIn, options: Options) -> list[Outcome]:
+    """One outcome per order, in the order of the files."""
+    async with Importer.signed_in(sign_in, options) as importer:
+        busy = asyncio.Semaphore(AT_ONCE)
+
+        async def one(file: Path, found: Found | Refused) -> Outcome:
+            async with busy:
+                return await importer.send(file.name, found)
+
+        outcomes: list[Outcome] = []
+        for file in files:
+            try:
+                orders = list(read_file(file))
+            except Refusal as refusal:
+                outcomes.append(Outcome(file.name, "", None, None, "refused", detail=refusal.reason))
+                continue
+            sent: dict[int, Outcome] = {}
+            for together in _rounds(orders):
+                done = await asyncio.gather(*(one(file, orders[n]) for n in together))
+                sent.update(zip(together, done, strict=True))
+            outcomes += [sent[n] for n in range(len(orders))]
+        return outcomes
+
+
+def _rounds(orders: Sequence[Found | Refused]) -> list[list[int]]:
+    """Positions of orders that may be sent at once; one whose id stood before in the file has to wait for that one."""
+    rounds: list[list[int]] = [[]]
+    times: dict[tuple[Any, str], int] = {}
+    for position, order in enumerate(orders):
+        turn = 0
+        if isinstance(order, Found):
+            key = (order.order.get("channel"), order.external_id)
+            turn = times.get(key, 0)
+            times[key] = turn + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(position)
+    return rounds
+
+
+def _print(outcomes: Sequence[Outcome], counts: dict[str, int]) -> None:
+    table = Table("file", "order", "result", "here", "what to know")
+    for o in outcomes:
+        known = "\n".join(filter(None, [o.detail, *o.warnings]))
+        where = o.number or o.external_id or o.where
+        table.add_row(
+            escape(o.file),
+            escape(where or ""),
+            f"[{_STYLES[o.result]}]{o.result}[/]",
+            escape(", ".join(o.orders)),
+            escape(known),
+        )
+    console = Console()
+    console.print(table)
+    console.print(", ".join(f"{count} {result}" for result, count in counts.items()))
