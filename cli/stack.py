@@ -95,10 +95,17 @@ def _spawn_supervisor(installation: Installation) -> subprocess.Popen[bytes]:
 
 
 def _follow(
-    installation: Installation, done: Callable[[Status], bool], seconds: float, process: subprocess.Popen[bytes] | None
+    installation: Installation,
+    done: Callable[[Status], bool],
+    seconds: float,
+    process: subprocess.Popen[bytes] | None,
+    shown: int = 0,
 ) -> Status:
-    """Print the supervisor's progress until `done` or its end. `process`: only its account counts, not an older one."""
-    shown = 0
+    """Print the supervisor's progress until `done` or its end. `process`: only its account counts, not an older one.
+
+    `shown`: so many lines of the present progress are known already.
+    """
+    ending = False
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         now = read_status(installation.run)
@@ -110,7 +117,8 @@ def _follow(
                 log = installation.logs / "supervisor.log"
                 raise SetupError(f"the supervisor ended at once: {last_line(log)}", f"see {log}")
         else:
-            shown = shown if shown <= len(now.progress) else 0
+            if not ending and now.phase in ("stopping", "stopped", "failed"):
+                ending, shown = True, 0  # a new list begins
             for line in now.progress[shown:]:
                 typer.echo(line)
             shown = len(now.progress)
@@ -167,7 +175,8 @@ def _stop(installation: Installation) -> None:
     found = read_status(installation.run)
     if found.alive and found.supervisor:
         os.kill(found.supervisor.number, signal.SIGTERM)
-        _follow(installation, lambda now: now.phase in ("stopped", "failed") and not now.alive, DOWN_SECONDS, None)
+        known = len(found.progress)
+        _follow(installation, lambda now: not now.alive, DOWN_SECONDS, None, known)
         typer.echo("Ordertrail is stopped; its data stays (make clean deletes it).")
         return
     strays = left_behind(found)

@@ -48,6 +48,9 @@ def test_each_service_may_read_its_own_secrets_only() -> None:
         assert service["environment"]["ORDERTRAIL_SECRETS_DIR"] == f"/run/ordertrail/{name}"
         assert service["volumes"] == ["secrets:/run/ordertrail:ro"]
         assert "group_add" not in service
+    # the demo's maker signs in as people, so it needs identity's and the demo's: nobody else has more than one
+    assert {name for name in OURS if "group_add" in SERVICES[name]} == {"secrets", "seed"}
+    assert SERVICES["seed"]["group_add"] == [given["identity"], given["demo"]]
 
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if SERVICES[name].get("ports")])
