@@ -28,9 +28,9 @@ class _Values(dict[str, str]):
 
 def _values(kind: Occasion, facts: Facts, words: Words) -> _Values:
     values = _Values({name: value for name, value in facts.items() if isinstance(value, str)})
-    values["by"] = _by(facts, words)
+    values["by"] = _by(facts, values, words)
     values["items"] = items(facts, words)
-    values["because"] = words.fill(N_(" “%(reason)s”"), facts) if facts.get("reason") else ""
+    values["because"] = words.fill(N_(" “%(reason)s”"), values) if facts.get("reason") else ""
     for name in ("total", "amount"):
         values[name] = words.money(facts.get(name))
     values["date"] = words.day(facts.get("scheduled_for"))
@@ -49,12 +49,12 @@ def _values(kind: Occasion, facts: Facts, words: Words) -> _Values:
     return values
 
 
-def _by(facts: Facts, words: Words) -> str:
+def _by(facts: Facts, values: _Values, words: Words) -> str:
     if facts.get("automatic"):
         return words.text(N_("automatically"))
     if facts.get("actor_for"):
-        return words.fill(N_("by %(actor)s on behalf of %(actor_for)s"), facts)
-    return words.fill(N_("by %(actor)s"), facts)
+        return words.fill(N_("by %(actor)s on behalf of %(actor_for)s"), values)
+    return words.fill(N_("by %(actor)s"), values)
 
 
 def _sender(facts: Facts, words: Words) -> str:

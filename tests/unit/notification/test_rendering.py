@@ -1,0 +1,89 @@
+"""The mail as people read it: both parts, everything escaped, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+
+from contracts.envelope import Received
+from contracts.order import Address, Customer, Note, OrderCreated, OrderSnapshot
+from services.notification.channels.compose import Frame, Told, digest, single
+from services.notification.channels.document import MOST_ITEMS
+from services.notification.channels.mail import Rendered
+from services.notification.channels.rendering import compiled_html, render
+from services.notification.channels.words import Words
+from services.notification.telling.causes import cause_of
+from services.notification.telling.occasions import Occasion
+from shared.ids import new_id
+from tests.builders import NOON, line, order_event, snapshot
+
+EVIL = '<script>alert(1)</script>"><img src=x onerror=y>{{ 7*7 }}&amp;'
+
+
+def rendered(order: OrderSnapshot, language: str = "en", side: str = "seller", market: str = "Market") -> Rendered:
+    event = order_event(OrderCreated, order, action="place")
+    cause = cause_of(Received(new_id(), "/test", NOON, "", event))
+    assert cause is not None
+    words = Words(language, "Europe/Oslo")
+    frame = Frame(words, market, market, "http://console.example/", "order_confirmation")
+    told = Told(cause.occasion, side, cause.facts, cause.order_id, NOON)  # type: ignore[arg-type]
+    return render(single(frame, told, orjson.loads(event.model_dump_json())), words)
+
+
+def test_what_people_wrote_is_escaped_everywhere() -> None:
+    note = Note(note_id=new_id(), at=NOON, by=EVIL, side="buyer", text=EVIL)
+    address = Address(name=EVIL, line1=EVIL, line2=EVIL, city=EVIL, region=EVIL, country=EVIL)
+    order = snapshot(
+        number=EVIL, notes=(note,), customer=Customer(name=EVIL, email=EVIL, shipping_address=address),
+        lines=(line(name=EVIL, sku=EVIL, unit_code=EVIL),), external_number=EVIL, channel=EVIL,
+    )  # fmt: skip
+    for language in ("en", "nb"):
+        html = rendered(order, language, market=EVIL).html
+        assert "<script" not in html
+        assert "<img" not in html
+        assert "49" not in re.sub(r"[0-9a-f-]{36}", "", html).replace("#0b5cad", "")
+        assert "&lt;script&gt;" in html
+
+
+def test_a_note_that_only_one_side_may_read_stays_there() -> None:
+    note = Note(note_id=new_id(), at=NOON, by="Bea", side="buyer", text="for us only", audience=("buyer",))
+    order = snapshot(notes=(note,))
+    assert "for us only" in rendered(order, side="buyer").text
+    assert "for us only" not in rendered(order, side="seller").text
+    assert "commission" not in rendered(order, side="buyer").html.lower()
+
+
+def test_nothing_is_loaded_from_anywhere_and_the_text_part_has_it_all() -> None:
+    mail = rendered(snapshot())
+    assert not re.search(r"<(link|script|img|iframe)\b|@import|src=|url\(", mail.html)
+    assert "{{" not in mail.html
+    assert "{%" not in mail.html
+    for said in ("ORD-1", "A thing", "SKU-1", "€20.00", "View order", "http://console.example/orders/"):
+        assert said in mail.text
+        assert said in mail.html
+    assert "@media print" in mail.html
+    assert "prefers-color-scheme" in compiled_html()
+
+
+def test_a_long_order_is_cut_and_says_so() -> None:
+    mail = rendered(snapshot(lines=tuple(line(name=f"Thing {n}") for n in range(MOST_ITEMS + 3))))
+    assert f"Thing {MOST_ITEMS - 1}" in mail.text
+    assert f"Thing {MOST_ITEMS}" not in mail.text
+    assert "3 more items are on the order page" in mail.text
+    assert len(mail.html.encode()) < 102_000  # mail programs cut off what is longer
+
+
+@pytest.mark.parametrize(("total", "said"), [(1, "1 update for you"), (45, "45 updates for you")])
+def test_a_digest_counts_what_it_holds(total: int, said: str) -> None:
+    words = Words("en", "UTC")
+    frame = Frame(words, "Market", "Org", "http://console.example", "messages", "http://n.example/u?token=t")
+    facts = {"number": "ORD-1", "actor": "Ola", "preview": "Hello"}
+    entry = Told(Occasion.MESSAGE, "buyer", facts, new_id(), datetime(2026, 3, 2, tzinfo=UTC))
+    mail = render(digest(frame, [entry], total), words)
+    assert said in mail.subject
+    assert "Hello" in mail.text
+    assert ("44 more are in your inbox" in mail.text) == (total == 45)
+    assert "http://n.example/u?token=t" in mail.html
