@@ -1,7 +1,12 @@
-"""`python -m services.reporting api|relay|consumer|worker|migrate|all`."""
+"""`python -m services.reporting api|relay|consumer|worker|migrate|all`, or `reconcile | rebuild`."""
 
+import sys
+
+from services.reporting import commands
 from services.reporting.app import service
 from shared.process import run
 
 if __name__ == "__main__":
+    if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
+        sys.exit(commands.main(sys.argv[1:]))
     run(service())

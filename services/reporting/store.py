@@ -264,3 +264,53 @@ async def compute_figures(tx: Transaction, marketplace_id: UUID) -> None:
     ):
         await tx.execute(clear, marketplace_id)
         await tx.execute(compute, marketplace_id)
+
+
+GENERATIONAL: Final = (
+    "order_fact", "order_movement", "status_day", "channel_day", "seller_day", "saving_day", "reply_clock", "reply",
+    "reply_day",
+)  # fmt: skip
+
+
+async def all_marketplaces(tx: Transaction) -> list[UUID]:
+    return [r["marketplace_id"] for r in await tx.fetch(q.all_marketplaces)]
+
+
+async def facts_of(tx: Transaction, orders: Sequence[UUID]) -> list[Row]:
+    """What is reported of orders, in the generation that is served."""
+    return await tx.fetch(q.facts_of, orders)
+
+
+async def unequal_figures(tx: Transaction, figure: str, marketplace_id: UUID, rows: int) -> list[Row]:
+    """Rows that only the roll-up (served) or only the facts (computed) say; up to `rows` of each."""
+    return await tx.fetch(getattr(q, f"unequal_{figure}"), marketplace_id, rows)
+
+
+async def count_figures(tx: Transaction, figure: str, marketplace_id: UUID) -> int:
+    return int(await tx.fetchval(getattr(q, f"count_{figure}"), marketplace_id))
+
+
+async def begin_building(tx: Transaction) -> dict[UUID, int]:
+    """Have the consumers write to a next generation too; that generation by marketplace."""
+    return {r["marketplace_id"]: r["building"] for r in await tx.fetch(q.begin_building)}
+
+
+async def swap(tx: Transaction) -> None:
+    """Serve the generation that was built."""
+    await tx.execute(q.swap)
+
+
+async def drop_building(tx: Transaction) -> None:
+    """Give up the generation that was built."""
+    await tx.execute(q.drop_building)
+
+
+async def compare_generations(tx: Transaction, marketplace_id: UUID, generation: int) -> list[Row]:
+    """By clock and currency, sums of what is served and of another generation where they differ."""
+    return await tx.fetch(q.compare_generations, marketplace_id, generation)
+
+
+async def clear_generations(tx: Transaction, table: str, rows: int) -> int:
+    """Delete up to `rows` rows of generations that are neither served nor built; how many there were."""
+    status = await tx.execute(getattr(q, f"clear_generations_{table}"), rows)
+    return int(status.split()[-1])
