@@ -74,18 +74,16 @@ def share(places: int, in_hand: int, windows: Iterable[Window]) -> list[int]:
 
 
 def _deal(granted: list[int], rooms: list[int], who: Iterable[int], free: int) -> int:
-    """Deal `free` places out evenly among `who`, up to their rooms; returns how many were dealt."""
+    """Deal `free` places out among `who`, up to their rooms, always to those who have least; how many were dealt."""
     open_ = [i for i in who if granted[i] < rooms[i]]
     dealt = 0
-    while open_ and free > 0:
-        each = max(1, free // len(open_))
-        for i in list(open_):
-            n = min(each, rooms[i] - granted[i], free)
-            granted[i] += n
-            dealt += n
-            free -= n
-            if granted[i] >= rooms[i]:
-                open_.remove(i)
-            if not free:
-                break
+    while open_ and dealt < free:
+        least = min(granted[i] for i in open_)
+        low = [i for i in open_ if granted[i] == least]
+        above = min((granted[i] for i in open_ if granted[i] > least), default=least + free)
+        step = min(above - least, min(rooms[i] for i in low) - least, max(1, (free - dealt) // len(low)))
+        for i in low[: (free - dealt) // step]:
+            granted[i] += step
+            dealt += step
+        open_ = [i for i in open_ if granted[i] < rooms[i]]
     return dealt

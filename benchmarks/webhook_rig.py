@@ -1,0 +1,167 @@
+"""What the webhook benchmarks share: endpoints, events on the topic, the service and the receiver as processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import asyncpg
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.world import World, reached
+from contracts.envelope import encode
+from contracts.examples import examples
+from contracts.order import OrderCreated, OrderSnapshot
+from services.webhook.schedule import DEFAULT_SCHEDULE
+from services.webhook.signing import SigningKey
+from services.webhook.store import endpoints as store
+from services.webhook.store.endpoints import EndpointRow
+from services.webhook.vault import Vault, new_ring_entry
+from shared.clock import utc_now
+from shared.ids import new_id
+from shared.kafka.producer import SETTINGS
+from shared.postgres import Database
+
+RING = new_ring_entry()
+KEY = SigningKey.generate("hmac")
+
+
+@dataclass
+class Rig:
+    """A marketplace whose operator has the endpoints; `receiver` is the receiver's base URL."""
+
+    world: World
+    marketplace: UUID
+    operator: UUID
+    db: Database
+    admin: asyncpg.Connection
+    http: aiohttp.ClientSession
+    receiver: str
+    producer: AIOKafkaProducer
+
+    async def endpoints(self, paths: Sequence[str], **given: Any) -> list[UUID]:
+        """One endpoint for each path of the receiver, in one transaction."""
+        vault, now = Vault.parse(RING), utc_now()
+        settings: dict[str, Any] = {
+            "description": "", "event_types": ["*"], "channels": None, "sellers": None, "actions": None, "phases": None,
+            "sealed_headers": None, "header_names": (), "format": "standard", "signature": "hmac",
+            "http_signature": False, "ordered": True, "retry_schedule": DEFAULT_SCHEDULE, "timeout_ms": 15_000,
+            "max_in_flight": 64, "rate_limit": None, "handshake": "none",
+        }  # fmt: skip
+        made = [new_id() for _ in paths]
+        async with self.db.transaction() as tx:
+            for endpoint_id, path in zip(made, paths, strict=True):
+                row = EndpointRow(url=self.receiver + path, **(settings | given))
+                await store.insert(tx, endpoint_id, (self.marketplace, self.operator, True), row, "bench", now)
+                secret_id = new_id()
+                sealed = vault.seal(KEY.material, self.marketplace, secret_id, "secret")
+                await store.add_key(tx, secret_id, (self.marketplace, endpoint_id), KEY, sealed, now)
+        return made
+
+    def event(self) -> OrderCreated:
+        """An order.created of a new order, happening now."""
+        example = examples()["order.created", 1]
+        assert isinstance(example, OrderCreated)
+        order_id, now = new_id(), utc_now()
+        order: OrderSnapshot = example.order.model_copy(
+            update={"order_id": order_id, "marketplace_id": self.marketplace, "updated_at": now}
+        )
+        changes = {"order_id": order_id, "marketplace_id": self.marketplace, "occurred_at": now, "order": order}
+        return example.model_copy(update=changes)
+
+    async def produce(self, count: int) -> None:
+        """That many events on the topic, as fast as it goes."""
+        for start in range(0, count, 500):
+            futures = [await self._send() for _ in range(start, min(count, start + 500))]
+            await asyncio.gather(*futures)
+
+    async def produce_at(self, rate: float, seconds: float) -> int:
+        """Events at a steady rate; how many there were."""
+        futures = []
+        started, count = time.perf_counter(), round(rate * seconds)
+        for n in range(count):
+            await asyncio.sleep(max(0.0, started + n / rate - time.perf_counter()))
+            futures.append(await self._send())
+        await asyncio.gather(*futures)
+        return count
+
+    async def _send(self) -> asyncio.Future[Any]:
+        r = encode(self.event(), event_id=new_id(), source="/bench", time=utc_now())
+        topic = self.world.prefix + r.topic
+        sent: asyncio.Future[Any] = await self.producer.send(topic, r.value, r.key.encode(), headers=r.headers)
+        return sent
+
+    async def figures(self, *, reset: bool = False) -> dict[str, float]:
+        async with self.http.get(self.receiver + ("/reset" if reset else "/figures")) as response:
+            return dict(await response.json(content_type=None))
+
+    async def arrived(self, count: int, seconds: float = 300) -> dict[str, float]:
+        """The figures once so many different deliveries have arrived."""
+
+        async def there() -> bool:
+            return (await self.figures())["unique"] >= count
+
+        await reached(there, seconds=seconds, every=0.05)
+        return await self.figures()
+
+    @asynccontextmanager
+    async def service(self, *roles: str, **env: str) -> AsyncIterator[list[int]]:
+        """The service's processes, one for each role; ready when the block begins. Their process ids."""
+        processes = [await self._start(role, env) for role in roles]
+        try:
+            yield [p.pid for p in processes]
+        finally:
+            for p in processes:
+                p.terminate()
+            await asyncio.gather(*(asyncio.wait_for(p.wait(), 30) for p in processes))
+
+    async def _start(self, role: str, env: dict[str, str]) -> asyncio.subprocess.Process:
+        common = self.world.common("webhook")
+        settings = {
+            "ORDERTRAIL_DATABASE_URL": common["database_url"].get_secret_value(),
+            "ORDERTRAIL_WORKER_DATABASE_URL": common["worker_database_url"].get_secret_value(),
+            "ORDERTRAIL_KAFKA_BOOTSTRAP_SERVERS": self.world.stack.kafka_bootstrap,
+            "ORDERTRAIL_TOPIC_PREFIX": self.world.prefix,
+            "ORDERTRAIL_HTTP_PORT": "0",
+            "ORDERTRAIL_WEBHOOK_SECRET_KEYS": RING,
+        }
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.webhook", role, env={**os.environ, **settings, **env},
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+
+    async def waiting(self) -> int:
+        return int(await self.admin.fetchval("SELECT count(*) FROM webhook.pending"))
+
+
+@asynccontextmanager
+async def rig(world: World) -> AsyncIterator[Rig]:
+    """A receiver, a producer and connections, closed at the end."""
+    receiver = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.webhook_receiver", KEY.text,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert receiver.stdout is not None
+    port = int(await receiver.stdout.readline())
+    db = Database(world.database.worker_dsn("webhook"), name="bench")
+    await db.open()
+    admin = await asyncpg.connect(world.database.admin_dsn)
+    producer = AIOKafkaProducer(bootstrap_servers=world.stack.kafka_bootstrap, **SETTINGS)
+    await producer.start()
+    try:
+        async with aiohttp.ClientSession() as http:
+            yield Rig(world, new_id(), new_id(), db, admin, http, f"http://127.0.0.1:{port}", producer)
+    finally:
+        await producer.stop()
+        await admin.close()
+        await db.close()
+        receiver.terminate()
+        await receiver.wait()

@@ -1,0 +1,80 @@
+"""Nobody sees what is not for their side."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import jsonschema
+import orjson
+import pytest
+
+from contracts.money import Money
+from contracts.order import Approval, Note, OrderUpdated, Refund
+from services.webhook import catalogue
+from services.webhook.audience import Side, sides, view
+from shared.ids import new_id
+from tests.builders import NOON, order_event, snapshot
+
+
+def event(**given: object) -> bytes:
+    notes = tuple(
+        Note(note_id=new_id(), at=NOON, by="x", side="seller", text=f"for {'+'.join(who)}", audience=who)
+        for who in (("buyer",), ("seller",), ("operator",), ("buyer", "seller", "operator"), ("seller", "operator"))
+    )
+    refund = Refund(
+        refund_id=new_id(), amount=Money.of(1, "EUR"), state="done", at=NOON, commission_reversed=Money.of(1, "EUR")
+    )
+    order = snapshot(notes=notes, refunds=(refund,), approval=Approval(state="approved", limit=Money.of(5, "EUR")))
+    return order_event(OrderUpdated, order).model_dump_json(exclude_none=True).encode()
+
+
+@pytest.mark.parametrize(
+    ("eyes", "texts"),
+    [
+        (Side.BUYER, {"for buyer", "for buyer+seller+operator"}),
+        (Side.SELLER, {"for seller", "for buyer+seller+operator", "for seller+operator"}),
+        (Side.OPERATOR, {"for operator", "for buyer+seller+operator", "for seller+operator"}),
+        (Side.BUYER | Side.SELLER, {"for buyer", "for seller", "for buyer+seller+operator", "for seller+operator"}),
+    ],
+)
+def test_notes_by_side(eyes: Side, texts: set[str]) -> None:
+    seen = orjson.loads(view(event(), eyes))
+    assert {n["text"] for n in seen["order"]["notes"]} == texts
+    assert "audience" not in seen
+
+
+def test_the_owners_share_and_the_approval() -> None:
+    buyer, seller, operator = (
+        orjson.loads(view(event(), s))["order"] for s in (Side.BUYER, Side.SELLER, Side.OPERATOR)
+    )
+    assert "commission" not in buyer
+    assert "payout_held" not in buyer
+    assert "commission_reversed" not in buyer["refunds"][0]
+    assert buyer["approval"]["state"] == "approved"
+    assert "approval" not in seller
+    assert seller["commission"] == operator["commission"]
+    assert "approval" in operator
+
+
+def test_nobody_sees_nothing() -> None:
+    with pytest.raises(ValueError, match="some side"):
+        view(event(), Side.NOBODY)
+    assert sides(("seller", "operator")) == Side.SELLER | Side.OPERATOR
+
+
+@pytest.mark.parametrize("event_type", catalogue.TYPES)
+@pytest.mark.parametrize("eyes", [Side.BUYER, Side.SELLER, Side.OPERATOR])
+def test_what_is_sent_is_what_the_catalogue_says(event_type: str, eyes: Side) -> None:
+    entry = catalogue.described(event_type)
+    jsonschema.Draft202012Validator.check_schema(entry["schema"])
+    check = jsonschema.Draft202012Validator(entry["schema"])
+    check.validate(entry["example"])
+    sent = orjson.loads(view(catalogue.example_data(event_type), eyes))
+    check.validate({"type": event_type, "timestamp": "2026-03-02T12:00:00Z", "data": sent})
+
+
+def test_quantities_stay_exact() -> None:
+    order = snapshot()
+    line = order.lines[0].model_copy(update={"ordered": Decimal("2.50"), "open": Decimal("2.50")})
+    data = order_event(OrderUpdated, order.model_copy(update={"lines": (line,)})).model_dump_json().encode()
+    assert orjson.loads(view(data, Side.OPERATOR))["order"]["lines"][0]["ordered"] == "2.5"
