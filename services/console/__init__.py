@@ -1,0 +1,1 @@
+"""The console: the pages in which buyers, sellers and operators work. It owns no data and calls the others' APIs."""

@@ -1,0 +1,21 @@
+"""The table of the console's addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.console.page import Page
+from services.console.pages import acting, inbox, messages, order, orders, preferences, reports, signing, webhooks
+
+PAGES: Final[Sequence[Page]] = (
+    *signing.PAGES,
+    *orders.PAGES,
+    *order.PAGES,
+    *acting.PAGES,
+    *messages.PAGES,
+    *inbox.PAGES,
+    *preferences.PAGES,
+    *reports.PAGES,
+    *webhooks.PAGES,
+)

@@ -1,0 +1,58 @@
+"""What can go wrong between the console and the services, told apart by what the person can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.console.parts import PARTS, ServiceName
+
+
+class SignedOut(Exception):
+    """Nobody is signed in (any more): the sign-in page is next."""
+
+
+class ServiceDown(Exception):
+    """A service did not answer, in time or in sense. `retry_after` seconds where it named a time."""
+
+    def __init__(self, service: ServiceName, why: str, retry_after: int | None = None) -> None:
+        super().__init__(f"{service}: {why}")
+        self.service = service
+        self.part = PARTS[service]
+        self.why = why
+        self.retry_after = retry_after
+
+
+@dataclass
+class Refused(Exception):
+    """A service's refusal (RFC 9457), in its words. `fields` maps the path of a wrong field to what is wrong."""
+
+    service: ServiceName
+    status: int
+    code: str
+    title: str
+    detail: str
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.service} {self.status} {self.code}: {self.detail}"
+
+    @property
+    def fields(self) -> dict[str, str]:
+        errors: Sequence[Any] = self.document.get("errors") or ()
+        return {
+            str(e.get("field", "")): str(e.get("message", "is not valid")) for e in errors[:100] if isinstance(e, dict)
+        }
+
+
+class BadForm(Exception):
+    """A form that cannot be taken as it came. `status` is 400, 403 (not from our page) or 413 (too large)."""
+
+    def __init__(self, status: int, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.title, self.detail = status, title, detail
+
+
+class NoSuchPage(Exception):
+    """The address is well-formed and leads nowhere."""

@@ -1,0 +1,51 @@
+"""The words of lifecycles: status labels and phases, remembered for a while because every page asks for them.
+
+A version never changes, so it is kept until others push it out; "the newest" is asked for again after some minutes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Final
+
+from services.console.errors import Refused, ServiceDown
+from services.console.reading import read
+from services.console.schemas import Lifecycle, State
+from services.console.session import Person
+from services.console.visit import Visit
+
+MOST: Final = 500
+NEWEST_SECONDS: Final = 300.0
+_known: dict[tuple[str, str, int | None], tuple[float, Lifecycle]] = {}
+
+
+async def lifecycle(visit: Visit, name: str, version: int | None = None) -> Lifecycle | None:
+    """A lifecycle of the person's marketplace; None where it cannot be had: pages then say statuses by their codes."""
+    key = (visit.person.marketplace_id, name, version)
+    kept = _known.get(key)
+    now = time.monotonic()
+    if kept is not None and (version is not None or now - kept[0] < NEWEST_SECONDS):
+        return kept[1]
+    try:
+        answer = await visit.get("order", f"/v1/lifecycles/{name}", [("version", version)])
+        found = read(Lifecycle, "order", answer)
+    except (ServiceDown, Refused):
+        return None
+    _known.pop(key, None)
+    _known[key] = (now, found)
+    if len(_known) > MOST:
+        del _known[next(iter(_known))]
+    return found
+
+
+def labels(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
+    """Status labels as the person's side knows them, by status."""
+    if found is None:
+        return {}
+    return {s.name: label(s, person) for s in found.states}
+
+
+def label(state: State, person: Person) -> str:
+    side = "operator" if person.is_operator else "seller" if person.sells else "buyer"
+    return state.labels.get(side) or state.label

@@ -1,0 +1,132 @@
+"""The order list: search, filters and sort in the address, page by page, and the same list as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from services.console.downloads import download
+from services.console.errors import NoSuchPage, Refused
+from services.console.lifecycles import labels, lifecycle
+from services.console.page import Page
+from services.console.reading import read
+from services.console.rendering import PHASES
+from services.console.schemas import Card, Cards, OrderUnread, Unread
+from services.console.visit import Visit, part
+
+PAGE_SIZE: Final = 25
+SORTS: Final[Mapping[str, str]] = {
+    "-placed_at": "Newest first",
+    "placed_at": "Oldest first",
+    "-total": "Largest total first",
+    "total": "Smallest total first",
+    "status": "Status, A to Z",
+    "-status": "Status, Z to A",
+}
+ISSUES: Final[Mapping[str, str]] = {"open": "Open issue", "resolved": "Resolved issue", "none": "No issue"}
+MONEY: Final[Mapping[str, str]] = {
+    "unpaid": "Not paid",
+    "paid": "Paid",
+    "refunding": "Being refunded",
+    "partially_refunded": "Partly refunded",
+    "refunded": "Refunded",
+}
+FORMATS: Final = ("csv", "xlsx")
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list is narrowed to, as it stands in the address."""
+
+    q: str = ""
+    phase: str = ""
+    status: str = ""
+    money: str = ""
+    issue: str = ""
+    placed_from: str = ""
+    placed_to: str = ""
+    overdue: str = ""
+    sort: str = ""
+
+    @classmethod
+    def of(cls, visit: Visit) -> Filters:
+        return cls(**{name: visit.asked(name) for name in cls.__slots__})
+
+    def params(self) -> list[tuple[str, str]]:
+        """Those that say anything, as query parameters of this page and of the order service alike."""
+        return [(name, value) for name in self.__slots__ if (value := getattr(self, name))]
+
+    @property
+    def narrow(self) -> bool:
+        return bool(replace(self, sort="").params())
+
+    @property
+    def beyond_search(self) -> bool:
+        """Whether more is set than the search box and the two selections that are always in view."""
+        return bool(replace(self, q="", phase="", status="", sort="").params())
+
+    def query(self, **more: str) -> str:
+        pairs = [*self.params(), *((n, v) for n, v in more.items() if v)]
+        return "?" + urlencode(pairs) if pairs else ""
+
+
+async def show(visit: Visit) -> Response:
+    filters, cursor = Filters.of(visit), visit.asked("cursor", 2_000)
+    problem, status = "", 200
+    found = Cards(items=())
+    try:
+        params = [*filters.params(), ("cursor", cursor), ("limit", str(PAGE_SIZE))]
+        found = read(Cards, "order", await visit.get("order", "/v1/orders", params))
+    except Refused as e:
+        # a filter or a page of the list that does not exist: the form stays, so that it can be set right
+        if e.status not in (400, 422):
+            raise
+        problem, status = e.detail, 422
+    states = labels(await lifecycle(visit, visit.person.lifecycle), visit.person)
+    return await visit.page(
+        "orders.html",
+        status,
+        filters=filters,
+        cards=found.items,
+        unread=await _unread(visit, found.items),
+        problem=problem,
+        first=filters.query() if cursor else "",
+        following=filters.query(cursor=found.next_cursor or "") if found.next_cursor else "",
+        paged=bool(cursor),
+        statuses=states,
+        phases=PHASES,
+        sorts=SORTS,
+        issues=ISSUES,
+        moneys=MONEY,
+        exports=[(f.upper(), f"/orders/export.{f}{filters.query()}") for f in FORMATS],
+    )
+
+
+async def _unread(visit: Visit, cards: Sequence[Card]) -> Mapping[str, OrderUnread]:
+    """Unread messages by order; none where messages cannot be asked for."""
+    if not cards:
+        return {}
+    params = [("order_ids", str(c.order_id)) for c in cards]
+    seconds = visit.console.settings.counts_seconds
+    answer, _ = await part(visit.get("messaging", "/v1/unread", params, seconds=seconds))
+    if answer is None:
+        return {}
+    return {str(o.order_id): o for o in read(Unread, "messaging", answer).orders}
+
+
+async def export(visit: Visit) -> Response:
+    kind = str(visit.request.path_params["format"])
+    if kind not in FORMATS:
+        raise NoSuchPage
+    params = [*Filters.of(visit).params(), ("format", kind)]
+    return await download(visit, "order", "/v1/orders/export", params)
+
+
+PAGES: Final[Sequence[Page]] = (
+    Page("/orders", show),
+    Page("/orders/export.{format}", export, counted=False),
+)

@@ -1,0 +1,97 @@
+"""Notification settings: what a person is told of, where, when and in which language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from zoneinfo import available_timezones
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from starlette.responses import Response
+
+from services.console.errors import Refused
+from services.console.page import Page, form
+from services.console.reading import read
+from services.console.schemas import Preferences
+from services.console.visit import Visit
+
+ADDRESS: Final = "/settings/notifications"
+CHANNELS: Final = ("in_app", "email")
+DIGESTS: Final[Mapping[str, str]] = {
+    "off": "Each one by itself, at once",
+    "hourly": "Collected, every hour",
+    "daily": "Collected, once a day",
+}
+# Zones by place; the rest of the database are offsets and old names.
+ZONES: Final = sorted(
+    z for z in available_timezones() if z.partition("/")[0] in
+    {"Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific"}
+)  # fmt: skip
+
+
+async def show(visit: Visit) -> Response:
+    return await _page(visit)
+
+
+async def save(visit: Visit) -> Response:
+    posted = visit.posted
+    quiet = {"start": posted.one("quiet_start"), "end": posted.one("quiet_end")} if posted.one("quiet") else None
+    if quiet is not None and not all(quiet.values()):
+        return await _page(visit, "Say from when until when the quiet hours are.")
+    names = posted.many("category")[:50]
+    body: dict[str, Any] = {
+        "language": posted.one("language") or None,
+        "time_zone": posted.one("time_zone") or None,
+        "quiet_hours": quiet,
+        "digest": {"mode": posted.one("digest") or "off", "at": posted.one("digest_at") or "08:00"},
+        "categories": {n: {c: bool(posted.one(f"{c}.{n}")) for c in CHANNELS} for n in names},
+    }
+    try:
+        await visit.send("PUT", "notification", "/v1/preferences", body, if_match=posted.one("etag")[:40])
+    except Refused as e:
+        if e.status == 412:
+            return await _page(visit, "Your settings were changed elsewhere meanwhile. This is how they are now.", 409)
+        if e.status not in (400, 422):
+            raise
+        return await _page(visit, " ".join(e.fields.values()) or e.detail)
+    visit.say("Your notification settings are saved.")
+    return visit.go(ADDRESS)
+
+
+async def resume(visit: Visit) -> Response:
+    await visit.send("POST", "notification", "/v1/preferences/email/resume", key=visit.form_key)
+    visit.say("E-mail is sent to your address again.")
+    return visit.go(ADDRESS)
+
+
+async def _page(visit: Visit, problem: str = "", status: int = 422) -> Response:
+    answer = await visit.get("notification", "/v1/preferences")
+    wishes = read(Preferences, "notification", answer)
+    zones = ZONES if wishes.time_zone in ZONES else [wishes.time_zone, *ZONES]
+    return await visit.page(
+        "preferences.html",
+        status if problem else 200,
+        wishes=wishes,
+        etag=answer.etag,
+        problem=problem,
+        digests=DIGESTS,
+        languages=[(code, _name(code)) for code in wishes.languages],
+        zones=zones,
+    )
+
+
+def _name(code: str) -> str:
+    """A language in its own words."""
+    try:
+        locale = Locale.parse(code, sep="-")
+    except (UnknownLocaleError, ValueError):
+        return code
+    return (locale.get_display_name(locale) or code).capitalize()
+
+
+PAGES: Final[Sequence[Page]] = (
+    Page(ADDRESS, show),
+    form(ADDRESS, save, home=ADDRESS),
+    form(f"{ADDRESS}/resume-email", resume, home=ADDRESS),
+)

@@ -1,0 +1,171 @@
+"""Reports: orders and revenue over time, as a chart and as a table, and what reuse saved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Final
+
+from starlette.responses import Response
+
+from contracts.money import Money
+from services.console.charts import Chart, Value, bars
+from services.console.errors import Refused
+from services.console.lifecycles import labels, lifecycle
+from services.console.page import Page
+from services.console.reading import read
+from services.console.rendering import day, money, number, words
+from services.console.schemas import Figures, OrdersReport, Savings, StatusRow, Summary
+from services.console.visit import Visit, part
+
+CLOCKS: Final[Mapping[str, str]] = {
+    "placed": "Day the order was placed",
+    "event": "Day on which things happened",
+}
+INTERVALS: Final[Mapping[str, str]] = {"day": "Day", "month": "Month", "all": "Whole period"}
+# A chart of more bars than this says nothing any more.
+MOST_BARS: Final = 400
+
+
+@dataclass(slots=True)
+class Line:
+    """A row of the table: the orders of a day by status, and its money."""
+
+    day: date
+    label: str
+    statuses: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    orders: int = 0
+    gross: int = 0
+    refunded: int = 0
+    commission: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One currency's figures. Money of two currencies is never added up."""
+
+    currency: str
+    statuses: Mapping[str, str]
+    lines: Sequence[Line]
+    total: Line
+    orders: Chart | None
+    revenue: Chart | None
+    now: Figures | None
+    before: Figures | None
+
+    def money(self, minor: int) -> str:
+        return money(Money.of(minor, self.currency))
+
+
+async def show(visit: Visit) -> Response:
+    clock = visit.asked("clock") if visit.asked("clock") in CLOCKS else "placed"
+    interval = visit.asked("interval") if visit.asked("interval") in INTERVALS else "day"
+    asked = {"from": visit.asked("from", 10), "to": visit.asked("to", 10)}
+    params = [*asked.items(), ("clock", clock)]
+    sees_orders = visit.person.is_operator or visit.person.sells
+    problem = ""
+    orders: OrdersReport | None = None
+    summary: Summary | None = None
+    savings: Savings | None = None
+    try:
+        if sees_orders:
+            found, totals = await asyncio.gather(
+                visit.get("reporting", "/v1/reports/orders", [*params, ("interval", interval)]),
+                visit.get("reporting", "/v1/reports/summary", params),
+            )
+            orders, summary = read(OrdersReport, "reporting", found), read(Summary, "reporting", totals)
+        saved, why = await part(visit.get("reporting", "/v1/reports/savings", list(asked.items())))
+        if saved is not None:
+            savings = read(Savings, "reporting", saved)
+        elif why is not None and not sees_orders:
+            raise why
+    except Refused as e:
+        if e.status not in (400, 422):
+            raise
+        problem = " ".join(e.fields.values()) or e.detail
+    named = labels(await lifecycle(visit, visit.person.lifecycle), visit.person)
+    return await visit.page(
+        "reports.html",
+        422 if problem else 200,
+        reports=reports_of(orders, summary, named) if orders and summary else [],
+        savings=savings,
+        summary=summary,
+        period=orders.period if orders else savings.period if savings else None,
+        sees_orders=sees_orders,
+        problem=problem,
+        asked=asked,
+        clock=clock,
+        interval=interval,
+        clocks=CLOCKS,
+        intervals=INTERVALS,
+    )
+
+
+def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str]) -> Sequence[Report]:
+    """One report for each currency that has figures."""
+    currencies = sorted({r.currency for r in orders.rows} | {f.currency for f in summary.figures})
+    return [_report(c, orders, summary, named) for c in currencies]
+
+
+def _report(currency: str, orders: OrdersReport, summary: Summary, named: Mapping[str, str]) -> Report:
+    rows = [r for r in orders.rows if r.currency == currency]
+    lines = _lines(rows, orders)
+    total = Line(orders.period.first, "Together")
+    for row in rows:
+        _add(total, row)
+    present = dict.fromkeys(r.status for r in sorted(rows, key=lambda r: PHASE_ORDER.get(r.phase, 9)))
+    over_time = _filled(lines, orders)
+    return Report(
+        currency,
+        {status: named.get(status, words(status)) for status in present},
+        lines,
+        total,
+        bars([Value(x.label, Decimal(x.orders), number(x.orders)) for x in over_time]),
+        bars([Value(x.label, Decimal(x.gross), money(Money.of(x.gross, currency))) for x in over_time]),
+        next((f for f in summary.figures if f.currency == currency), None),
+        next((f for f in summary.previous_figures if f.currency == currency), None),
+    )
+
+
+PHASE_ORDER: Final = {
+    phase: i for i, phase in enumerate(("approval", "pending", "preparing", "in_transit", "completed", "canceled"))
+}
+
+
+def _lines(rows: Sequence[StatusRow], orders: OrdersReport) -> Sequence[Line]:
+    """A line for each day that has anything, newest first."""
+    by_day: dict[date, Line] = {}
+    for row in rows:
+        _add(by_day.setdefault(row.day, Line(row.day, _label(row.day, orders.interval))), row)
+    return [by_day[d] for d in sorted(by_day, reverse=True)]
+
+
+def _add(line: Line, row: StatusRow) -> None:
+    line.statuses[row.status] += row.orders
+    line.orders += row.orders
+    line.gross += row.gross.minor
+    line.refunded += row.refunded.minor
+    line.commission += row.commission.minor - row.commission_reversed.minor
+
+
+def _filled(lines: Sequence[Line], orders: OrdersReport) -> Sequence[Line]:
+    """The lines oldest first, and by day with the days on which nothing was."""
+    known = {x.day: x for x in lines}
+    if orders.interval != "day":
+        return [known[d] for d in sorted(known)]
+    days = (orders.period.last - orders.period.first).days + 1
+    dates = [orders.period.first + timedelta(days=i) for i in range(min(days, MOST_BARS))]
+    return [known.get(d) or Line(d, _label(d, "day")) for d in dates]
+
+
+def _label(at: date, interval: str) -> str:
+    if interval == "all":
+        return "Whole period"
+    return f"{at:%b} {at.year}" if interval == "month" else day(at)
+
+
+PAGES: Final[Sequence[Page]] = (Page("/reports", show),)

@@ -1,0 +1,88 @@
+"""Signing in and out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from starlette.responses import Response
+
+from services.console.errors import Refused
+from services.console.page import Page, form
+from services.console.visit import Visit
+
+FIRST: Final = "/orders"
+# A path of our own: "//host" and "/\host" would be another site's.
+_LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,1999}")
+_EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
+# As `ordertrail seed-demo` makes them: in each marketplace the same people under its own domain.
+DEMO_MARKETPLACES: Final = ("loopfront", "storefront", "marketpush", "lengow", "supplier")
+DEMO_PEOPLE: Final = ("buyer", "seller", "operator", "approver", "buyer-admin", "member", "admin", "buyer2", "seller2")
+
+
+def local_path(given: str) -> str:
+    """Where to go after signing in: the path that was asked for if it is one of ours, else the orders."""
+    return given if _LOCAL.fullmatch(given) and not given.startswith("/sign-") else FIRST
+
+
+async def start(visit: Visit) -> Response:
+    return visit.go(FIRST)
+
+
+async def show(visit: Visit) -> Response:
+    wanted = local_path(visit.asked("next", 2_000))
+    if visit.session is not None and visit.session.person is not None:
+        return visit.go(wanted)
+    given = visit.asked("email", 254)
+    return await _page(visit, 200, wanted, given if _EMAIL.fullmatch(given) else "")
+
+
+async def sign_in(visit: Visit) -> Response:
+    email, password = visit.posted.one("email"), visit.posted.one("password")
+    wanted = local_path(visit.posted.one("next"))
+    if not email or not password:
+        return await _page(visit, 422, wanted, email, "Enter both your e-mail address and your password.")
+    address = visit.request.client.host if visit.request.client else "unknown"
+    try:
+        session = await visit.console.tokens.sign_in(email, password, address)
+    except Refused as e:
+        return await _page(visit, e.status, wanted, email, _why(e))
+    visit.replace_session(session)
+    return visit.go(wanted)
+
+
+async def sign_out(visit: Visit) -> Response:
+    if visit.session is not None:
+        await visit.console.tokens.sign_out(visit.session)
+    visit.replace_session(None)
+    visit.say("You are signed out.")
+    return visit.go("/sign-in")
+
+
+def _why(error: Refused) -> str:
+    if error.status == 429:
+        return f"{error.detail} Then try again."
+    if error.status in (401, 403):
+        return "The e-mail address or the password is not right. Check both, and try again."
+    return error.detail
+
+
+async def _page(visit: Visit, status: int, wanted: str, email: str, problem: str = "") -> Response:
+    hint = visit.console.settings.shows_demo_hint
+    return await visit.page(
+        "sign_in.html",
+        status,
+        next=wanted,
+        email=email,
+        problem=problem,
+        demo=[(m, [f"{p}@{m}.example" for p in DEMO_PEOPLE]) for m in DEMO_MARKETPLACES] if hint else [],
+    )
+
+
+PAGES: Final[Sequence[Page]] = (
+    Page("/", start, public=True),
+    Page("/sign-in", show, public=True),
+    form("/sign-in", sign_in, home="/sign-in", public=True),
+    form("/sign-out", sign_out, home="/sign-in", public=True),
+)

@@ -1,0 +1,253 @@
+"""Webhooks: endpoints, what was sent to them and how it went, tests and secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from starlette.responses import Response
+
+from services.console.calls import Answer
+from services.console.errors import BadForm, Refused
+from services.console.page import Page, form
+from services.console.reading import read
+from services.console.schemas import (
+    Deliveries,
+    DeliveryInFull,
+    Endpoint,
+    Endpoints,
+    EndpointStats,
+    EventType,
+    EventTypes,
+)
+from services.console.visit import Visit, part
+
+PAGE_SIZE: Final = 25
+STATES: Final[Mapping[str, str]] = {
+    "pending": "Waiting",
+    "delivered": "Delivered",
+    "exhausted": "Gave up",
+    "aborted": "Refused by the receiver",
+    "held": "Kept back",
+    "discarded": "Discarded",
+}
+# What a status can be switched to, with the words on the button.
+SWITCHES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
+    "active": (("pause", "Pause"), ("disable", "Disable")),
+    "paused": (("resume", "Resume"), ("disable", "Disable")),
+    "disabled": (("enable", "Enable"),),
+}
+DONE: Final[Mapping[str, str]] = {
+    "pause": "Paused. Events wait and leave in order when you resume.",
+    "resume": "Resumed.",
+    "disable": "Disabled. Events are kept and can be sent later.",
+    "enable": "Enabled. What was kept meanwhile is sent first, in order.",
+}
+
+
+async def show(visit: Visit) -> Response:
+    params = [("limit", str(PAGE_SIZE)), ("cursor", visit.asked("cursor", 2_000))]
+    found = read(Endpoints, "webhook", await visit.get("webhook", "/v1/endpoints", params))
+    following = "?" + urlencode({"cursor": found.next_cursor}) if found.next_cursor else ""
+    return await visit.page(
+        "webhooks.html", endpoints=found.items, following=following, paged=bool(visit.asked("cursor"))
+    )  # fmt: skip
+
+
+async def new(visit: Visit) -> Response:
+    return await _new_page(visit, 200)
+
+
+async def create(visit: Visit) -> Response:
+    posted = visit.posted
+    types = list(posted.many("event_type"))[:50] if posted.one("which") == "some" else ["*"]
+    errors: dict[str, str] = {}
+    if not posted.one("url"):
+        errors["url"] = "Enter the address that events are to be sent to."
+    if not types:
+        errors["event_types"] = "Choose at least one, or all of them."
+    if errors:
+        return await _new_page(visit, 422, errors)
+    body = {
+        "url": posted.one("url"),
+        "description": posted.one("description"),
+        "event_types": types,
+        "secret": _opened(visit),
+    }
+    try:
+        answer = await visit.send("POST", "webhook", "/v1/endpoints", body, key=visit.form_key)
+    except Refused as e:
+        if e.status not in (400, 409, 422):
+            raise
+        return await _new_page(visit, 422, e.fields or {("url" if e.code == "forbidden_target" else ""): e.detail})
+    return await _secret_page(visit, read(Endpoint, "webhook", answer), str(body["secret"]), created=True)
+
+
+async def _new_page(visit: Visit, status: int, errors: Mapping[str, str] | None = None) -> Response:
+    return await visit.page(
+        "webhook_new.html",
+        status,
+        types=await _types(visit),
+        errors=errors or {},
+        posted=visit.posted,
+        sealed=_sealed(visit),
+    )
+
+
+async def _types(visit: Visit) -> Sequence[EventType]:
+    return read(EventTypes, "webhook", await visit.get("webhook", "/v1/event-types")).items
+
+
+def _sealed(visit: Visit) -> str:
+    """A secret drawn for a form, closed so that the page does not show it yet.
+
+    Drawn here and not by the webhook service, which shows a secret in one answer only: where a form is sent twice, the
+    browser shows the second answer, and the person would never see it.
+    """
+    given = visit.posted.one("sealed")
+    if given and visit.console.cookies.opened(_use(visit), given) is not None:
+        return given
+    drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    return visit.console.cookies.sealed(_use(visit), drawn)
+
+
+def _use(visit: Visit) -> str:
+    """A closed secret opens for the person only who was given it."""
+    return f"webhook secret of {visit.person.person_id}"
+
+
+def _opened(visit: Visit) -> str:
+    found = visit.console.cookies.opened(_use(visit), visit.posted.one("sealed"))
+    if found is None:
+        raise BadForm(400, "This form cannot be read", "Open the page again, and send it from there.")
+    return found
+
+
+async def _secret_page(visit: Visit, endpoint: Endpoint, secret: str, *, created: bool) -> Response:
+    return await visit.page("webhook_secret.html", endpoint=endpoint, secret=secret, created=created)
+
+
+async def endpoint(visit: Visit) -> Response:
+    endpoint_id = visit.id("endpoint_id")
+    state = visit.asked("state") if visit.asked("state") in STATES else ""
+    params = [("limit", str(PAGE_SIZE)), ("cursor", visit.asked("cursor", 2_000)), ("state", state)]
+    path = f"/v1/endpoints/{endpoint_id}"
+    answer, deliveries, types, stats = await asyncio.gather(
+        visit.get("webhook", path),
+        visit.get("webhook", f"{path}/deliveries", params),
+        _types(visit),
+        part(visit.get("webhook", f"{path}/stats", [("hours", "24")])),
+    )
+    found = read(Endpoint, "webhook", answer)
+    log = read(Deliveries, "webhook", deliveries)
+    query = {"state": state} if state else {}
+    return await visit.page(
+        "webhook.html",
+        endpoint=found,
+        deliveries=log.items,
+        following="?" + urlencode({**query, "cursor": log.next_cursor}) if log.next_cursor else "",
+        paged=bool(visit.asked("cursor")),
+        state=state,
+        states=STATES,
+        types=types,
+        stats=_stats(stats[0]),
+        switches=SWITCHES.get(found.status, ()),
+        sealed=_sealed(visit),
+    )
+
+
+def _stats(answer: Answer | None) -> EndpointStats | None:
+    return read(EndpointStats, "webhook", answer) if answer is not None else None
+
+
+async def send_test(visit: Visit) -> Response:
+    body = {"type": visit.posted.one("type") or "order.created"}
+    answer = await visit.send(
+        "POST", "webhook", f"/v1/endpoints/{visit.id('endpoint_id')}/test", body, key=visit.form_key
+    )  # fmt: skip
+    visit.say("A test event is on its way. Load this page again to see how it went.")
+    return visit.go(f"/webhooks/deliveries/{UUID(answer.body['delivery_id'])}")
+
+
+async def switch(visit: Visit) -> Response:
+    endpoint_id, verb = visit.id("endpoint_id"), visit.posted.one("verb")
+    if verb not in DONE:
+        raise BadForm(400, "This form cannot be read", "Open the page again, and send it from there.")
+    body = {"replay_missing": True} if verb == "enable" else None
+    try:
+        await visit.send("POST", "webhook", f"/v1/endpoints/{endpoint_id}/{verb}", body, key=visit.form_key)
+        visit.say(DONE[verb])
+    except Refused as e:
+        # somebody was faster: the page shows what it is now
+        if e.status != 409:
+            raise
+        visit.say(f"Nothing was changed: {e.detail}")
+    return visit.go(f"/webhooks/{endpoint_id}")
+
+
+async def rotate(visit: Visit) -> Response:
+    endpoint_id, secret = visit.id("endpoint_id"), _opened(visit)
+    path = f"/v1/endpoints/{endpoint_id}"
+    await visit.send("POST", "webhook", f"{path}/secret", {"secret": secret}, key=visit.form_key)
+    found = read(Endpoint, "webhook", await visit.get("webhook", path))
+    return await _secret_page(visit, found, secret, created=False)
+
+
+async def delete(visit: Visit) -> Response:
+    endpoint_id = visit.id("endpoint_id")
+    if not visit.posted.one("sure"):
+        visit.say("Nothing was deleted: tick the box to say that you are sure.")
+        return visit.go(f"/webhooks/{endpoint_id}")
+    try:
+        await visit.send("DELETE", "webhook", f"/v1/endpoints/{endpoint_id}")
+    except Refused as e:
+        # deleted already: that is what was wanted
+        if e.status != 404:
+            raise
+    visit.say("The endpoint is deleted.")
+    return visit.go("/webhooks")
+
+
+async def delivery(visit: Visit) -> Response:
+    answer = await visit.get("webhook", f"/v1/deliveries/{visit.id('delivery_id')}")
+    found = read(DeliveryInFull, "webhook", answer)
+    return await visit.page("delivery.html", delivery=found, states=STATES, payload=_pretty(found.payload))
+
+
+def _pretty(payload: Any) -> str:
+    return orjson.dumps(payload, option=orjson.OPT_INDENT_2).decode() if payload is not None else ""
+
+
+async def retry(visit: Visit) -> Response:
+    path = f"/v1/deliveries/{visit.id('delivery_id')}/retry"
+    try:
+        answer = await visit.send("POST", "webhook", path, key=visit.form_key)
+    except Refused as e:
+        if e.status != 409:
+            raise
+        visit.say(f"It was not sent again: {e.detail}")
+        return visit.go(f"/webhooks/deliveries/{visit.id('delivery_id')}")
+    visit.say("It is sent again. Load this page again to see how it went.")
+    return visit.go(f"/webhooks/deliveries/{UUID(answer.body['delivery_id'])}")
+
+
+_ENDPOINT: Final = "/webhooks/{endpoint_id:uuid}"
+_DELIVERY: Final = "/webhooks/deliveries/{delivery_id:uuid}"
+PAGES: Final[Sequence[Page]] = (
+    Page("/webhooks", show),
+    Page("/webhooks/new", new),
+    form("/webhooks/new", create, home="/webhooks/new"),
+    Page(_ENDPOINT, endpoint),
+    form(f"{_ENDPOINT}/test", send_test, home="/webhooks/{endpoint_id}"),
+    form(f"{_ENDPOINT}/switch", switch, home="/webhooks/{endpoint_id}"),
+    form(f"{_ENDPOINT}/secret", rotate, home="/webhooks/{endpoint_id}"),
+    form(f"{_ENDPOINT}/delete", delete, home="/webhooks/{endpoint_id}"),
+    Page(_DELIVERY, delivery),
+    form(f"{_DELIVERY}/retry", retry, home="/webhooks/deliveries/{delivery_id}"),
+)

@@ -1,0 +1,130 @@
+"""Orders, their timeline and lifecycles, as the order service shows them to one side."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.money import Money
+from contracts.order import Commission, OrderSnapshot, Phase
+from services.console.schemas.base import Read
+
+
+class Action(Read):
+    """Something to be done with an order. `params` is its JSON Schema; `blocked` says why it cannot be done yet."""
+
+    name: str
+    label: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    blocked: str | None = None
+
+
+class Order(OrderSnapshot):
+    """An order as one side sees it: without the commission for buyers, with what the caller may do."""
+
+    commission: Commission | None = None  # type: ignore[assignment]  # left out for buyers, who must not know it
+    allowed_actions: tuple[Action, ...] = ()
+    blocked_actions: tuple[Action, ...] = ()
+
+
+class Shown(Read):
+    code: str = ""
+    tone: str | None = None
+
+
+class CardParty(Read):
+    name: str
+    person_name: str | None = None
+
+
+class CardCustomer(Read):
+    name: str
+    email: str | None = None
+
+
+class Card(Read):
+    """An order in a list."""
+
+    order_id: UUID
+    number: str
+    status: str
+    status_label: str
+    shown: Shown = Shown()
+    phase: Phase
+    money: str
+    issue: str
+    overdue: bool = False
+    placed_at: datetime
+    channel: str
+    external_number: str | None = None
+    external_id: str | None = None
+    buyer: CardParty
+    seller: CardParty
+    customer: CardCustomer
+    total: Money
+    line_count: int = 0
+
+
+class Cards(Read):
+    items: tuple[Card, ...]
+    next_cursor: str | None = None
+
+
+class EntryActor(Read):
+    name: str
+    kind: str = "person"
+    side: str | None = None
+    on_behalf_of_name: str | None = None
+
+
+class Entry(Read):
+    """One change of an order in its timeline."""
+
+    sequence: int
+    at: datetime
+    label: str
+    action: str
+    from_status: str | None = None
+    to_status: str
+    from_phase: Phase | None = None
+    to_phase: Phase
+    actor: EntryActor
+    acting_reason: str | None = None
+    reason: str | None = None
+    cancel_kind: str | None = None
+
+
+class Timeline(Read):
+    items: tuple[Entry, ...]
+    next_cursor: str | None = None
+
+
+class ListedUnit(Read):
+    """A thing of a listing with a code of its own; `state` is free, or taken by some order."""
+
+    id: UUID
+    code: str
+    state: str = ""
+
+
+class UnitList(Read):
+    items: tuple[ListedUnit, ...]
+
+
+class State(Read):
+    name: str
+    phase: Phase
+    label: str
+    labels: dict[str, str] = Field(default_factory=dict)
+    tone: str | None = None
+    final: bool = False
+
+
+class Lifecycle(Read):
+    name: str
+    version: int
+    title: str = ""
+    states: tuple[State, ...] = ()

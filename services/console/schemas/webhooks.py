@@ -1,0 +1,109 @@
+"""Webhook endpoints, deliveries and their attempts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from services.console.schemas.base import Read
+
+
+class Health(Read):
+    breaker: str = "closed"
+    failures: int = 0
+    failing_since: datetime | None = None
+    last_success_at: datetime | None = None
+    last_failure_at: datetime | None = None
+    last_error: str | None = None
+
+
+class Key(Read):
+    key_id: str
+    kind: str
+    public_key: str | None = None
+    created_at: datetime
+    expires_at: datetime | None = None
+
+
+class Endpoint(Read):
+    """A webhook endpoint; its secrets are never in it."""
+
+    endpoint_id: UUID
+    url: str
+    description: str = ""
+    event_types: tuple[str, ...]
+    signature: str = "hmac"
+    status: str
+    disabled_reason: str | None = None
+    disabled_detail: str | None = None
+    health: Health = Health()
+    waiting: int = 0
+    keys: tuple[Key, ...] = ()
+    created_by: str | None = None
+    created_at: datetime
+
+
+class Endpoints(Read):
+    items: tuple[Endpoint, ...]
+    next_cursor: str | None = None
+
+
+class Delivery(Read):
+    delivery_id: UUID
+    endpoint_id: UUID
+    webhook_id: str
+    type: str
+    order_id: UUID | None = None
+    sequence: int | None = None
+    origin: str = ""
+    state: str
+    attempts: int = 0
+    last_status: int | None = None
+    last_error: str | None = None
+    next_attempt_at: datetime | None = None
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+class Deliveries(Read):
+    items: tuple[Delivery, ...]
+    next_cursor: str | None = None
+
+
+class Attempt(Read):
+    number: int
+    started_at: datetime
+    duration_ms: int | None = None
+    status: int | None = None
+    outcome: str = ""
+    error: str | None = None
+    response_body: str | None = None
+    response_truncated: bool | None = None
+
+
+class DeliveryInFull(Delivery):
+    payload: Any = None
+    attempt_log: tuple[Attempt, ...] = ()
+
+
+class Stats(Read):
+    attempts: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    success_rate: float | None = None
+    p50_ms: int | None = None
+    p95_ms: int | None = None
+
+
+class EndpointStats(Read):
+    total: Stats = Stats()
+
+
+class EventType(Read):
+    type: str
+    description: str = ""
+
+
+class EventTypes(Read):
+    items: tuple[EventType, ...]

@@ -1,0 +1,136 @@
+"""Signing in and staying signed in: tokens from the identity service.
+
+A refresh token works once, and using it a second time ends the whole session. Pages that a browser asks for at the
+same moment therefore share one refresh, and a browser that comes back with the former cookie (the answer that held
+the new one never arrived) is given the same new tokens for some minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from services.console.calls import Services
+from services.console.errors import Refused, ServiceDown, SignedOut
+from services.console.session import Person, Session
+
+# An access token that ends sooner is exchanged first, so that it does not end half-way through a page.
+EARLY_SECONDS: Final = 30
+REMEMBER_SECONDS: Final = 600.0
+REMEMBER_MOST: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Renewal:
+    at: float
+    task: asyncio.Task[Session]
+
+
+class Tokens:
+    """`clock` gives seconds since 1970."""
+
+    def __init__(self, services: Services, clock: Callable[[], float] = time.time) -> None:
+        self._services = services
+        self._clock = clock
+        self._renewals: dict[bytes, _Renewal] = {}
+
+    async def sign_in(self, email: str, password: str, address: str) -> Session:
+        """A new session. Raises Refused (wrong password, too many tries) and ServiceDown.
+
+        `address` is the browser's: failed tries are counted for it, not for the console.
+        """
+        given = await self._services.send(
+            "POST", "identity", "/v1/sign-in", None, {"email": email, "password": password},
+            headers={"x-forwarded-for": address},
+        )  # fmt: skip
+        return await self._described(self._tokens(Session.fresh(), given.body))
+
+    async def sign_out(self, session: Session) -> None:
+        """End the session where the identity service can be asked to; the cookie goes in any case."""
+        if session.refresh:
+            with suppress(Refused, ServiceDown, SignedOut):
+                await self._services.send(
+                    "POST", "identity", "/v1/sign-out", None, {"refresh_token": session.refresh}
+                )  # fmt: skip
+
+    async def fresh(self, session: Session) -> Session:
+        """The session with an access token that still lasts. Raises SignedOut and ServiceDown."""
+        if session.access_until - self._clock() > EARLY_SECONDS:
+            return session
+        if not session.refresh:
+            raise SignedOut
+        key = hashlib.sha256(session.refresh.encode()).digest()
+        self._prune()
+        renewal = self._renewals.get(key)
+        if renewal is None:
+            renewal = _Renewal(self._clock(), asyncio.create_task(self._renew(session)))
+            self._renewals[key] = renewal
+        try:
+            # shielded: a browser that goes away must not take the others' tokens with it
+            renewed = await asyncio.shield(renewal.task)
+        except (ServiceDown, SignedOut):
+            self._renewals.pop(key, None)
+            raise
+        # the token in memory may itself have grown old while the browser was away
+        return renewed if renewed.access_until > self._clock() else await self.fresh(renewed)
+
+    async def _renew(self, session: Session) -> Session:
+        try:
+            given = await self._services.send(
+                "POST", "identity", "/v1/token", None,
+                {"grant_type": "refresh_token", "refresh_token": session.refresh},
+            )  # fmt: skip
+        except Refused:
+            raise SignedOut from None
+        renewed = self._tokens(session, given.body)
+        try:
+            # roles and names may have changed meanwhile
+            return await self._described(renewed)
+        except (Refused, ServiceDown):
+            return renewed
+
+    async def _described(self, session: Session) -> Session:
+        me = (await self._services.get("identity", "/v1/me", session.access)).body
+        return replace(session, person=_person(me))
+
+    def _tokens(self, session: Session, given: Any) -> Session:
+        try:
+            now = int(self._clock())
+            refresh = given.get("refresh_token") or ""
+            seconds = int(given["expires_in"])
+            until = now + int(given.get("refresh_expires_in") or seconds)
+            return session.with_tokens(str(given["access_token"]), refresh, now + seconds, until)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ServiceDown("identity", "tokens that cannot be read") from None
+
+    def _prune(self) -> None:
+        oldest = self._clock() - REMEMBER_SECONDS
+        while self._renewals:
+            key = next(iter(self._renewals))
+            if len(self._renewals) < REMEMBER_MOST and self._renewals[key].at > oldest:
+                return
+            del self._renewals[key]
+
+
+def _person(me: Any) -> Person:
+    try:
+        person, organisation, marketplace = me["person"], me["organisation"], me["marketplace"]
+        return Person(
+            person_id=person["person_id"],
+            name=person["name"],
+            email=person["email"],
+            roles=tuple(me["roles"]),
+            organisation=organisation["name"],
+            organisation_kind=organisation["kind"],
+            marketplace_id=marketplace["marketplace_id"],
+            marketplace=marketplace["name"],
+            lifecycle=marketplace["lifecycle"],
+            time_zone=person["time_zone"],
+        )
+    except (KeyError, TypeError):
+        raise ServiceDown("identity", "a profile that cannot be read") from None
