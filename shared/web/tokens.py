@@ -26,6 +26,7 @@ MAX_TOKEN_BYTES: Final = 8_192
 REMEMBER_SECONDS: Final = 60.0
 REMEMBER_MOST: Final = 10_000
 UNKNOWN_KEY_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 1.0
 KEYS_FRESH_SECONDS: Final = 300.0
 KEYS_STALE_SECONDS: Final = 86_400.0
 MAX_KEYS_BYTES: Final = 262_144
@@ -150,7 +151,9 @@ class Verifier:
         raise invalid("The token is signed with a key that is not known here.")
 
     def _fetch(self, now: float) -> None:
-        if self._fetching is None and now - self._tried >= UNKNOWN_KEY_SECONDS:
+        # after a failure sooner: at start everybody waits for the sign-in service to be there
+        pause = RETRY_SECONDS if self._fetched < self._tried else UNKNOWN_KEY_SECONDS
+        if self._fetching is None and now - self._tried >= pause:
             self._tried = now
             self._fetching = asyncio.create_task(self._refresh())
 

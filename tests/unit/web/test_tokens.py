@@ -116,7 +116,7 @@ async def test_known_keys_outlive_an_issuer_that_is_away(issuer: TokenIssuer, mo
     with pytest.raises(Unavailable, match="keys_unavailable"):
         await verifier.principal(issuer.token())
     away = False
-    monkeypatch.setattr(tokens, "UNKNOWN_KEY_SECONDS", 0.0)
+    monkeypatch.setattr(tokens, "RETRY_SECONDS", 0.0)
     await verifier.principal(issuer.token())
     away = True
     monkeypatch.setattr(tokens, "KEYS_FRESH_SECONDS", 0.0)
