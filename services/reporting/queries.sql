@@ -477,6 +477,23 @@ WHERE (old_orders, old_gross, old_refunded, old_commission_net)
    <> (new_orders, new_gross, new_refunded, new_commission_net)
 ORDER BY clock, currency;
 
+-- name: compare_facts
+-- Orders that the two generations do not tell alike: known to one of them only, or with other amounts or status.
+SELECT count(DISTINCT order_id) FROM (
+    SELECT order_id FROM (
+        SELECT f.order_id, f.sequence, f.status, f.total_minor, f.paid_minor, f.refunded_minor, f.commission_minor,
+               f.commission_reversed_minor, f.seller_knows
+        FROM order_fact f JOIN marketplace m USING (marketplace_id, generation) WHERE f.marketplace_id = $1
+        UNION ALL
+        SELECT f.order_id, f.sequence, f.status, f.total_minor, f.paid_minor, f.refunded_minor, f.commission_minor,
+               f.commission_reversed_minor, f.seller_knows
+        FROM order_fact f WHERE f.marketplace_id = $1 AND f.generation = $2
+    ) AS both
+    GROUP BY order_id, sequence, status, total_minor, paid_minor, refunded_minor, commission_minor,
+             commission_reversed_minor, seller_knows
+    HAVING count(*) <> 2
+) AS apart;
+
 -- name: unequal_status_day
 WITH served AS (
     SELECT d.* FROM status_day d JOIN marketplace m USING (marketplace_id, generation)

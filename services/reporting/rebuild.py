@@ -90,11 +90,12 @@ async def _write(db: Database, building: dict[UUID, int], read: Read) -> None:
 
 
 async def _compare(settings: Settings, db: Database, marketplace_id: UUID, generation: int) -> list[str]:
-    """By currency and clock, where the sums of the two generations are not equal."""
+    """How many orders the two generations tell otherwise; by currency and clock, where their sums are not equal."""
     async with db.transaction() as tx:
         await store.allow_long(tx, settings.reporting_compute_seconds)
+        orders_apart = await store.compare_facts(tx, marketplace_id, generation)
         rows = await store.compare_generations(tx, marketplace_id, generation)
-    found = []
+    found = [f"{marketplace_id}: {orders_apart} orders"] if orders_apart else []
     for r in rows:
         currency = r["currency"]
         pairs = [

@@ -310,6 +310,11 @@ async def compare_generations(tx: Transaction, marketplace_id: UUID, generation:
     return await tx.fetch(q.compare_generations, marketplace_id, generation)
 
 
+async def compare_facts(tx: Transaction, marketplace_id: UUID, generation: int) -> int:
+    """How many orders what is served and another generation do not tell alike."""
+    return int(await tx.fetchval(q.compare_facts, marketplace_id, generation))
+
+
 async def clear_generations(tx: Transaction, table: str, rows: int) -> int:
     """Delete up to `rows` rows of generations that are neither served nor built; how many there were."""
     status = await tx.execute(getattr(q, f"clear_generations_{table}"), rows)

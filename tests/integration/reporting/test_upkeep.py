@@ -233,7 +233,7 @@ async def test_the_commands_say_what_they_found(upkeep: Upkeep) -> None:
 
     code, out, err = await command("reconcile", "--json")
     assert (code, orjson.loads(out)["equal"], orjson.loads(out)["orders"]) == (0, True, 10)
-    assert b"partition 6 of 6" in err
+    assert b"orders of partition" in err
     await upkeep.execute("UPDATE order_fact SET total_minor = total_minor + 1")
     code, out, _ = await command("reconcile", "--quiet")
     assert code == 1
