@@ -44,4 +44,5 @@ async def main(url: str, token: str, body: str, seconds: float, at_once: int) ->
 if __name__ == "__main__":
     import uvloop
 
-    print(uvloop.run(main(*sys.argv[1:4], float(sys.argv[4]), int(sys.argv[5]))))
+    url, token, body, seconds, at_once = sys.argv[1:6]
+    print(uvloop.run(main(url, token, body, float(seconds), int(at_once))))

@@ -1,0 +1,79 @@
+"""From the 201 of a placed order to a webhook that a foreign library has verified, with all services running."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import time
+
+import asyncpg
+
+from benchmarks.world import Figure, World, percentile, reached
+from shared.ids import new_id
+from tests.e2e.fleet import fleet
+from tests.e2e.market import Market, Receiver
+
+RATE = 100
+SERVICES = ("order", "reporting", "messaging", "notification", "webhook")
+
+
+async def run(world: World) -> list[Figure]:
+    """p50 and p99 in milliseconds at RATE orders a second; the first second is a warm-up and not counted."""
+    seconds = 3 if world.small else 30
+    keys = f"k1:{base64.b64encode(os.urandom(32)).decode()}"
+    extra = {"ORDERTRAIL_WEBHOOK_ALLOW_LOOPBACK": "true", "ORDERTRAIL_WEBHOOK_SECRET_KEYS": keys}
+    async with fleet(world.database, **extra, ORDERTRAIL_LOG_LEVEL="warning") as f:
+        for service in SERVICES:
+            f.add(service, "all")
+        await f.ready()
+        market, receiver = Market(f), Receiver()
+        await market.announce()
+        runner = await receiver.start()
+        admin = await asyncpg.connect(world.database.admin_dsn)
+        try:
+            await reached(lambda: _known(admin), seconds=60)
+            await receiver.subscribe(market)
+            placed = await _place(market, seconds)
+            await reached(lambda: _arrived(receiver, placed), seconds=60)
+        finally:
+            await admin.close()
+            await runner.cleanup()
+    seen = {order_id: at for _, order_id, _, at in reversed(receiver.seen)}
+    late = [1000 * (seen[o] - at) for n, (o, at) in enumerate(placed) if n >= RATE]
+    note = f"{len(late)} orders at {RATE}/s, {len(SERVICES)} services"
+    return [
+        Figure("201 -> verified webhook, p50", percentile(late, 0.50), "ms", "<= 30", note),
+        Figure("201 -> verified webhook, p99", percentile(late, 0.99), "ms", "<= 120"),
+    ]
+
+
+async def _known(admin: asyncpg.Connection) -> bool:
+    return bool(await admin.fetchval("SELECT (SELECT count(*) FROM orders.member) = 3"))
+
+
+async def _arrived(receiver: Receiver, placed: list[tuple[str, float]]) -> bool:
+    return {o for o, _ in placed} <= {o for _, o, *_ in receiver.seen}
+
+
+async def _place(market: Market, seconds: int) -> list[tuple[str, float]]:
+    """(order id, wall time of its 201) of every order, placed at a steady rate."""
+    placed: list[tuple[str, float]] = []
+    headers = market.headers("operator")
+
+    async def one(reference: str) -> None:
+        async with market.fleet.http.post(
+            f"{market.fleet.url('order')}/v1/orders", json=market.order(reference),
+            headers={**headers, "Idempotency-Key": reference},
+        ) as answer:  # fmt: skip
+            body = await answer.json()
+            assert answer.status == 201, body
+            placed.append((body["orders"][0]["order_id"], time.time()))
+
+    started = time.monotonic()
+    async with asyncio.TaskGroup() as group:
+        for n in range(RATE * seconds):
+            if (ahead := started + n / RATE - time.monotonic()) > 0:
+                await asyncio.sleep(ahead)
+            group.create_task(one(str(new_id())))
+    return placed
