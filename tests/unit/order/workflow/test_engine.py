@@ -6,6 +6,7 @@ import re
 import timeit
 from datetime import timedelta
 from pathlib import Path
+from time import process_time
 from uuid import UUID
 
 import orjson
@@ -103,7 +104,7 @@ def test_a_stored_document_of_an_older_release_still_loads() -> None:
 
 
 def test_reading_deciding_and_writing_stays_below_a_millisecond() -> None:
-    """The whole of what the engine adds to an action, for an order of three lines; the best of several runs."""
+    """The whole of what the engine adds to an action, for an order of three lines: processor time, best of several."""
     lines = tuple(people.submitted().lines[0] for _ in range(3))
     lifecycle, facts, ids = wf.builtin("storefront"), people.facts(), people.fresh_ids()
     order = people.place_one(lifecycle, people.placement(people.submitted(*lines))).order
@@ -114,13 +115,13 @@ def test_reading_deciding_and_writing_stays_below_a_millisecond() -> None:
         decision = wf.decide(loaded, lifecycle, "process", people.ACTORS["seller"], {}, people.NOW, ids, facts)
         return orjson.dumps(wf.dump(decision.order))
 
-    assert min(timeit.repeat(once, number=50, repeat=7)) / 50 < 0.001
+    assert min(timeit.repeat(once, timer=process_time, number=50, repeat=7)) / 50 < 0.001
 
 
 def test_a_large_order_is_still_decided_quickly() -> None:
     lines = tuple(people.submitted().lines[0] for _ in range(500))
     play = Play("storefront", people.placement(people.submitted(*lines)))
-    seconds = timeit.timeit(lambda: play.do("seller", "process"), number=1)
+    seconds = timeit.timeit(lambda: play.do("seller", "process"), timer=process_time, number=1)
     assert seconds < 0.5
     assert len(play.events[-1].model_dump_json(exclude_none=True)) < 1_000_000
 
