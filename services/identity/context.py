@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.identity.passwords import Passwords
 from services.identity.settings import Settings
-from services.identity.signing import Issuer, KeyRing
+from services.identity.signing import KeyRing, Signer
 from services.identity.vault import Vault
 from shared.process import Runtime
 
@@ -20,7 +20,6 @@ class Context:
     vault: Vault
     passwords: Passwords
     ring: KeyRing
-    issuer: Issuer
 
     @classmethod
     def of(cls, run: Runtime) -> Context:
@@ -28,4 +27,8 @@ class Context:
         settings: Settings = run.settings
         vault = Vault(settings.identity_key.get_secret_value())
         ring = KeyRing(run.worker_db, vault, run.clock, settings.signing_key_days)
-        return cls(run, settings, vault, Passwords(settings), ring, Issuer(ring, settings, run.clock))
+        return cls(run, settings, vault, Passwords(settings), ring)
+
+    async def signer(self) -> Signer:
+        """The signer of now. Ask before a transaction is opened: it may need a connection of its own."""
+        return Signer(await self.ring.signing(), self.settings.identity_issuer, self.run.clock)

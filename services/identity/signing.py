@@ -6,6 +6,7 @@ and for an hour after its successor does, so that every verifier knows every key
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,6 @@ import orjson
 from joserfc import jwt
 from joserfc.jwk import KeySet, OKPKey
 
-from services.identity.settings import Settings
 from services.identity.store import keys
 from services.identity.vault import Vault
 from shared.clock import Clock
@@ -43,6 +43,7 @@ class KeyRing:
         """`db` is the worker role's: no tenant's role sees signing keys."""
         self._db, self._vault, self._clock, self._days = db, vault, clock, days
         self._known: _Keys | None = None
+        self._reading = asyncio.Lock()
 
     async def signing(self) -> OKPKey:
         """The private key that signs now."""
@@ -53,10 +54,15 @@ class KeyRing:
         return (await self._current()).published
 
     async def _current(self) -> _Keys:
-        known = self._known
-        if known is not None and time.monotonic() - known.read_at < REMEMBERED_SECONDS:
+        if (known := self._fresh()) is not None:
             return known
-        return await self.renew()
+        async with self._reading:
+            # Whoever waited finds what the first has read.
+            return self._fresh() or await self.renew()
+
+    def _fresh(self) -> _Keys | None:
+        known = self._known
+        return known if known is not None and time.monotonic() - known.read_at < REMEMBERED_SECONDS else None
 
     async def renew(self, *, at_once: bool = False) -> _Keys:
         """Read the keys, making one where none is young enough. `at_once`: a new key now, and every other is
@@ -89,16 +95,17 @@ def _name(kid: str) -> str:
     return f"signing key {kid}"
 
 
-class Issuer:
-    """Signs access tokens (RFC 9068 headers, the claims of `shared.web.principal`)."""
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs access tokens (RFC 9068 headers, the claims of `shared.web.principal`) with one key; no I/O."""
 
-    def __init__(self, ring: KeyRing, settings: Settings, clock: Clock) -> None:
-        self._ring, self._issuer, self._clock = ring, settings.identity_issuer, clock
+    key: OKPKey
+    issuer: str
+    clock: Clock
 
-    async def access_token(self, claims: Mapping[str, Any], seconds: int) -> str:
+    def access_token(self, claims: Mapping[str, Any], seconds: int) -> str:
         """A token with these claims that is valid for `seconds` from now."""
-        key = await self._ring.signing()
-        now = int(self._clock().timestamp())
-        full = {**claims, "iss": self._issuer, "aud": AUDIENCE, "iat": now, "exp": now + seconds, "jti": str(new_id())}
-        header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": key.kid}
-        return jwt.encode(header, full, key, algorithms=[ALGORITHM])
+        now = int(self.clock().timestamp())
+        full = {**claims, "iss": self.issuer, "aud": AUDIENCE, "iat": now, "exp": now + seconds, "jti": str(new_id())}
+        header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": self.key.kid}
+        return jwt.encode(header, full, self.key, algorithms=[ALGORITHM])

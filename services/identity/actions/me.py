@@ -76,7 +76,7 @@ async def change_password(here: Context, caller: Principal, current: str, new: s
 async def set_password(here: Context, token: str, password: str) -> TokenAnswer:
     """Use an invitation up: the person has this password, is signed in here, and nowhere else any more."""
     hashed = await here.passwords.hash(password)
-    now = here.run.clock()
+    now, signer = here.run.clock(), await here.signer()
     async with here.run.worker_db.transaction() as tx:
         taken = await secrets.take_invitation(tx, digest(token), now)
         if taken is None:
@@ -84,7 +84,7 @@ async def set_password(here: Context, token: str, password: str) -> TokenAnswer:
         person_id = taken["person_id"]
         await secrets.set_password(tx, person_id, taken["marketplace_id"], hashed, now)
         await secrets.end_sessions_of(tx, person_id, now, "password_changed")
-        given = await begin_session(here, tx, person_id, now)
+        given = await begin_session(here, signer, tx, person_id, now)
         entry = audit.Entry("password_set", "person", person_id, None, "person", person_id, {"by": "invitation"})
         await audit.append(tx, taken["marketplace_id"], entry, now)
     return given

@@ -13,6 +13,7 @@ from uuid import UUID
 from services.identity.context import Context
 from services.identity.errors import grant_refused, sign_in_failed, too_many_failures
 from services.identity.schemas import TokenAnswer, TokenRequest, plain_email
+from services.identity.signing import Signer
 from services.identity.store import audit, people, secrets
 from services.identity.tokens import REFRESH, digest, new_secret, same
 from shared.ids import new_id
@@ -38,12 +39,13 @@ async def sign_in(here: Context, email: str, password: str, address: str) -> Tok
     if found is None or not right or not found["active"]:
         raise sign_in_failed()
     renewed = await here.passwords.hash(password) if here.passwords.outdated(found["password_hash"]) else None
+    signer = await here.signer()
     async with here.run.worker_db.transaction() as tx:
         await secrets.forgive(tx, person)
         await secrets.uncount(tx, host)
         if renewed:
             await secrets.set_password(tx, found["person_id"], found["marketplace_id"], renewed, now)
-        return await begin_session(here, tx, found["person_id"], now)
+        return await begin_session(here, signer, tx, found["person_id"], now)
 
 
 async def token(here: Context, request: TokenRequest) -> TokenAnswer:
@@ -66,12 +68,15 @@ async def sign_out(here: Context, refresh_token: str) -> None:
             await secrets.end_session(tx, session["session_id"], now, "signed_out")
 
 
-async def begin_session(here: Context, tx: Transaction, person_id: UUID, now: datetime) -> TokenAnswer:
+async def begin_session(here: Context, signer: Signer, tx: Transaction, person_id: UUID, now: datetime) -> TokenAnswer:
     """A session for a person who has just proven who they are. Raises Unauthenticated where they may not sign in."""
     member = await people.membership(tx, person_id)
     if member is None or not member["active"]:
         raise sign_in_failed()
-    return await _begin(here, tx, member, now)
+    session_id = new_id()
+    ends = now + timedelta(days=here.settings.session_days)
+    await secrets.insert_session(tx, session_id, member["marketplace_id"], member["person_id"], now, ends)
+    return await _tokens(here, signer, tx, member, session_id, ends, now)
 
 
 def claims_of(member: Row, **more: Any) -> dict[str, Any]:
@@ -85,28 +90,21 @@ def claims_of(member: Row, **more: Any) -> dict[str, Any]:
     return claims | ({"limit": limit.model_dump()} if limit else {}) | more
 
 
-async def _begin(here: Context, tx: Transaction, member: Row, now: datetime) -> TokenAnswer:
-    session_id = new_id()
-    ends = now + timedelta(days=here.settings.session_days)
-    await secrets.insert_session(tx, session_id, member["marketplace_id"], member["person_id"], now, ends)
-    return await _tokens(here, tx, member, session_id, ends, now)
-
-
 async def _tokens(
-    here: Context, tx: Transaction, member: Row, session_id: UUID, session_ends: datetime, now: datetime
+    here: Context, signer: Signer, tx: Transaction, member: Row, session_id: UUID, session_ends: datetime, now: datetime
 ) -> TokenAnswer:
     refresh = new_secret(REFRESH)
     ends = min(session_ends, now + timedelta(days=here.settings.session_idle_days))
     await secrets.insert_refresh_token(tx, digest(refresh), member["marketplace_id"], session_id, ends)
     seconds = here.settings.access_token_seconds
     return TokenAnswer(
-        access_token=await here.issuer.access_token(claims_of(member), seconds), expires_in=seconds,
+        access_token=signer.access_token(claims_of(member), seconds), expires_in=seconds,
         refresh_token=refresh, refresh_expires_in=int((ends - now).total_seconds()),
     )  # fmt: skip
 
 
 async def _refresh(here: Context, refresh_token: str) -> TokenAnswer:
-    now = here.run.clock()
+    now, signer = here.run.clock(), await here.signer()
     given = digest(refresh_token)
     async with here.run.worker_db.transaction() as tx:
         session = await secrets.lock_session_of(tx, given)
@@ -117,7 +115,7 @@ async def _refresh(here: Context, refresh_token: str) -> TokenAnswer:
             if member is None or not member["active"]:
                 raise grant_refused("This person may not sign in any more.")
             await secrets.use_refresh_token(tx, given, now)
-            return await _tokens(here, tx, member, session["session_id"], session["expires_at"], now)
+            return await _tokens(here, signer, tx, member, session["session_id"], session["expires_at"], now)
         # Somebody has used this token before: one of the two is a thief, and nobody can say which.
         await secrets.end_session(tx, session["session_id"], now, "refresh_token_reused")
         entry = audit.Entry(
@@ -128,7 +126,7 @@ async def _refresh(here: Context, refresh_token: str) -> TokenAnswer:
 
 
 async def _client(here: Context, client_id: UUID, client_secret: str) -> TokenAnswer:
-    now = here.run.clock()
+    now, signer = here.run.clock(), await here.signer()
     async with here.run.worker_db.transaction() as tx:
         key = await secrets.key_of_client(tx, client_id)
         given = digest(client_secret)
@@ -145,7 +143,7 @@ async def _client(here: Context, client_id: UUID, client_secret: str) -> TokenAn
         "org_kind": key["o_kind"], "roles": list(key["roles"]), "scopes": list(key["scopes"]),
     }  # fmt: skip
     seconds = here.settings.access_token_seconds
-    return TokenAnswer(access_token=await here.issuer.access_token(claims, seconds), expires_in=seconds)
+    return TokenAnswer(access_token=signer.access_token(claims, seconds), expires_in=seconds)
 
 
 async def _count_attempt(here: Context, tx: Transaction, person: bytes, host: bytes, now: datetime) -> None:

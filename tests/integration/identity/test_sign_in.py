@@ -218,3 +218,21 @@ async def test_signing_keys_are_sealed(desk: Desk) -> None:
     for row in rows:
         assert "d" not in row["public"]
         assert b'"d"' not in row["sealed"]
+
+
+async def test_no_sign_in_needs_a_second_connection_while_it_holds_one(desk: Desk, free_port: Any) -> None:
+    """With one connection for all of them, whoever asked for another would wait for itself."""
+    settings = settings_for(desk.database, free_port(), worker_pool_size=1)
+    async with running(service(settings), roles={"api"}):
+        url = f"http://127.0.0.1:{settings.http_port}"
+
+        async def everything() -> None:
+            body = {"email": "admin@beta.example", "password": PASSWORD}
+            async with desk.http.post(url + "/v1/sign-in", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+                tokens = await answer.json()
+            body = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"]}
+            async with desk.http.post(url + "/v1/token", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+
+        await asyncio.gather(*(everything() for _ in range(8)))

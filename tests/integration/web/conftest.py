@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -64,8 +64,9 @@ async def place(body: Item, caller: Caller, once: Idempotent, run: Run) -> Respo
             return kept.response()
         made = new_id()
         await tx.execute("INSERT INTO inbox (event_id, marketplace_id) VALUES ($1, $2)", made, caller.marketplace_id)
-        gate: asyncio.Event = run.gate  # type: ignore[attr-defined]  # the test's own, see the fixture
-        await gate.wait()
+        gate: Gate = run.gate  # type: ignore[attr-defined]  # the test's own, see the fixture
+        gate.waiting.set()
+        await gate.open.wait()
         answer = Answer(201, orjson.dumps({"id": made, "number": body.number}), {"location": f"/v1/items/{made}"})
         return (await once.keep(tx, answer)).response()
 
@@ -139,15 +140,23 @@ async def hello() -> dict[str, str]:
 
 
 @dataclass
+class Gate:
+    """Holds POST /v1/items inside its transaction while it is not `open`; `waiting` tells that somebody is there."""
+
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    waiting: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass
 class Door:
-    """The running test service. `gate` holds POST /v1/items inside its transaction while it is closed."""
+    """The running test service."""
 
     port: int
     url: str
     issuer: TokenIssuer
     http: aiohttp.ClientSession
     db: Database
-    gate: asyncio.Event
+    gate: Gate
     readiness: Readiness
 
     async def raw(self, data: bytes, *, seconds: float = 10) -> bytes:
@@ -179,8 +188,8 @@ class Door:
 async def door(module_database: StackDatabase) -> AsyncIterator[Door]:
     db = Database(module_database.app_dsn("identity"), name="test-door")
     await db.open()
-    gate = asyncio.Event()
-    gate.set()
+    gate = Gate()
+    gate.open.set()
     async with serving_issuer() as issuer, aiohttp.ClientSession() as http:
         settings = SimpleNamespace(identity_issuer=issuer.url, jwks_address=issuer.url + "/.well-known/jwks.json")
         runtime: Any = SimpleNamespace(settings=settings, readiness=Readiness(), db=db, gate=gate)

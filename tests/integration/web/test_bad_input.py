@@ -301,3 +301,13 @@ async def test_a_good_token_works_however_the_scheme_is_written(door: Door) -> N
     headers: Any = {"authorization": f"bEaReR {door.issuer.token()}"}
     async with door.http.get(door.url + "/v1/items", headers=headers) as answer:
         assert answer.status == 200
+
+
+async def test_half_a_head_is_408(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shared.web.server import BoundedHttp
+
+    monkeypatch.setattr(BoundedHttp, "head_seconds", 0.3)
+    answer = await door.raw(b"GET /open/hello HTTP/1.1\r\nHost: x\r\n")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"head_too_slow"' in answer
+    assert await door.raw(b"") == b"", "a silent connection is closed without a word"
