@@ -80,7 +80,8 @@ class Connection(asyncio.Protocol):
         self._count = 0
         self._body = bytearray()
         self._raw = 0
-        self._head_bytes = 0
+        # bytes as they come in (a line that never ends), and as header lines (many in one packet)
+        self._head_bytes = self._line_bytes = 0
         self._in_body = False
         self._received = False
         self._inflate: zlib._Decompress | None = None
@@ -146,10 +147,17 @@ class Connection(asyncio.Protocol):
 
     # httptools callbacks
 
+    def on_message_begin(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            raise Malformed("a second answer to one request")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count += 1
+        self._line_bytes += len(name) + len(value)
         if self._count > HEADERS_MOST:
             raise HeadersTooLarge(f"more than {HEADERS_MOST} header lines")
+        if self._line_bytes > HEADER_BYTES_MOST:
+            raise HeadersTooLarge(f"more than {HEADER_BYTES_MOST} bytes of headers")
         if self._in_body:
             return  # trailers say nothing that is needed
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
@@ -157,7 +165,9 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         status = self._status()
-        if 100 <= status < 200 and status != 101:
+        if status == 101:
+            raise Malformed("the server switched protocols")
+        if 100 <= status < 200:
             return
         self._in_body = True
         coding = self._headers.get("content-encoding", "").strip().lower()

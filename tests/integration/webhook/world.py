@@ -43,7 +43,8 @@ class World:
     def bearer(self, who: str = "seller", **claims: Any) -> dict[str, str]:
         kinds = {"seller": ("seller", "seller", self.seller), "admin": ("admin", "seller", self.seller),
                  "member": ("member", "seller", self.seller), "buyer": ("buyer", "buyer", self.buyer),
-                 "buyer-admin": ("admin", "buyer", self.buyer), "operator": ("operator", "operator", self.operator)}  # fmt: skip
+                 "buyer-admin": ("admin", "buyer", self.buyer),
+                 "operator": ("operator", "operator", self.operator)}  # fmt: skip
         role, kind, organisation = kinds[who]
         given = {"marketplace_id": self.marketplace, "organisation_id": organisation, "roles": [role], "kind": kind}
         return self.issuer.bearer(**(given | claims))
