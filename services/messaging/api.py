@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, Query
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from services.messaging import actions, policy, schemas
 from services.messaging.live import Live
@@ -16,6 +16,7 @@ from services.messaging.policy import ThreadKind
 from shared.errors import Unprocessable
 from shared.process import Runtime
 from shared.web import Caller, Cursor, Idempotent, Paging, Router, Run, create_app
+from shared.web.streams import EventStream
 
 router = Router(tags=["messages"])
 THREADS: Final = Cursor("threads.-last_posted_at", datetime, UUID)
@@ -117,18 +118,14 @@ async def _live(request: Request) -> Live:
     return live
 
 
-@router.get("/v1/stream", response_class=StreamingResponse)
-async def stream(caller: Caller, live: Annotated[Live, Depends(_live)]) -> StreamingResponse:
+@router.get("/v1/stream", response_class=EventStream)
+async def stream(caller: Caller, live: Annotated[Live, Depends(_live)]) -> EventStream:
     """Server-sent events: `message` for each message that the caller may see, `resync` to fetch anew.
 
     Ends after some minutes; a client connects again with a fresh token, and fetches what it missed.
     """
     opened = live.open(caller.marketplace_id, policy.reach(caller, "messages:read"))
-    return StreamingResponse(
-        live.notices(opened),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
-    )
+    return EventStream(live.notices(opened))
 
 
 def api(runtime: Runtime) -> FastAPI:

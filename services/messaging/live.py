@@ -8,13 +8,11 @@ names the thread and the number; the text is fetched as always, so that nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
-
-import orjson
 
 from contracts.order import Side
 from services.messaging import metrics, store
@@ -24,6 +22,7 @@ from shared.errors import TooManyRequests, Unavailable
 from shared.logs import log
 from shared.postgres.database import TRANSIENT
 from shared.process import Runtime
+from shared.web.streams import HEARTBEAT, sse
 
 # A message carries the time at which its transaction read the clock: it is visible at most this much later.
 LOOK_BACK: Final = timedelta(seconds=15)
@@ -31,8 +30,7 @@ LOOK_BACK: Final = timedelta(seconds=15)
 MOST_AT_ONCE: Final = 2_000
 TICK_SECONDS: Final = 1.0
 
-RESYNC: Final = b"event: resync\ndata: {}\n\n"
-HEARTBEAT: Final = b": alive\n\n"
+RESYNC: Final = sse("resync", {})
 
 
 @dataclass(slots=True, eq=False)
@@ -81,10 +79,10 @@ class Live:
             self._loop = asyncio.create_task(self._look_on(), name="messaging-live")
         return stream
 
-    async def notices(self, stream: Stream) -> AsyncIterator[bytes]:
+    async def notices(self, stream: Stream) -> AsyncGenerator[bytes, None]:
         """What the stream sends, until its time is up, the process stops or the reader goes."""
         try:
-            yield b"retry: 2000\nevent: ready\ndata: {}\n\n"
+            yield sse("ready", {})
             clock = asyncio.get_running_loop().time
             silent_since = clock()
             while clock() < stream.closes_at and not self._run.stop.requested:
@@ -161,4 +159,4 @@ def _notice(row: Any, side: Side) -> bytes:
         "sender_side": row["sender_side"],
         "own": row["sender_side"] == side,
     }
-    return b"event: message\ndata: " + orjson.dumps(told) + b"\n\n"
+    return sse("message", told)
