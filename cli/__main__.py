@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "clean": "cli.stack",
     "doctor": "cli.doctor",
     "dead-letters": "cli.dead_letters",
+    "demo": "cli.demo",
     "token": "cli.token",
     "seed-demo": "cli.demo_seed",
     "import": "cli.importing",
