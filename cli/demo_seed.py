@@ -26,6 +26,7 @@ from shared.postgres.database import TRANSIENT
 
 # What identity tells goes over its outbox and Kafka before the order service knows somebody.
 KNOWN_SECONDS: Final = 60.0
+CHANNELS: Final = ("shopify", "peppol", "csv")
 ORDERS: Final[Sequence[tuple[str, Sequence[tuple[int, str]], bool]]] = (
     # who orders, (which offer, how many), whether the seller takes it on
     ("buyer", ((0, "2"),), True),
@@ -83,10 +84,11 @@ def _identity_settings() -> Settings:
 
 async def _marketplace(http: aiohttp.ClientSession, demo: Demo, password: str) -> tuple[int, int]:
     """(new listings, new orders)."""
-    names = ("seller", "seller2", "buyer", "buyer2")
+    names = ("seller", "seller2", "buyer", "buyer2", "operator")
     found = await asyncio.gather(*(Caller.signed_in(http, address(name, demo), password) for name in names))
     people = dict(zip(names, found, strict=True))
     offered = await asyncio.gather(*(_listing(people[offer.seller], demo, offer) for offer in demo.offers))
+    await _channels(people["operator"], demo)
     ids = [listing_id for listing_id, _ in offered]
     orders = 0
     for n, (buyer, lines, taken) in enumerate(ORDERS, 1):
@@ -109,6 +111,20 @@ async def _listing(seller: Caller, demo: Demo, offer: Offer) -> tuple[str, bool]
     if status != 201:
         raise DemoError(f"the listing {offer.sku} of {demo.slug} was refused: {answer.get('detail', status)}")
     return str(answer["listing_id"]), True
+
+
+async def _channels(operator: Caller, demo: Demo) -> None:
+    """The channels of `ordertrail import`, with who buys and sells where a file names nobody that is known here."""
+    _, listed = await operator.call("GET", f"{service_url('identity')}/v1/organisations?limit=200", patience=5)
+    ids = {o["slug"]: o["organisation_id"] for o in listed.get("items", [])}
+    for name in CHANNELS:
+        url = f"{service_url('order')}/v1/channels/{name}"
+        if (await operator.call("GET", url))[0] == 200:
+            continue
+        body = {"default_seller": ids.get(f"{demo.slug}-seller"), "default_buyer": ids.get(f"{demo.slug}-buyer")}
+        status, told = await operator.call("PUT", url, body, patience=KNOWN_SECONDS)
+        if status not in (200, 201):
+            raise DemoError(f"the channel {name} of {demo.slug} was refused: {told.get('detail', status)}")
 
 
 async def _order(

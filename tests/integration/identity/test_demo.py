@@ -68,6 +68,8 @@ async def test_seeding_makes_everything_once(demo: dict[str, str], monkeypatch: 
             _, orders = await operator.call("GET", f"{demo['ORDERTRAIL_ORDER_URL']}/v1/orders")
             assert len(orders["items"]) == 4, each.slug
             assert len({o["phase"] for o in orders["items"]}) >= 2, each.slug
+            _, channels = await operator.call("GET", f"{demo['ORDERTRAIL_ORDER_URL']}/v1/channels")
+            assert {"shopify", "peppol", "csv"} <= {c["name"] for c in channels["items"]}
 
 
 async def test_everybody_of_the_demo_can_sign_in(demo: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
