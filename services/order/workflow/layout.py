@@ -16,6 +16,9 @@ MARGIN, LANE, PORT = 24, 26, 22
 # Boxes under one another are staggered, so that arrows from the upper ones pass by the lower ones.
 STAGGER = 44
 
+# More arrows than this cannot be told apart anyway, and placing them takes ever longer.
+MOST_ARROWS = 400
+
 Point = tuple[float, float]
 
 
@@ -57,8 +60,8 @@ Pairs = dict[tuple[str, str], list[int]]
 
 
 def arrange(lifecycle: Lifecycle) -> Layout:
-    """The picture's geometry. Transition numbers count the file's moving transitions from 1."""
-    pairs = _pairs(lifecycle)
+    """The picture's geometry, of the first MOST_ARROWS arrows. Numbers count the file's moving transitions from 1."""
+    pairs = dict(list(_pairs(lifecycle).items())[:MOST_ARROWS])
     ended = [n for n, s in lifecycle.states.items() if s.phase == "canceled"]
     going = [n for n in lifecycle.states if n not in ended]
     columns = _columns(going, pairs, [t.state for t in lifecycle.document.initial])

@@ -220,7 +220,7 @@ class Document(Entry):
     initial: Targets
     setting: dict[Name, Setting] = Field(default_factory=dict)
     state: Annotated[dict[Name, State], Field(min_length=1, max_length=100)]
-    transition: Annotated[tuple[Transition, ...], BeforeValidator(_listed), Field(min_length=1, max_length=500)]
+    transition: Annotated[tuple[Transition, ...], BeforeValidator(_listed), Field(min_length=1, max_length=300)]
     deadline: Annotated[tuple[DeadlineRule, ...], BeforeValidator(_listed), Field(max_length=50)] = ()
     display: Annotated[tuple[Display, ...], BeforeValidator(_listed), Field(max_length=100)] = ()
 

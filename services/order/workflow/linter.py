@@ -269,10 +269,11 @@ def _clocks(document: Document) -> Iterator[Problem]:
 
 
 def _twins(document: Document) -> Iterator[Problem]:
-    for (_, a), (j, b) in combinations(enumerate(document.transition), 2):
-        if a.name != b.name or a.auto or b.auto:
+    people = [(i, t, origins(document, t)) for i, t in enumerate(document.transition) if not t.auto]
+    for (_, a, from_a), (j, b, from_b) in combinations(people, 2):
+        if a.name != b.name:
             continue
-        both = sorted(origins(document, a) & origins(document, b))
+        both = sorted(from_a & from_b)
         roles = sorted({(w.role, w.side) for w in a.who} & {(w.role, w.side) for w in b.who}, key=str)
         if both and roles:
             yield (

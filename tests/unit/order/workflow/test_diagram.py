@@ -76,3 +76,16 @@ def test_a_hundred_states_are_drawn_too() -> None:
     )
     begin = '[[transition]]\nname = "go"\nlabel = "Go"\nfrom = ["waiting"]\nto = "s0"\nwho = ["seller"]\n'
     ET.fromstring(wf.draw(wf.load_lifecycle(SMALL + states + ways + begin)))
+
+
+def test_a_picture_of_too_many_ways_is_bounded() -> None:
+    states = "".join(f'[state.s{n}]\nphase = "preparing"\nlabel = "S{n}"\ncapabilities = ["x"]\n' for n in range(40))
+    ways = "".join(
+        f'[[transition]]\nname = "t{n}"\nlabel = "T{n}"\nfrom_capability = "x"\nto = "s{n}"\nwho = ["seller"]\n'
+        for n in range(40)
+    )
+    ends = "".join(
+        f'[[transition]]\nname = "x{n}"\nlabel = "X"\nfrom = ["{a}"]\nto = "{b}"\nwho = ["seller"]\n'
+        for n, (a, b) in enumerate([("waiting", "s0"), ("s0", "done")])
+    )
+    assert len(arrange(wf.load_lifecycle(SMALL + states + ways + ends)).edges) == 400
