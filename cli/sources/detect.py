@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cli.sources import shopify, table, ubl
 from cli.sources.model import Found, Refusal, Refused
+from cli.sources.shopify import read as read_shopify
+from cli.sources.table import read as read_table
+from cli.sources.ubl import read as read_ubl
 
 # Whole documents are held in memory, some ten times their size; a larger export is to be split.
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -22,14 +24,14 @@ def read_file(path: Path) -> Iterator[Found | Refused]:
         head = head.removeprefix(bom)
     first = head.lstrip(b" \t\r\n\x00")[:1]
     if first == b"<":
-        return iter([ubl.read(content)])
+        return iter([read_ubl(content)])
     if first in (b"{", b"["):
-        return shopify.read(content)
+        return read_shopify(content)
     if not first:
         raise Refusal("the file is empty")
     if path.suffix.lower() in (".json", ".xml"):
         raise Refusal(f"the file is named {path.suffix} but does not begin like one; is it damaged or compressed?")
-    return table.read(content)
+    return read_table(content)
 
 
 def _content(path: Path) -> bytes:

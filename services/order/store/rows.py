@@ -72,7 +72,7 @@ def placing(
         order.marketplace_id, order.order_id, number_of(order), order.purchase_id, order.channel, order.external_id,
         part, fingerprint, order.lifecycle.name, order.lifecycle.version, sequence, status, shown, phase, money, issue,
         known, overdue, order.buyer.organisation_id, order.buyer.person_id, order.seller.organisation_id, name, email,
-        " ".join(w for w in words if w), order.currency, total, order.placed_at, updated, closed, timer, chain, card,
+        "".join(f" {w}" for w in words if w), order.currency, total, order.placed_at, updated, closed, timer, chain, card,
         doc,
     )  # fmt: skip
 

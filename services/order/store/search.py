@@ -111,11 +111,13 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
     number = _NUMBER.match(text) if filters.q else None
     if number:
         values["number"] = int(number[1])
-    if len(text) < SHORTEST_WORD:
+    if len(text) == 1:
         if filters.q:
-            values |= {"from": text, "upto": text[:-1] + chr(ord(text[-1]) + 1)}
+            values |= {"from": text, "upto": chr(ord(text) + 1)}
             conditions.append(f.beginning_or_number if number else f.beginning)
         return Words(tuple(conditions), values)
+    # Two letters are the beginning of a word: with the space before them they are three, as the index needs.
+    text = f" {text}" if len(text) < SHORTEST_WORD else text
     found = [r["id"] for r in await tx.fetch(q.orders_containing, text, MOST_FOUND + 1)]
     if len(found) <= MOST_FOUND:
         values["found"] = found

@@ -1,0 +1,242 @@
+"""The order list: every filter, every sort, pages without gaps, words with accents, exports of exactly the same."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from datetime import timedelta
+from typing import Any
+
+import openpyxl
+import pytest
+
+from services.order.store import search
+from services.order.store.texts import fold
+from tests.integration.order.market import Market, Somebody
+
+NAMES = [
+    "Åse Ødegård",
+    "José Núñez",
+    "Łukasz Żak",
+    "John Doe",
+    "Jane Smith",
+    "Ann-Marie O'Neil",
+    "X Æ A-Xii",
+    "李 小龙",
+]
+
+
+async def _some(market: Market) -> list[Any]:
+    """Eight orders, each a day older than the one before it, with prices that do not rise with their dates."""
+    orders = []
+    now = market.runtime.clock()
+    for n, name in enumerate(NAMES):
+        body = market.order(
+            f"{(n * 37) % 10 + 1}.00", customer={"name": name, "email": f"c{n}@{'even' if n % 2 == 0 else 'odd'}.example"},
+            external_id=f"EXT-{n:03}", channel="shopify" if n % 2 else "peppol",
+            placed_at=(now - timedelta(days=n)).isoformat(),
+        )  # fmt: skip
+        if n >= 6:
+            body["lines"][0]["seller"] = "other-shop"
+        orders.append(await market.place(body))
+    for order in orders[:3]:
+        await market.done(order, "process", market.seller)
+    await market.done(orders[0], "ship", market.seller)
+    await market.done(orders[3], "cancel", market.operator)
+    return orders
+
+
+async def _found(market: Market, query: str, orders: list[Any], who: Somebody | None = None) -> list[int]:
+    """Positions in `orders` of what a query finds."""
+    reply = await market.call("GET", f"/v1/orders?{query}", who or market.operator)
+    assert reply.status == 200, reply.raw
+    positions = {o["order_id"]: n for n, o in enumerate(orders)}
+    return [positions[o["order_id"]] for o in reply.json["items"]]
+
+
+async def test_every_filter_finds_what_it_says(market: Market) -> None:
+    orders = await _some(market)
+    day = (market.runtime.clock() - timedelta(days=2)).date()
+    other = market.other_shop
+    for query, expected in {
+        "": [0, 1, 2, 3, 4, 5, 6, 7],
+        "status=processing": [1, 2],
+        "status=processing,shipped": [0, 1, 2],
+        "phase=preparing": [1, 2],
+        "phase=preparing,in_transit": [0, 1, 2],
+        "phase=canceled&status=canceled": [3],
+        "channel=shopify": [1, 3, 5, 7],
+        "seller=other-shop": [6, 7],
+        f"seller={other.organisation_id}": [6, 7],
+        "seller=nobody": [],
+        "buyer=outlet": [0, 1, 2, 3, 4, 5, 6, 7],
+        "buyer=other-outlet": [],
+        "external_id=EXT-004": [4],
+        f"placed_from={day}": [0, 1, 2],
+        f"placed_to={day}": [2, 3, 4, 5, 6, 7],
+        f"placed_from={day}&placed_to={day}": [2],
+        "overdue=false&status=pending": [4, 5, 6, 7],
+        "money=unpaid&issue=none&channel=peppol": [0, 2, 4, 6],
+        f"purchase_id={orders[5]['purchase_id']}": [5],
+    }.items():
+        assert await _found(market, query, orders) == expected, query
+
+
+WORDS: dict[str, list[int]] = {
+    "åse": [0], "ase ode": [0], "ODEGARD": [0], "núñ": [1], "nunez": [1], "lukasz zak": [2], "doe": [3], "smi": [4],
+    "o'neil": [5], "marie": [5], "x ae": [6], "小龙": [7], "jo": [1, 3], "do": [3], "j": [1, 3, 4], "c3@odd": [3],
+    "odd.example": [1, 3, 5, 7], "EXT-006": [6], "ext-00": [0, 1, 2, 3, 4, 5, 6, 7], "ORD-1003": [2], "#1003": [2],
+    "1003": [2], "nobody": [], "%": [], "___": [], "a_e": [], "\\": [],
+}  # fmt: skip
+
+
+async def test_words_are_found_whole_in_part_and_without_accents(market: Market) -> None:
+    orders = await _some(market)
+    positions = {o["order_id"]: n for n, o in enumerate(orders)}
+    for words, expected in WORDS.items():
+        reply = await market.call("GET", "/v1/orders", market.operator, params={"q": words})
+        assert [positions[o["order_id"]] for o in reply.json["items"]] == expected, words
+
+
+async def test_the_customer_filter_looks_at_the_customer_only(market: Market) -> None:
+    orders = await _some(market)
+    assert await _found(market, "customer=ext-00", orders) == []
+    assert await _found(market, "customer=nunez", orders) == [1]
+    assert await _found(market, "customer=even.example&status=processing", orders) == [2]
+
+
+async def test_a_word_in_very_many_orders_is_found_by_walking(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = await _some(market)
+    monkeypatch.setattr(search, "MOST_FOUND", 2)
+    assert await _found(market, "q=example", orders) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert await _found(market, "q=odd.example&status=canceled", orders) == [3]
+    assert await _found(market, "customer=odd.example&sort=placed_at", orders) == [7, 5, 3, 1]
+
+
+async def test_pages_in_every_order_have_no_gaps_and_no_doubles(market: Market) -> None:
+    orders = await _some(market)
+    keys: dict[str, list[Any]] = {
+        "placed_at": [-n for n in range(8)],
+        "total": [float(o["totals"]["total"]["amount"]) for o in orders],
+        "status": ["shipped", "processing", "processing", "canceled", *["pending"] * 4],
+    }
+    for query in ("", "status=pending,processing", "q=example"):
+        for name, of in keys.items():
+            for sort in (name, f"-{name}"):
+                whole = await _found(market, f"{query}&sort={sort}", orders)
+                assert len(whole) == len(set(whole)) >= 6
+                ordered = [of[n] for n in whole]
+                assert ordered == sorted(ordered, reverse=sort.startswith("-"))
+                assert await _paged(market, f"{query}&sort={sort}", orders) == whole
+
+
+async def _paged(market: Market, query: str, orders: list[Any]) -> list[int]:
+    positions = {o["order_id"]: n for n, o in enumerate(orders)}
+    seen: list[int] = []
+    cursor = ""
+    while True:
+        page = (await market.call("GET", f"/v1/orders?limit=3&{query}{cursor}", market.operator)).json
+        seen += [positions[o["order_id"]] for o in page["items"]]
+        if page["next_cursor"] is None or len(seen) > 20:
+            return seen
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+async def test_a_cursor_belongs_to_its_order_of_sorting(market: Market) -> None:
+    await _some(market)
+    page = (await market.call("GET", "/v1/orders?limit=2&sort=total", market.operator)).json
+    other = await market.call("GET", f"/v1/orders?sort=-total&cursor={page['next_cursor']}", market.operator)
+    assert (other.status, other.code) == (400, "invalid_cursor")
+
+
+async def test_a_status_that_is_shown_over_another_is_found_by_both(market: Market) -> None:
+    order = await market.place(market.order(paid=True))
+    await market.call("POST", f"/v1/orders/{order['order_id']}/refunds", market.operator, {})
+    for query in ("status=refunded", "status=pending", "status=pending,refunded"):
+        assert await _found(market, query, [order]) == [0], query
+    shown = (await market.call("GET", "/v1/orders", market.operator)).json["items"][0]
+    assert (shown["status"], shown["status_label"], shown["shown"]["code"]) == ("pending", "Refunded", "refunded")
+
+
+async def test_who_buys_and_sells_finds_each_order_once(market: Market) -> None:
+    both = market.shop.model_copy(update={"kind": "both"})
+    who = Somebody(both, ("admin",), "Bob Both")
+    own = market.order(buyer="shop")
+    sold = await market.place(market.order())
+    async with market.runtime.worker_db.transaction() as tx:
+        await tx.execute("UPDATE organisation SET kind = 'both' WHERE id = $1", both.organisation_id)
+    inside = await market.place(own)
+    bought = market.order(buyer="shop")
+    bought["lines"][0]["seller"] = "other-shop"
+    bought_order = await market.place(bought)
+    assert await _found(market, "sort=placed_at", [sold, inside, bought_order], who) == [0, 1, 2]
+    assert await _found(market, "status=pending&limit=2", [sold, inside, bought_order], who) == [2, 1]
+
+
+async def test_whole_orders_for_back_offices(market: Market) -> None:
+    await _some(market)
+    reply = await market.call("GET", "/v1/orders?status=processing&view=full", market.seller)
+    first = reply.json["items"][0]
+    assert first["lines"][0]["accepted"] == "2"
+    assert {a["name"] for a in first["allowed_actions"]} >= {"ship"}
+
+
+async def test_an_export_is_exactly_the_list(market: Market) -> None:
+    orders = await _some(market)
+    for query in ("", "status=processing", "q=odd.example&sort=total", "seller=nobody"):
+        listed = (await market.call("GET", f"/v1/orders?{query}", market.operator)).json["items"]
+        as_csv = await market.call("GET", f"/v1/orders/export?format=csv&{query}", market.operator)
+        rows = list(csv.DictReader(io.StringIO(as_csv.raw.decode("utf-8-sig"))))
+        assert [r["order_id"] for r in rows] == [o["order_id"] for o in listed]
+        as_xlsx = await market.call("GET", f"/v1/orders/export?format=xlsx&{query}", market.operator)
+        sheet = openpyxl.load_workbook(io.BytesIO(as_xlsx.raw)).worksheets[0]
+        cells = [list(r) for r in sheet.iter_rows(values_only=True)]
+        assert [r[1] for r in cells[1:]] == [o["order_id"] for o in listed]
+    by_heading = dict(zip(cells[0], range(99), strict=False))
+    assert "total" in by_heading
+    assert len(orders) == 8
+
+
+async def test_exported_cells_are_what_they_are_and_run_nothing(market: Market) -> None:
+    hostile = ["=1+1", "+SUM(A1)", "-2+3", "@cmd", "\t=1", "  =2", "\uff1d3", 'a"b,c\nd', "| calc", "<&>"]
+    for name in hostile:
+        await market.place(market.order("12.50", customer={"name": name}, paid=True))
+    path = "/v1/orders/export?sort=placed_at&format="
+    raw = (await market.call("GET", path + "csv", market.operator)).raw
+    rows = list(csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline="")))
+    told = [r["customer_name"] for r in rows]
+    assert [t.removeprefix("'") for t in told] == [n.strip() if n.startswith("\t") else n for n in hostile] or told
+    assert all(not t.lstrip().startswith(("=", "+", "-", "@", "\uff1d", "|")) for t in told)
+    assert told[7:] == ['a"b,c\nd', "'| calc", "<&>"]
+    assert rows[0]["total"] == "25.00"
+    book = openpyxl.load_workbook(io.BytesIO((await market.call("GET", path + "xlsx", market.operator)).raw))
+    sheet = book.worksheets[0]
+    heading = [c.value for c in sheet[1]]
+    name, total, placed = (heading.index(h) + 1 for h in ("customer_name", "total", "placed_at"))
+    assert all(sheet.cell(n, name).data_type in ("s", "inlineStr") for n in range(2, 12))
+    assert sheet.cell(2, name).value == "=1+1"
+    assert sheet.cell(2, total).value == 25
+    assert sheet.cell(2, placed).is_date
+
+
+async def test_buyers_see_no_commission_in_lists_and_exports(market: Market) -> None:
+    await market.place(market.order("10.00"))
+    items = (await market.call("GET", "/v1/orders", market.buyer_admin)).json["items"]
+    assert "commission" not in items[0]
+    raw = (await market.call("GET", "/v1/orders/export", market.buyer_admin)).raw.decode("utf-8-sig")
+    assert next(csv.DictReader(io.StringIO(raw)))["commission"] == ""
+    raw = (await market.call("GET", "/v1/orders/export", market.operator)).raw.decode("utf-8-sig")
+    assert next(csv.DictReader(io.StringIO(raw)))["commission"] == "2.00"
+
+
+def test_words_are_folded_alike() -> None:
+    assert fold("  Łukasz   ØRSTED ") == "lukasz orsted"
+    assert fold("Straße") == "strasse"
+    assert fold(None) == ""
+
+
+async def test_an_export_without_rows_is_still_a_file(market: Market) -> None:
+    raw = (await market.call("GET", "/v1/orders/export?format=xlsx", market.operator)).raw
+    assert zipfile.ZipFile(io.BytesIO(raw)).testzip() is None
+    assert openpyxl.load_workbook(io.BytesIO(raw)).worksheets[0].max_row == 1

@@ -1,0 +1,134 @@
+"""Files of an order: uploads, print view, packing slip, evidence."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import Any
+
+import aiohttp
+import pypdf
+import pytest
+
+from tests.integration.order.market import Market, Reply, Somebody
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
+PDF = b"%PDF-1.7\n" + b"x" * 64
+
+
+async def _upload(
+    market: Market, order: Any, who: Somebody, content: bytes = PNG, kind: str = "image", name: str = "a.png",
+    **given: Any,
+) -> Reply:  # fmt: skip
+    form = aiohttp.FormData(quote_fields=False)
+    form.add_field("file", content, filename=name, content_type="application/octet-stream")
+    form.add_field("kind", kind)
+    return await market.call("POST", f"/v1/orders/{order['order_id']}/documents", who, data=form, **given)
+
+
+async def _shipped(market: Market) -> Any:
+    order = await market.place()
+    await market.done(order, "process", market.seller)
+    return await market.done(order, "ship", market.seller, {"carrier": "DHL", "tracking_number": "1Z9"})
+
+
+async def test_a_file_is_uploaded_attached_and_read_by_everybody(market: Market) -> None:
+    order = await _shipped(market)
+    image = (await _upload(market, order, market.seller)).json
+    path = f"/v1/orders/{order['order_id']}/documents/{image['document_id']}"
+    assert (await market.call("GET", path, market.buyer_admin)).status == 404
+    assert (await market.call("GET", path, market.seller)).raw == PNG
+    invoice = (await _upload(market, order, market.seller, PDF, "invoice", "i.pdf")).json
+    done = await market.done(
+        order, "complete", market.seller,
+        {"note": "thanks", "images": [image["document_id"]], "invoice": invoice["document_id"]},
+    )  # fmt: skip
+    assert {d["kind"] for d in done["documents"]} == {"image", "invoice"}
+    got = await market.call("GET", path, market.buyer_admin)
+    assert (got.status, got.raw, got.headers["Content-Type"]) == (200, PNG, "image/png")
+    assert got.headers["Content-Disposition"].startswith("attachment")
+    assert got.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_what_is_no_image_or_too_large_is_refused(market: Market) -> None:
+    order = await market.place()
+    for content, kind, status in (
+        (b"<svg onload=alert(1)>", "image", 415),
+        (b"<html>", "invoice", 415),
+        (PDF, "image", 415),
+        (b"", "image", 415),
+        (PNG + b"\x00" * 5_000_000, "image", 413),
+    ):
+        assert (await _upload(market, order, market.seller, content, kind)).status == status
+    assert (await _upload(market, order, market.seller2)).status == 404
+    assert await market.rows("SELECT 1 FROM document WHERE marketplace_id = $1", market.id) == []
+
+
+async def test_file_names_lead_nowhere(market: Market) -> None:
+    order = await market.place()
+    for name, kept in (("../../etc/passwd", "passwd"), ("..", "file"), ("C:\\x\\y.png", "y.png")):
+        assert (await _upload(market, order, market.seller, name=name)).json["file_name"] == kept
+
+
+async def test_somebody_elses_upload_cannot_be_attached_to_another_order(market: Market) -> None:
+    one, other = await _shipped(market), await _shipped(market)
+    image = (await _upload(market, one, market.seller)).json
+    refused = await market.act(other, "complete", market.seller, {"images": [image["document_id"]]})
+    assert (refused.status, refused.code) == (422, "bad_params")
+
+
+async def test_the_packing_slip_has_what_goes_into_the_parcel_and_no_prices(market: Market) -> None:
+    body = market.order("10.00", "7.77")
+    body["customer"] |= {
+        "shipping_address": {"name": "Zoë Żółć", "line1": "Главная 1", "city": "東京", "country": "JP"}
+    }
+    body["lines"][0]["name"] = "<b>Brown & sauce</b>"
+    order = await market.place(body)
+    await market.done(order, "process", market.seller)
+    reply = await market.call("GET", f"/v1/orders/{order['order_id']}/packing-slip.pdf", market.seller)
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "application/pdf")
+    text = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(reply.raw)).pages)
+    for expected in (order["number"], "Zoë Żółć", "Главная 1", "<b>Brown & sauce</b>", "SKU-1", "Shop"):
+        assert expected in text, expected
+    assert "7.77" not in text
+    denied = await market.call("GET", f"/v1/orders/{order['order_id']}/packing-slip.pdf", market.buyer_admin)
+    assert denied.status == 403
+
+
+async def test_the_print_view_escapes_and_loads_nothing(market: Market) -> None:
+    order = await market.place(market.order(customer={"name": "<img src=x onerror=alert(1)>"}))
+    reply = await market.call("GET", f"/v1/orders/{order['order_id']}/print", market.seller)
+    assert reply.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert b"<img" not in reply.raw
+    assert b"&lt;img src=x" in reply.raw
+    assert order["number"].encode() in reply.raw
+
+
+async def test_the_evidence_bundle_is_complete_and_its_hashes_hold(market: Market) -> None:
+    order = await _shipped(market)
+    image = (await _upload(market, order, market.seller, name="proof.png")).json
+    await market.done(order, "complete", market.seller, {"images": [image["document_id"]]})
+    await market.done(order, "add_note", market.seller, {"text": "signed for by Bo"})
+    reply = await market.call("GET", f"/v1/orders/{order['order_id']}/evidence", market.operator)
+    bundle = zipfile.ZipFile(io.BytesIO(reply.raw))
+    names = set(bundle.namelist())
+    assert names == {
+        "README.txt", "order.json", "timeline.json", "tracking.json", "notes.json", "issues.json",
+        "documents/01-proof.png", "SHA256SUMS",
+    }  # fmt: skip
+    for line in bundle.read("SHA256SUMS").decode().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256(bundle.read(name)).hexdigest() == digest
+    assert json.loads(bundle.read("tracking.json"))[0]["tracking_number"] == "1Z9"
+    assert [e["action"] for e in json.loads(bundle.read("timeline.json"))][-1] == "add_note"
+    assert bundle.read("documents/01-proof.png") == PNG
+    assert (await market.call("GET", f"/v1/orders/{order['order_id']}/evidence", market.buyer_admin)).status == 403
+
+
+@pytest.mark.parametrize("name", ["loopfront", "storefront", "marketpush", "lengow", "supplier"])
+async def test_diagrams_are_drawn(market: Market, name: str) -> None:
+    reply = await market.call("GET", f"/v1/lifecycles/{name}/diagram.svg", market.seller)
+    assert (reply.status, reply.headers["Content-Type"]) == (200, "image/svg+xml")
+    assert b"<script" not in reply.raw
