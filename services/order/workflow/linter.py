@@ -149,6 +149,12 @@ def _transitions(document: Document) -> Iterator[Problem]:
                 f"{t.name} names the clock or a delay, and not both",
                 'the clock needs after = { days = 7 }, and who = ["clock"]',
             )
+        if t.after and any(p.required for p in t.params):
+            yield (
+                path,
+                f"{t.name} is taken by the clock and needs a parameter",
+                "the clock answers nothing: drop required",
+            )
         if t.jump and (t.to or not any(p.name == "status" and p.type == "state" for p in t.params)):
             yield path, f"{t.name} jumps", 'give it { name = "status", type = "state" } and no to'
         if t.auto and not t.to and not t.guards:

@@ -165,3 +165,15 @@ def test_an_api_key_acts_with_its_own_roles() -> None:
     assert (decision.steps[0].change.actor.kind, decision.steps[0].change.actor.side) == ("api_key", "seller")
     person_named_channel = wf.Actor("person", "x", UUID(int=901), people.SELLER_ORG, frozenset({"channel", "service"}))
     assert not wf.visible(play.order, person_named_channel), "machines are told by their kind, not by a role"
+
+
+def test_a_jump_passes_over_what_only_people_could_settle() -> None:
+    """The nearest way to the end approves a request that nobody has made; the channel went there all the same."""
+    text = wf.builtin_text("storefront") + (
+        '\n[[transition]]\nname = "channel_update"\nlabel = "Channel"\nfrom = ["pending", "processing"]\njump = true\n'
+        'who = ["channel"]\nparams = [{ name = "status", type = "state" }]\neffects = ["keep_channel_status"]\n'
+    )
+    play = Play(wf.load_lifecycle(text))
+    play.do("channel", "channel_update", status="canceled")
+    assert (play.status, play.kinds) == ("canceled", ["order.created", "order.canceled"])
+    assert play.moves("release") == play.moves("reserve")
