@@ -1,4 +1,4 @@
-"""The rules as a table for people: `python -m services.notification.telling.table > docs/notifications/who-is-told.md`."""
+"""The rules as a table for people; `python -m services.notification.telling.table` writes who-is-told.md anew."""
 
 from __future__ import annotations
 

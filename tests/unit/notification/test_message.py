@@ -98,3 +98,17 @@ def test_the_message_id_is_the_same_for_the_same_event_and_recipient() -> None:
     one, two = UUID(int=1), UUID(int=2)
     assert message_id(one, two, "x.example") == message_id(one, two, "x.example")
     assert len({message_id(a, b, "x.example") for a in (one, two) for b in (one, two)}) == 4
+
+
+@given(st.text(max_size=2_000), st.text(max_size=2_000))
+def test_both_parts_arrive_as_they_were_written(text: str, html: str) -> None:
+    headers = Headers("x", "a@x", "y", "b@x", datetime(2026, 3, 2, tzinfo=UTC), "<1@x>")
+    made = build(headers, Rendered("s", html, text))
+    assert all(len(line) <= 78 for line in made.split(b"\r\n"))
+    assert b"\n" not in made.replace(b"\r\n", b"")
+    parts = email.message_from_bytes(made).get_payload()
+    assert [p.get_content_type() for p in parts] == ["text/plain", "text/html"]  # type: ignore[union-attr]
+    for part, wrote in zip(parts, (text, html), strict=True):
+        got = part.get_payload(decode=True)
+        lines = wrote.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
+        assert got.replace(b"\r\n", b"\n") == lines
