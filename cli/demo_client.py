@@ -14,6 +14,7 @@ import orjson
 from deploy.embedded.installation import Installation
 
 CALL_SECONDS: Final = 30.0
+SIGN_IN_SECONDS: Final = 45.0
 
 
 class DemoError(Exception):
@@ -48,9 +49,18 @@ class Caller:
 
     @classmethod
     async def signed_in(cls, http: aiohttp.ClientSession, email: str, password: str) -> Caller:
-        """Raises DemoError where identity does not answer or does not know the two."""
+        """Raises DemoError where identity does not answer or does not know the two.
+
+        A busy identity (503) is asked again for SIGN_IN_SECONDS: hashing passwords takes a slow machine its time.
+        """
         body = {"email": email, "password": password}
-        status, tokens = await send(http, "POST", service_url("identity") + "/v1/sign-in", body, {})
+        deadline, pause = time.monotonic() + SIGN_IN_SECONDS, 0.2
+        while True:
+            status, tokens = await send(http, "POST", service_url("identity") + "/v1/sign-in", body, {})
+            if status != 503 or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
         if status != 200:
             raise DemoError(f"{email} cannot sign in: {tokens.get('detail', status)}")
         return cls(http, tokens)
