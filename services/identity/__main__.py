@@ -3,9 +3,13 @@
 import sys
 
 from services.identity import app, commands
+from services.identity.vault import VaultError
 from shared.process import run
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in commands.COMMANDS:
         sys.exit(commands.main(sys.argv[1:]))
-    run(app.service())
+    try:
+        run(app.service())
+    except VaultError as e:
+        sys.exit(f"identity: {e}")

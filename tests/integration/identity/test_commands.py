@@ -121,3 +121,10 @@ async def test_people_reach_the_topic_in_order(
     assert (buyer.version, buyer.organisation.slug, buyer.marketplace.lifecycle) == (1, "alpha-buyer", "storefront")
     assert buyer.member.purchasing_limit
     assert buyer.member.purchasing_limit.minor == 10_000
+
+
+async def test_without_its_key_the_service_says_so_and_does_not_start(desk: Desk) -> None:
+    code, _, err = await command(desk.database, "api", key="")
+    assert code == 1
+    assert "ORDERTRAIL_IDENTITY_KEY" in err
+    assert "Traceback" not in err
