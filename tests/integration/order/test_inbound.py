@@ -1,0 +1,259 @@
+"""What other services and channels tell over Kafka, and what the order service tells them: the real broker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import aiohttp
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from contracts.envelope import Event, Received, decode, encode
+from contracts.inbound import ListingChanged, OrderSubmitted, PaymentSettled, SubmittedOrder
+from contracts.money import Money
+from contracts.order import OrderEvent
+from contracts.topics import ORDER_TOPIC_NAMES
+from deploy.embedded.process import free_port
+from services.order.app import service
+from shared.ids import new_id
+from shared.process import Runtime, running
+from tests.integration.order.conftest import settings_of
+from tests.integration.order.market import Market
+from tests.issuer import TokenIssuer
+from tests.stack import Stack, StackDatabase
+from tests.waiting import until
+
+NOW = datetime.now(UTC)
+
+
+class Wire:
+    """The topics, from outside."""
+
+    def __init__(self, stack: Stack, prefix: str, producer: AIOKafkaProducer) -> None:
+        self.stack, self.prefix, self._producer = stack, prefix, producer
+
+    async def send(self, event: Event, event_id: UUID | None = None) -> UUID:
+        found = event_id or new_id()
+        record = encode(event, event_id=found, source="/test", time=datetime.now(UTC))
+        await self._producer.send_and_wait(
+            self.prefix + record.topic, record.value, key=record.key.encode(), headers=record.headers
+        )
+        return found
+
+    async def told(self, count: int) -> list[Received[OrderEvent]]:
+        """The first `count` order events of this test's topics, in the order of each order's sequence."""
+        consumer = AIOKafkaConsumer(
+            *(self.prefix + t for t in ORDER_TOPIC_NAMES),
+            bootstrap_servers=self.stack.kafka_bootstrap, auto_offset_reset="earliest", group_id=None,
+        )  # fmt: skip
+        await consumer.start()
+        found: list[Any] = []
+        try:
+
+            async def enough() -> bool:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found.extend(decode(r.headers, r.value) for r in records)
+                return len(found) >= count
+
+            await until(enough, what=f"{count} order events")
+        finally:
+            await consumer.stop()
+        return sorted(found, key=lambda r: (r.event.order.number, r.event.sequence))
+
+
+@pytest.fixture(scope="module")
+async def whole(
+    module_database: StackDatabase, module_topic_prefix: str, issuer: TokenIssuer, stack: Stack
+) -> AsyncIterator[Runtime]:
+    settings = settings_of(
+        module_database, issuer, http_port=free_port(), kafka_bootstrap_servers=stack.kafka_bootstrap,
+        topic_prefix=module_topic_prefix, parked_first_delay=0.1, parked_attempts=3,
+    )  # fmt: skip
+    async with running(service(settings), roles={"api", "relay", "consumer"}) as runtime:
+        yield runtime
+
+
+@pytest.fixture(scope="module")
+async def wire(stack: Stack, module_topic_prefix: str) -> AsyncIterator[Wire]:
+    producer = AIOKafkaProducer(bootstrap_servers=stack.kafka_bootstrap, acks="all")
+    await producer.start()
+    yield Wire(stack, module_topic_prefix, producer)
+    await producer.stop()
+
+
+@pytest.fixture
+async def shop(whole: Runtime, issuer: TokenIssuer, http: aiohttp.ClientSession) -> Market:
+    return await Market(f"http://127.0.0.1:{whole.settings.http_port}", http, issuer, whole).open()
+
+
+def _submitted(shop: Market, **given: Any) -> OrderSubmitted:
+    order = SubmittedOrder.model_validate(shop.order("10.00", channel="shopify", **given))
+    return OrderSubmitted(marketplace_id=shop.id, order=order)
+
+
+async def _orders(shop: Market) -> Any:
+    return await shop.rows("SELECT id, number, money, total_minor FROM orders WHERE marketplace_id = $1", shop.id)
+
+
+async def test_members_are_learned_from_the_topic(whole: Runtime, wire: Wire, shop: Market) -> None:
+    newcomer = shop.member_changed(shop.seller, version=50)
+    changed = newcomer.model_copy(
+        update={"organisation": newcomer.organisation.model_copy(update={"name": "Shop & Sons", "slug": "sons"})}
+    )
+    await wire.send(changed)
+
+    async def known() -> bool:
+        rows = await shop.rows("SELECT name FROM organisation WHERE id = $1", shop.shop.organisation_id)
+        return bool(rows) and rows[0]["name"] == "Shop & Sons"
+
+    await until(known)
+    body = shop.order("10.00")
+    body["lines"][0]["seller"] = "sons"
+    assert (await shop.place(body))["seller"]["name"] == "Shop & Sons"
+    old = shop.order("10.00")
+    assert (await shop.call("POST", "/v1/orders", shop.operator, old)).status == 422
+
+
+async def test_a_submitted_order_is_placed_once_however_often_it_is_sent(wire: Wire, shop: Market) -> None:
+    first = _submitted(shop, external_id="S-1")
+    event_id = await wire.send(first)
+    await wire.send(first, event_id)
+    await wire.send(first)
+    await wire.send(_submitted(shop, external_id="S-2"))
+
+    async def both() -> bool:
+        return len(await _orders(shop)) == 2
+
+    await until(both)
+    events = [r.event for r in await wire.told(2) if r.event.marketplace_id == shop.id]
+    assert [(e.TYPE, e.sequence) for e in events] == [("order.created", 1), ("order.created", 1)]
+    assert {e.order.external_id for e in events} == {"S-1", "S-2"}
+
+
+async def test_a_submitted_order_without_an_id_is_recognised_by_its_event(wire: Wire, shop: Market) -> None:
+    event = _submitted(shop)
+    event_id = await wire.send(event)
+    await until(lambda: _orders(shop))
+    await wire.send(event, event_id)
+    await wire.send(_submitted(shop, external_id="last"))
+
+    async def last() -> bool:
+        return len(await _orders(shop)) == 2
+
+    await until(last)
+
+
+async def test_an_order_that_can_never_be_placed_ends_among_the_dead_letters(wire: Wire, shop: Market) -> None:
+    await wire.send(_submitted(shop, external_id="D-1", buyer="nobody"))
+    wrong = SubmittedOrder.model_validate(
+        shop.order("10.00", channel="shopify", external_id="D-2") | {"lifecycle": "no-such"}
+    )
+    await wire.send(OrderSubmitted(marketplace_id=shop.id, order=wrong))
+
+    async def dead() -> Any:
+        return await shop.rows("SELECT reason FROM dead_letter WHERE marketplace_id = $1", shop.id)
+
+    rows = await until(dead)
+    assert "unknown_lifecycle" in rows[0]["reason"]
+    assert len(await _orders(shop)) == 1  # the unknown buyer is stood in for by the marketplace's own organisation
+
+
+async def test_payments_are_booked_once_by_order_or_by_external_id(wire: Wire, shop: Market) -> None:
+    order = await shop.place(shop.order("10.00", external_id="P-1", channel="shopify"))
+    amount = Money(amount="20.00", currency="USD")
+    by_external = PaymentSettled(
+        marketplace_id=shop.id, payment_id="pay-1", channel="shopify", external_id="P-1", kind="paid", amount=amount,
+        settled_at=NOW,
+    )  # fmt: skip
+    event_id = await wire.send(by_external)
+    await wire.send(by_external, event_id)
+
+    async def paid() -> bool:
+        return (await _orders(shop))[0]["money"] == "paid"
+
+    await until(paid)
+    assert (await shop.get(order, shop.operator))["totals"]["paid"]["amount"] == "20.00"
+
+    refund = await shop.call(
+        "POST", f"/v1/orders/{order['order_id']}/refunds", shop.operator,
+        {"amount": {"amount": "5.00", "currency": "USD"}},
+    )  # fmt: skip
+    assert refund.status == 201
+    assert (await shop.get(order, shop.operator))["totals"]["refunded"]["amount"] == "5.00"
+    back = by_external.model_copy(
+        update={"payment_id": "cb-1", "kind": "chargeback", "order_id": UUID(order["order_id"]),
+                "channel": None, "external_id": None}
+    )  # fmt: skip
+    await wire.send(back)
+
+    async def charged_back() -> bool:
+        return (await shop.get(order, shop.operator))["issue"] == "open"
+
+    await until(charged_back)
+
+
+async def test_a_payment_before_its_order_waits_for_it(wire: Wire, shop: Market) -> None:
+    payment = PaymentSettled(
+        marketplace_id=shop.id, payment_id="pay-2", channel="shopify", external_id="P-2", kind="paid",
+        amount=Money(amount="20.00", currency="USD"), settled_at=NOW,
+    )  # fmt: skip
+    await wire.send(payment)
+
+    async def parked() -> Any:
+        return await shop.rows("SELECT 1 FROM parked WHERE marketplace_id = $1", shop.id)
+
+    await until(parked)
+    await shop.place(shop.order("10.00", external_id="P-2", channel="shopify"))
+
+    async def paid() -> bool:
+        return (await _orders(shop))[0]["money"] == "paid"
+
+    await until(paid)
+
+
+async def test_listings_are_kept_up_to_date_and_never_go_back_in_time(wire: Wire, shop: Market) -> None:
+    listing_id = new_id()
+    fields: dict[str, Any] = {"marketplace_id": shop.id, "listing_id": listing_id, "seller": "shop", "sku": "W-1"}
+    price = Money(amount="9.00", currency="USD")
+    await wire.send(ListingChanged(**fields, changed_at=NOW, name="Wheel", price=price, available="4"))
+
+    async def there() -> Any:
+        return await shop.rows("SELECT on_hand, name FROM listing WHERE id = $1", listing_id)
+
+    await until(there)
+    assert (await shop.buy({"listing_id": str(listing_id)}, "3")).status == 201
+    older = NOW.replace(year=NOW.year - 1)
+    await wire.send(ListingChanged(**fields, changed_at=older, available="99"))
+    newer = NOW.replace(year=NOW.year + 1)
+    await wire.send(ListingChanged(**fields, changed_at=newer, available="8"))
+
+    async def newest() -> bool:
+        return (await there())[0]["on_hand"] == 8
+
+    await until(newest)
+    seen = (await shop.call("GET", f"/v1/listings/{listing_id}", shop.seller)).json
+    assert (seen["available"], seen["reserved"], seen["name"]) == ("5", "3", "Wheel")
+
+
+async def test_events_reach_the_topics_in_sequence_with_the_whole_order(wire: Wire, shop: Market) -> None:
+    order = await shop.place()
+    for action in ("process", "ship", "complete"):
+        await shop.done(order, action, shop.seller)
+
+    async def mine() -> Any:
+        found = [r for r in await wire.told(4) if str(r.event.order_id) == order["order_id"]]
+        return found if len(found) == 4 else None
+
+    events = await until(mine)
+    assert [r.event.sequence for r in events] == [1, 2, 3, 4]
+    assert [r.event.TYPE for r in events] == ["order.created", "order.updated", "order.updated", "order.completed"]
+    assert events[-1].event.order.status == "completed"
+    assert events[-1].source == "/ordertrail/order"
+
+    async def drained() -> bool:
+        return await shop.rows("SELECT 1 FROM outbox") == []
+
+    await until(drained)
