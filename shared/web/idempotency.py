@@ -58,9 +58,7 @@ class Once:
     ) -> None:
         self.key, self.marketplace_id, self.caller, self.route = key, marketplace_id, caller, route
         self._body_hash = body_hash
-        # Advisory locks are the whole database's: the service is part of the number, as it is of the table's schema.
-        text = f"{service}\n{marketplace_id}\n{caller}\n{key}".encode()
-        self._lock = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
+        self._lock = 0 if key is None else _lock_number(f"{service}\n{marketplace_id}\n{caller}\n{key}")
 
     async def recall(self, tx: Transaction) -> Answer | None:
         """The answer kept for this key, or None: then the key is locked until the transaction ends.
@@ -114,6 +112,11 @@ class Once:
         return kept
 
 
+def _lock_number(text: str) -> int:
+    # Advisory locks are the whole database's: the service is part of the text, as it is of the table's schema.
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big", signed=True)
+
+
 def in_flight() -> Conflict:
     return Conflict(
         "idempotency_in_flight",
@@ -132,7 +135,7 @@ async def once(request: Request) -> Once:
         check_key(idempotency_key)
         ex.line.add(idempotency_key=idempotency_key)
     who = caller.subject if caller.act is None else f"{caller.subject}/{caller.act.person_id}"
-    route = f"{request.method} {request.url.path}"
+    route = f"{request.method} {request.scope['path']}"
     digest = ex.body_hash() if ex.body_hash is not None and idempotency_key is not None else b""
     return Once(idempotency_key, caller.marketplace_id, who, route, digest, service=ex.service)
 
