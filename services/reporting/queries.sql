@@ -488,7 +488,7 @@ SELECT count(DISTINCT order_id) FROM (
         SELECT f.order_id, f.sequence, f.status, f.total_minor, f.paid_minor, f.refunded_minor, f.commission_minor,
                f.commission_reversed_minor, f.seller_knows
         FROM order_fact f WHERE f.marketplace_id = $1 AND f.generation = $2
-    ) AS both
+    ) AS told
     GROUP BY order_id, sequence, status, total_minor, paid_minor, refunded_minor, commission_minor,
              commission_reversed_minor, seller_knows
     HAVING count(*) <> 2

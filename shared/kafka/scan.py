@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.inbox import RawRecord
@@ -17,6 +17,8 @@ FETCH_MS: Final = 1_000
 # A broker that gives nothing for so long will not give the rest.
 STALL_SECONDS: Final = 60.0
 START_SECONDS: Final = 30.0
+
+Spans = dict[TopicPartition, tuple[int, int]]
 
 
 class ScanError(Exception):
@@ -44,49 +46,54 @@ async def scan(
 
     Nothing is committed and no group is joined. Records that come meanwhile are left out. Raises ScanError.
     """
-    consumer = AIOKafkaConsumer(
-        *(prefix + t for t in topics), bootstrap_servers=bootstrap, client_id="ordertrail-scan", group_id=None,
-        enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=4_194_304,
-    )  # fmt: skip
+    consumer, spans = await _opened(bootstrap, [prefix + t for t in topics], partitions)
     try:
-        async with asyncio.timeout(START_SECONDS):
-            await consumer.start()
-            everything = sorted(consumer.assignment())
-            assigned = [tp for tp in everything if partitions is None or tp.partition in partitions]
-            consumer.pause(*(tp for tp in everything if tp not in assigned))
-            starts, ends = await consumer.beginning_offsets(assigned), await consumer.end_offsets(assigned)
-    except (KafkaError, OSError, TimeoutError) as e:
-        await consumer.stop()
-        raise ScanError(f"no broker at {bootstrap} that has the topics: {e or 'timed out'}") from None
-    if {tp.topic for tp in everything} != {prefix + t for t in topics}:
-        await consumer.stop()
-        lacking = {prefix + t for t in topics} - {tp.topic for tp in everything}
-        raise ScanError(f"{bootstrap} does not have the topic(s) {', '.join(sorted(lacking))}")
-    try:
-        left = {tp for tp in assigned if ends[tp] > starts[tp]}
-        total = sum(ends[tp] - starts[tp] for tp in assigned)
+        left = {tp for tp, (start, end) in spans.items() if end > start}
+        total = sum(end - start for start, end in spans.values())
         done, moved_at = 0, time.monotonic()
         while left:
             found = await consumer.getmany(*left, timeout_ms=FETCH_MS, max_records=batch)
-            records: list[RawRecord] = []
-            for tp, own in found.items():
-                topic = tp.topic.removeprefix(prefix)
-                records += [
-                    RawRecord(topic, tp.partition, r.offset, r.key, [(n, v or b"") for n, v in r.headers], r.value)
-                    for r in own
-                    if r.offset < ends[tp]
-                ]
-                if own and own[-1].offset + 1 >= ends[tp]:
-                    left.discard(tp)
+            left -= {tp for tp, own in found.items() if own and own[-1].offset + 1 >= spans[tp][1]}
+            records = [
+                RawRecord(
+                    tp.topic.removeprefix(prefix), tp.partition, r.offset, r.key,
+                    [(n, v or b"") for n, v in r.headers], r.value,
+                )
+                for tp, own in found.items() for r in own if r.offset < spans[tp][1]
+            ]  # fmt: skip
             done += len(records)
             if records:
                 moved_at = time.monotonic()
                 yield Scanned(records, done, total)
             elif time.monotonic() - moved_at > STALL_SECONDS:
-                raise ScanError(
-                    f"{bootstrap} has given nothing for {STALL_SECONDS:.0f} s, {total - done} records early"
-                )
+                raise ScanError(f"{bootstrap} gave nothing for {STALL_SECONDS:.0f} s, {total - done} records early")
     except KafkaError as e:
         raise ScanError(f"reading from {bootstrap} failed: {e}") from None
     finally:
         await consumer.stop()
+
+
+async def _opened(
+    bootstrap: str, topics: Sequence[str], partitions: Collection[int] | None
+) -> tuple[AIOKafkaConsumer, Spans]:
+    """A consumer at the beginning of the wanted partitions (the others are paused), and the span of each."""
+    consumer = AIOKafkaConsumer(
+        *topics, bootstrap_servers=bootstrap, client_id="ordertrail-scan", group_id=None, enable_auto_commit=False,
+        auto_offset_reset="earliest", max_partition_fetch_bytes=4_194_304,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await consumer.start()
+            everything = consumer.assignment()
+            if lacking := set(topics) - {tp.topic for tp in everything}:
+                raise ScanError(f"{bootstrap} does not have the topic(s) {', '.join(sorted(lacking))}")
+            wanted = sorted(tp for tp in everything if partitions is None or tp.partition in partitions)
+            consumer.pause(*(everything - set(wanted)))
+            starts, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
+    except (KafkaError, OSError, TimeoutError) as e:
+        await consumer.stop()
+        raise ScanError(f"no broker at {bootstrap} that has the topics: {e or 'timed out'}") from None
+    except ScanError:
+        await consumer.stop()
+        raise
+    return consumer, {tp: (starts[tp], ends[tp]) for tp in wanted}

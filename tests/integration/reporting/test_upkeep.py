@@ -244,4 +244,4 @@ async def test_the_commands_say_what_they_found(upkeep: Upkeep) -> None:
     assert (await command("reconcile", "--quiet"))[0] == 0
     code, _, err = await command("reconcile", ORDERTRAIL_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
     assert code == 2
-    assert err.startswith(b"reconcile: ")
+    assert b"reconcile: no broker" in err
