@@ -81,7 +81,7 @@ def number(value: Any, what: str) -> Decimal:
 
 def check_currency(value: Any, what: str) -> str:
     """An ISO 4217 code that has a minor unit, upper case. Raises Refusal."""
-    code = (text(value, 3) or "").upper()
+    code = (text(value, 40) or "").upper()
     try:
         exponent(code)
     except ValueError as e:
@@ -133,6 +133,15 @@ def email(value: Any, warnings: list[str]) -> str | None:
 def country(value: Any) -> str | None:
     code = (text(value, 10) or "").upper()
     return code if re.fullmatch(r"[A-Z]{2}", code) else None
+
+
+def unit_code(value: Any, what: str, warnings: list[str]) -> str | None:
+    """A UN/ECE Rec 20 code; None (pieces) and a warning for a unit that is none."""
+    code = (text(value, 40) or "").upper()
+    if code and not re.fullmatch(r"[A-Z0-9]{2,3}", code):
+        warnings.append(f"{what}: {code!r} is no unit code (UN/ECE Rec 20); taken as pieces")
+        return None
+    return code or None
 
 
 def compact(values: dict[str, Any]) -> dict[str, Any]:

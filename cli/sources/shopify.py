@@ -102,6 +102,11 @@ def _convert(o: Json, where: str) -> Found:
     included = o.get("taxes_included") is True
     lines = _lines(o, currency, included, warnings)
     discount = _amount(o, "total_discounts", currency) or Decimal(0)
+    # Where every line has its own tax, what is left of the order's is the shipping's, and stays with it.
+    shipping = _shipping(o, currency, included, lines, discount)
+    own_taxes = all("tax" in line.body for line in lines)
+    if own_taxes and not included:
+        shipping += _shipping_tax(o, currency)
     order = compact(
         {
             "external_id": external_id,
@@ -112,9 +117,9 @@ def _convert(o: Json, where: str) -> Found:
             "currency": currency,
             "customer": _customer(o, warnings),
             "lines": [line.body for line in lines],
-            "shipping": money(_shipping(o, currency, included, lines, discount), currency, "shipping"),
+            "shipping": money(shipping, currency, "shipping"),
             "discount": money(discount, currency, "total_discounts"),
-            "tax": _stated(o, "total_tax", currency),
+            "tax": None if own_taxes else _stated(o, "total_tax", currency),
             "total": _stated(o, "total_price", currency),
             "paid": (text(o.get("financial_status")) or "") in PAID,
             "delivery_method": text(_first(o, "shipping_lines").get("title"), 100),
@@ -209,8 +214,7 @@ def _shipping(o: Json, currency: str, included: bool, lines: list[_Line], discou
         reduced += after if after is not None else (_amount(s, "price", currency) or Decimal(0))
     tax = Decimal(0) if included else (_amount(o, "total_tax", currency) or Decimal(0))
     rest = (_amount(o, "total_price", currency) or Decimal(0)) - sum((line.gross for line in lines), Decimal(0))
-    chosen = reduced if rest - tax + discount == reduced else full
-    return chosen - (_shipping_tax(o, currency) if included else Decimal(0))
+    return reduced if rest - tax + discount == reduced else full
 
 
 def _status(o: Json) -> str:

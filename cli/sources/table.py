@@ -14,7 +14,19 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from cli.sources.model import Found, Refusal, Refused, check_currency, compact, country, email, money, number, text
+from cli.sources.model import (
+    Found,
+    Refusal,
+    Refused,
+    check_currency,
+    compact,
+    country,
+    email,
+    money,
+    number,
+    text,
+    unit_code,
+)
 
 CHANNEL: Final = "csv"
 NEEDED: Final = ("external_id", "currency", "customer_name", "quantity")
@@ -115,7 +127,7 @@ def _convert(identity: str, where: str, group: list[tuple[int, Row]]) -> Found:
                     "shipping_address": compact(ship_to) or None,
                 }
             ),
-            "lines": [_line(n, row, currency) for n, row in group],
+            "lines": [_line(n, row, currency, warnings) for n, row in group],
             **{k: _money(fields.get(k), currency, k) for k in ("shipping", "discount", "total")},
             "tax": _money(fields.get("order_tax"), currency, "order_tax"),
             "paid": (fields.get("paid") or "").lower() in ("1", "true", "yes", "paid"),
@@ -140,7 +152,7 @@ def _order_fields(group: list[tuple[int, Row]]) -> dict[str, str]:
     return {name: value for name, (_, value) in found.items()}
 
 
-def _line(n: int, row: Row, currency: str) -> dict[str, Any]:
+def _line(n: int, row: Row, currency: str, warnings: list[str]) -> dict[str, Any]:
     quantity = number(row.get("quantity"), f"row {n}: quantity")
     if quantity <= 0:
         raise Refusal(f"row {n}: quantity is {quantity}; it must be above zero")
@@ -152,7 +164,7 @@ def _line(n: int, row: Row, currency: str) -> dict[str, Any]:
             "sku": sku,
             "name": name or sku,
             "quantity": f"{quantity:f}",
-            "unit_code": (text(row.get("unit_code"), 3) or "").upper() or None,
+            "unit_code": unit_code(row.get("unit_code"), f"row {n}", warnings),
             **{k: _money(row.get(k), currency, f"row {n}: {k}") for k in ("unit_price", "net", "tax")},
             "tax_rate": text(row.get("tax_rate"), 12),
             "seller": text(row.get("seller"), 100),

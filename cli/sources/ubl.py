@@ -15,8 +15,21 @@ from typing import Any, Final
 
 from lxml import etree
 
-from cli.sources.model import Found, Refusal, Refused, attributes, check_currency, compact, email, money, number, text
+from cli.sources.model import (
+    Found,
+    Refusal,
+    Refused,
+    attributes,
+    check_currency,
+    compact,
+    email,
+    money,
+    number,
+    text,
+    unit_code,
+)
 from cli.sources.ubl_parties import Party, address, delivery_address, party
+from cli.sources.ubl_totals import allowances, amount, totals
 from cli.sources.ubl_tree import ORDER, Element, child, children, first_text, texts
 from contracts.money import round_minor
 
@@ -101,7 +114,7 @@ def _convert(root: Element) -> Found:
             "lines": lines,
             "note": "\n".join(t for n in texts(root, "cbc:Note") if (t := text(n, 5_000)))[:5_000] or None,
             "attributes": attributes(_facts(root, buyer, seller), warnings),
-            **_totals(root, currency, lines, warnings),
+            **totals(root, currency, lines, warnings),
         }
     )
     return Found("Order", order["external_id"], number_, order, warnings)
@@ -196,7 +209,7 @@ class _Lines:
                 or text(first_text(item, "cac:Item/cbc:Description"))
                 or what,
                 "quantity": f"{quantity:f}",
-                "unit_code": (text(unit, 3) or "").upper() or None,
+                "unit_code": unit_code(unit, what, self.warnings),
                 "unit_price": price,
                 "net": net,
                 "tax_rate": _rate(rate, what),
@@ -219,7 +232,7 @@ class _Lines:
         base = number(base_text, f"{what}: cbc:BaseQuantity") if base_text else Decimal(1)
         if base <= 0:
             raise Refusal(f"{what}: cbc:BaseQuantity is {base}; it must be above zero")
-        worth = quantity * price / base + _allowances(item, self.currency, what)
+        worth = quantity * price / base + allowances(item, self.currency, what)
         net = worth if stated is None else stated
         if abs(round_minor(net, self.currency) - round_minor(worth, self.currency)) > 1:
             self.warnings.append(
@@ -239,26 +252,6 @@ class _Lines:
         return None
 
 
-def amount(element: Element, path: str, currency: str, what: str) -> Decimal | None:
-    """An amount at `path`, None where absent. Raises Refusal for another currency than the document's."""
-    found = child(element, path)
-    if found is None or not (found.text or "").strip():
-        return None
-    stated = found.get("currencyID")
-    if stated and stated != currency:
-        raise Refusal(f"{what}: {path} is in {stated}, but the order is in {currency}")
-    return number(found.text, f"{what}: {path}")
-
-
-def _allowances(element: Element, currency: str, what: str) -> Decimal:
-    """Charges less allowances directly under an element."""
-    result = Decimal(0)
-    for a in children(element, "cac:AllowanceCharge"):
-        value = amount(a, "cbc:Amount", currency, what) or Decimal(0)
-        result += value if (first_text(a, "cbc:ChargeIndicator") or "").strip().lower() in ("true", "1") else -value
-    return result
-
-
 def _rate(percent: str | None, what: str) -> str | None:
     if percent is None:
         return None
@@ -266,61 +259,3 @@ def _rate(percent: str | None, what: str) -> str | None:
     if not 0 <= rate <= 1:
         raise Refusal(f"{what}: cbc:Percent is {percent}; 0 to 100 is expected")
     return f"{rate.quantize(Decimal('0.000001')).normalize():f}"
-
-
-def _totals(root: Element, currency: str, lines: list[dict[str, Any]], warnings: list[str]) -> dict[str, Any]:
-    """Document charges become shipping, allowances the discount; total = payable + what was prepaid."""
-    sums = child(root, "cac:AnticipatedMonetaryTotal")
-    charges = allowances = Decimal(0)
-    for a in children(root, "cac:AllowanceCharge"):
-        value = amount(a, "cbc:Amount", currency, "allowance or charge") or Decimal(0)
-        if (first_text(a, "cbc:ChargeIndicator") or "").strip().lower() in ("true", "1"):
-            charges += value
-        else:
-            allowances += value
-    if sums is None:
-        total = tax_inclusive = tax_exclusive = None
-        prepaid = Decimal(0)
-    else:
-
-        def get(name: str) -> Decimal | None:
-            return amount(sums, f"cbc:{name}", currency, "total")
-
-        charges = charges or get("ChargeTotalAmount") or Decimal(0)
-        allowances = allowances or get("AllowanceTotalAmount") or Decimal(0)
-        prepaid = get("PrepaidAmount") or Decimal(0)
-        payable, tax_inclusive, tax_exclusive = (
-            get("PayableAmount"),
-            get("TaxInclusiveAmount"),
-            get("TaxExclusiveAmount"),
-        )
-        total = tax_inclusive if payable is None else payable + prepaid
-    if prepaid and prepaid != total:
-        warnings.append(f"{prepaid} {currency} was prepaid; the order is taken as not paid until a payment settles it")
-    tax = amount(root, "cac:TaxTotal/cbc:TaxAmount", currency, "tax")
-    if tax is None and tax_inclusive is not None and tax_exclusive is not None:
-        tax = tax_inclusive - tax_exclusive
-    if tax is None and total is not None:
-        tax = _implied_tax(lines, total - charges + allowances, currency)
-    return {
-        "shipping": money(charges, currency, "charges") if charges else None,
-        "discount": money(allowances, currency, "allowances") if allowances else None,
-        "tax": None if tax is None else money(tax, currency, "tax"),
-        "total": None if total is None else money(total, currency, "total"),
-        "paid": bool(prepaid) and prepaid == total,
-    }
-
-
-def _implied_tax(lines: list[dict[str, Any]], goods_and_tax: Decimal, currency: str) -> Decimal | None:
-    """The document states a total but no tax: tax is what the total has beyond the lines, where the rates agree.
-
-    Each line's tax may be off by one minor unit of rounding; a total that equals the lines has no tax in it.
-    """
-    if any("net" not in line for line in lines):
-        return None
-    net = sum((Decimal(line["net"]["amount"]) for line in lines), Decimal(0))
-    by_rate = sum((Decimal(x["net"]["amount"]) * Decimal(x.get("tax_rate", "0")) for x in lines), Decimal(0))
-    rest = goods_and_tax - net
-    if abs(round_minor(rest, currency) - round_minor(by_rate, currency)) <= len(lines):
-        return rest
-    return Decimal(0)

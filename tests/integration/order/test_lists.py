@@ -33,7 +33,8 @@ async def _some(market: Market) -> list[Any]:
     now = market.runtime.clock()
     for n, name in enumerate(NAMES):
         body = market.order(
-            f"{(n * 37) % 10 + 1}.00", customer={"name": name, "email": f"c{n}@{'even' if n % 2 == 0 else 'odd'}.example"},
+            f"{(n * 37) % 10 + 1}.00",
+            customer={"name": name, "email": f"c{n}@{'even' if n % 2 == 0 else 'odd'}.example"},
             external_id=f"EXT-{n:03}", channel="shopify" if n % 2 else "peppol",
             placed_at=(now - timedelta(days=n)).isoformat(),
         )  # fmt: skip

@@ -14,7 +14,8 @@ from tests.integration.order.market import Market
 async def test_a_listing_is_kept_by_its_seller(market: Market) -> None:
     listing = await market.listing(available="5", kg_per_unit="1.25", material="oak", delivery_mode="pickup")
     path = f"/v1/listings/{listing['listing_id']}"
-    body = {"sku": listing["sku"], "name": "New name", "price": {"amount": "30.00", "currency": "USD"}, "available": "7"}
+    price = {"amount": "30.00", "currency": "USD"}
+    body = {"sku": listing["sku"], "name": "New name", "price": price, "available": "7"}
     assert (await market.call("PUT", path, market.seller2, body)).status == 404
     assert (await market.call("PUT", path, market.buyer, body)).status == 404
     late = await market.call("PUT", path, market.seller, body, headers={"if-match": '"9"'})
@@ -254,7 +255,8 @@ async def test_reordering_with_one_key_makes_one_order(make_market: MakeMarket) 
 async def test_a_limit_of_zero_always_needs_approval_and_no_limit_never_does(make_market: MakeMarket) -> None:
     market = await make_market(lifecycle="supplier", currency="EUR")
     listing = await market.listing(price={"amount": "10.00", "currency": "EUR"}, available="50")
-    for limit, status in ((None, "pending"), ("0.00", "needs_approval"), ("10.00", "pending"), ("9.99", "needs_approval")):
+    expected = {None: "pending", "0.00": "needs_approval", "10.00": "pending", "9.99": "needs_approval"}
+    for limit, status in expected.items():
         market.buyer.limit = Money(amount=limit, currency="EUR") if limit else None
         (order,) = (await market.buy(listing, "1")).json["orders"]
         assert order["status"] == status, limit

@@ -70,8 +70,8 @@ async def test_the_service_cannot_change_an_entry(market: Market, verb: str) -> 
         ("DELETE FROM timeline WHERE order_id = $1 AND sequence = 2", 2, "missing"),
         ("DELETE FROM timeline WHERE order_id = $1 AND sequence = 4", 4, "4 changes"),
         ("UPDATE timeline SET audience = '{operator}' WHERE order_id = $1 AND sequence = 3", 3, "columns"),
-        ("UPDATE timeline t SET entry = o.entry, hash = o.hash FROM timeline o WHERE t.order_id = $1 AND o.order_id = $1"
-         " AND t.sequence = 2 AND o.sequence = 3", 2, "hash"),
+        ("UPDATE timeline t SET entry = o.entry, hash = o.hash FROM timeline o"
+         " WHERE t.order_id = $1 AND o.order_id = $1 AND t.sequence = 2 AND o.sequence = 3", 2, "hash"),
         ("UPDATE orders SET status = 'completed' WHERE id = $1", 4, "says otherwise"),
         ("UPDATE orders SET chain = sha256('x') WHERE id = $1", 4, "own hash"),
     ],

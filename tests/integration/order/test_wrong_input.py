@@ -40,7 +40,9 @@ BODIES: dict[str, tuple[Change, int, str]] = {
     "currency that is none": ({"currency": "XXZ"}, 422, "bad_order"),
     "currency in lower case": ({"currency": "usd"}, 422, "invalid_request"),
     "huge amount": (_line(unit_price={"amount": "999999999999999.00", "currency": "USD"}), 422, "invalid_request"),
-    "huge sum": (_line(quantity="999999999", unit_price={"amount": "9999999999999", "currency": "USD"}), 422, "bad_order"),
+    "huge sum": (
+        _line(quantity="999999999", unit_price={"amount": "9999999999999", "currency": "USD"}), 422, "bad_order"
+    ),
     "discount beyond the sum": ({"discount": {"amount": "20.01", "currency": "USD"}}, 422, "bad_order"),
     "negative shipping": ({"shipping": {"amount": "-1.00", "currency": "USD"}}, 422, "bad_order"),
     "e-mail that is none": ({"customer": {"name": "J", "email": "j at x"}}, 422, "invalid_request"),

@@ -1,0 +1,101 @@
+"""Which kind of file it is, and orders as CSV."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli.sources import Found, Refusal, Refused, read_file
+from contracts.inbound import SubmittedOrder
+from tests.unit.cli.samples import shopify, ubl
+
+HEAD = "external_id,currency,customer_name,sku,name,quantity,unit_price"
+
+
+def _csv(tmp_path: Path, *rows: str, head: str = HEAD) -> list[Found | Refused]:
+    file = tmp_path / "orders.csv"
+    file.write_text("\n".join([head, *rows]), encoding="utf-8")
+    return list(read_file(file))
+
+
+def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
+    for content, channel in ((json.dumps({"order": shopify()}).encode(), "shopify"), (ubl(), "peppol")):
+        for bom in (b"", b"\xef\xbb\xbf"):
+            file = tmp_path / "order.txt"
+            file.write_bytes(bom + b"\n" * (not bom and channel == "shopify") + content)
+            (found,) = read_file(file)
+            assert isinstance(found, Found)
+            assert found.order["channel"] == channel
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="No such file"):
+        read_file(tmp_path / "none.json")
+    with pytest.raises(Refusal, match="folder"):
+        read_file(tmp_path)
+    empty = tmp_path / "empty.xml"
+    empty.write_bytes(b" \n")
+    with pytest.raises(Refusal, match="empty"):
+        read_file(empty)
+    packed = tmp_path / "order.json"
+    packed.write_bytes(b"PK\x03\x04")
+    with pytest.raises(Refusal, match="damaged or compressed"):
+        read_file(packed)
+
+
+def test_rows_of_one_id_are_one_order(tmp_path: Path) -> None:
+    found = _csv(tmp_path, "A-1,EUR,Jo,S1,Sauce,2,4.00", "A-2,EUR,Bo,S1,Sauce,1,4.00", "A-1,EUR,Jo,S2,Salt,1.5,3.00")
+    orders = [f for f in found if isinstance(f, Found)]
+    for order in orders:
+        SubmittedOrder.model_validate(order.order)
+    assert [(f.external_id, len(f.order["lines"])) for f in orders] == [("A-1", 2), ("A-2", 1)]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_other_delimiters_and_headings_are_understood(tmp_path: Path, delimiter: str) -> None:
+    head = "External ID,Currency,Customer-Name,SKU,Name,Quantity,Unit Price".replace(",", delimiter)
+    (found,) = _csv(tmp_path, "A-1,EUR,Jo,S1,Sauce,2,4.00".replace(",", delimiter), head=head)
+    assert isinstance(found, Found)
+    assert found.order["lines"][0]["unit_price"]["amount"] == "4.00"
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (",EUR,Jo,S1,Sauce,2,4.00", "external_id is empty"),
+        ("A-1,EUR,Jo,S1,Sauce,-2,4.00", "above zero"),
+        ("A-1,EUR,Jo,S1,Sauce,two,4.00", "two"),
+        ('A-1,EUR,Jo,S1,Sauce,2,"4,00"', "4,00"),
+        ("A-1,XXX,Jo,S1,Sauce,2,4.00", "XXX"),
+        ("A-1,EUR,Jo,,,2,4.00", "neither sku nor name"),
+    ],
+)
+def test_a_wrong_row_is_refused_with_the_reason(tmp_path: Path, row: str, reason: str) -> None:
+    good, bad = _csv(tmp_path, "A-9,EUR,Jo,S1,Sauce,2,4.00", row)
+    if isinstance(good, Refused):
+        good, bad = bad, good
+    assert isinstance(good, Found)
+    assert isinstance(bad, Refused)
+    assert reason in bad.reason
+
+
+def test_rows_that_disagree_about_their_order_are_refused(tmp_path: Path) -> None:
+    (found,) = _csv(tmp_path, "A-1,EUR,Jo,S1,Sauce,2,4.00", "A-1,EUR,Bo,S2,Salt,1,3.00")
+    assert isinstance(found, Refused)
+    assert "disagree about customer_name" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        ("a,b,c", "no column external_id"),
+        (HEAD + ",colour", "colour"),
+        (HEAD + ",sku", "twice"),
+        ("hello world", "neither XML"),
+    ],
+)
+def test_a_table_that_is_no_table_of_orders_is_refused(tmp_path: Path, head: str, reason: str) -> None:
+    with pytest.raises(Refusal, match=reason):
+        _csv(tmp_path, "1,2,3", head=head)
