@@ -157,7 +157,7 @@ UPDATE drain AS d SET due_at = greatest(
                  ELSE '-infinity' END
      FROM endpoint AS e WHERE e.endpoint_id = d.endpoint_id))
 WHERE d.endpoint_id = ANY ($1::uuid[])
-RETURNING d.endpoint_id, d.due_at;
+RETURNING d.endpoint_id, d.due_at <= $2 AS soon;
 
 -- name: add_hours
 INSERT INTO endpoint_hour AS h (endpoint_id, hour, marketplace_id, succeeded, failed, total_ms, latency)

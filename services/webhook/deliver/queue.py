@@ -168,12 +168,12 @@ async def note_health(tx: Transaction, pulses: Mapping[UUID, Pulse], now: dateti
         await tx.execute(_q.open_breakers, list(opened), list(opened.values()))
 
 
-async def rest(tx: Transaction, endpoint_ids: Sequence[UUID]) -> dict[UUID, datetime]:
-    """Note when each endpoint has something due next (datetime.max: nothing waits). Busy ones are left out."""
+async def rest(tx: Transaction, endpoint_ids: Sequence[UUID], soon: datetime) -> dict[UUID, bool]:
+    """Note when each endpoint has something due next, and say whether that is by `soon`. Busy ones are left out."""
     locked = [row["endpoint_id"] for row in await tx.fetch(_q.lock_drains, list(endpoint_ids))]
     if not locked:
         return {}
-    return {row["endpoint_id"]: row["due_at"] for row in await tx.fetch(_q.rest, locked)}
+    return {row["endpoint_id"]: row["soon"] for row in await tx.fetch(_q.rest, locked, soon)}
 
 
 def latency_bucket(milliseconds: int) -> int:

@@ -174,12 +174,12 @@ class Worker:
         resting = [i for i, d in idle if not d.rested]
         if not resting:
             return
-        async with self._db.transaction() as tx:
-            rested = await queue.rest(tx, resting)
         soon = self._clock() + timedelta(seconds=self._settings.webhook_poll_seconds)
-        for endpoint_id, due_at in rested.items():
+        async with self._db.transaction() as tx:
+            rested = await queue.rest(tx, resting, soon)
+        for endpoint_id, is_soon in rested.items():
             drain = self._drains[endpoint_id]
-            if due_at <= soon:
+            if is_soon:
                 self._look(endpoint_id)
             else:
                 drain.rested = 1

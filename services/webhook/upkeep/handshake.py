@@ -13,7 +13,7 @@ from services.webhook.deliver.content import Destination, read_destinations
 from services.webhook.egress import Egress, Outcome
 from services.webhook.hints import Hints
 from services.webhook.settings import Settings
-from services.webhook.upkeep import rows
+from services.webhook.upkeep import pace, rows
 from services.webhook.vault import Vault
 from shared.logs import unit_of_work
 from shared.process import Runtime
@@ -37,7 +37,7 @@ class Handshakes:
         wake = self._runtime.wakes.get("handshakes")
         while not stop.requested:
             await self._round()
-            await wake.wait(EVERY_SECONDS)
+            await pace.rest(wake, stop, EVERY_SECONDS)
 
     async def _round(self) -> None:
         now = self._runtime.clock()

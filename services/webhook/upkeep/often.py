@@ -8,7 +8,7 @@ from typing import Final
 from services.webhook.hints import Hints
 from services.webhook.settings import Settings
 from services.webhook.store import intake, replays
-from services.webhook.upkeep import rows
+from services.webhook.upkeep import pace, rows
 from shared.logs import log
 from shared.process import Runtime
 from shared.stop import Stop
@@ -27,7 +27,7 @@ async def run(runtime: Runtime, stop: Stop, hints: Hints) -> None:
         busy = await _replay(runtime, hints) or busy
         busy = await _shelve(runtime) or busy
         if not busy:
-            await wake.wait(EVERY_SECONDS)
+            await pace.rest(wake, stop, EVERY_SECONDS)
 
 
 async def _gaps(runtime: Runtime, hints: Hints) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import aiohttp
 import asyncpg
@@ -46,7 +46,14 @@ class World:
                  "buyer-admin": ("admin", "buyer", self.buyer),
                  "operator": ("operator", "operator", self.operator)}  # fmt: skip
         role, kind, organisation = kinds[who]
-        given = {"marketplace_id": self.marketplace, "organisation_id": organisation, "roles": [role], "kind": kind}
+        person = uuid5(self.marketplace, who)
+        given = {
+            "person_id": person,
+            "marketplace_id": self.marketplace,
+            "organisation_id": organisation,
+            "roles": [role],
+            "kind": kind,
+        }
         return self.issuer.bearer(**(given | claims))
 
     async def call(
