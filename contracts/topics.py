@@ -18,6 +18,8 @@ class Topic:
     partitions: int = 6
     # None: kept for ever (reports are rebuilt from the topics). Days otherwise.
     retention_days: int | None = None
+    # only the newest record of a key is kept, so that what it says replaces what was said (an erased person)
+    compacted: bool = False
 
     @property
     def retention_ms(self) -> int:
@@ -37,7 +39,7 @@ TOPICS: Final = (
     Topic("order.submitted", "external id", "Inbound: a service or channel hands in an order.", retention_days=30),
     Topic("payment.settled", "order id or external id", "Inbound: a payment reached its end.", retention_days=30),
     Topic("listing.changed", "listing id", "Inbound: a listing's stock, price or place changed.", retention_days=30),
-    Topic("member.changed", "person id", "A person, role or organisation is now as the event says."),
+    Topic("member.changed", "person id", "A person, role or organisation is now as the event says.", compacted=True),
     Topic("message.posted", "order id", "A message was posted on an order's thread."),
     Topic("notification.delivered", "person id", "A notification reached a channel.", retention_days=90),
     Topic("notification.failed", "person id", "A notification will not reach a channel.", retention_days=90),

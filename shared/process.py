@@ -36,6 +36,7 @@ from shared.postgres.migrate import MigrationError, mechanism, migrate, read_dir
 from shared.readiness import Readiness
 from shared.settings import ServiceSettings
 from shared.stop import Stop, Wakes
+from shared.web.server import BoundedHttp
 
 ROLES: Final = ("api", "relay", "consumer", "worker")
 RESTART_FIRST: Final = 0.5
@@ -363,12 +364,11 @@ async def _server(service: Service, runtime: Runtime, roles: set[str] | frozense
         access_log=False,
         server_header=False,
         lifespan="off",
-        http="httptools",
+        http=BoundedHttp,
         ws="none",
         timeout_keep_alive=30,
         timeout_graceful_shutdown=max(1, int(s.shutdown_seconds) - 2),
         limit_concurrency=s.http_concurrency,
-        h11_max_incomplete_event_size=65_536,
     )
     return _Server(config, _bind(s, port), runtime.stop)
 

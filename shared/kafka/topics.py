@@ -35,6 +35,7 @@ async def create_topics(
                 replication,
                 topic_configs={
                     "retention.ms": str(t.retention_ms),
+                    "cleanup.policy": "compact" if t.compacted else "delete",
                     "min.insync.replicas": str(max(1, replication - 1)),
                     "message.timestamp.type": "CreateTime",
                 },

@@ -110,6 +110,9 @@ class Fleet:
             "ORDERTRAIL_IDENTITY_ISSUER": self.issuer.url,
             "ORDERTRAIL_CONSUMER_SESSION_TIMEOUT_MS": "3000",
             "ORDERTRAIL_LOG_LEVEL": "info",
+            # one caller places all the orders here
+            "ORDERTRAIL_HTTP_RATE_PER_SECOND": "100000",
+            "ORDERTRAIL_HTTP_RATE_BURST": "100000",
             **self.extra,
             **environment,
         }
