@@ -118,12 +118,15 @@ def _follow(
                 log = installation.logs / "supervisor.log"
                 raise SetupError(f"the supervisor ended at once: {last_line(log)}", f"see {log}")
         else:
+            alive = now.alive
+            if not alive:
+                now = read_status(installation.run)  # its last words
             if not ending and now.phase in ("stopping", "stopped", "failed"):
                 ending, shown = True, 0  # a new list begins
             for line in now.progress[shown:]:
                 typer.echo(line)
             shown = len(now.progress)
-            if done(now) or not now.alive:
+            if done(now) or not alive:
                 return now
         time.sleep(FOLLOW_SECONDS)
     raise SetupError(f"nothing came of it within {seconds:.0f} s", f"see {installation.logs}")
