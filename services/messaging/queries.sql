@@ -67,24 +67,62 @@ FROM thread t LEFT JOIN thread_read r ON r.thread_id = t.thread_id AND r.reader_
 WHERE t.order_id = ANY ($1::uuid[]) ORDER BY t.order_id, t.kind;
 
 -- name: list_threads
--- $1 reader; $2-$5 what it reaches; $6, $7 the cursor; $8 rows; $9 only unread; $10 only those awaiting its own reply.
-SELECT t.*, coalesce(r.last_read_seq, 0) AS last_read_seq, coalesce(r.read_buyer, 0) AS read_buyer,
-       coalesce(r.read_seller, 0) AS read_seller, coalesce(r.read_operator, 0) AS read_operator
-FROM reached($2, $3, $4, $5) AS s
-JOIN thread t ON t.thread_id = s.thread_id
-LEFT JOIN thread_read r ON r.thread_id = s.thread_id AND r.reader_id = $1
-WHERE ($6::timestamptz IS NULL OR (s.last_posted_at, s.thread_id) < ($6, $7::uuid))
-  AND (NOT $9::boolean OR unread_of(s.side, t, r) > 0)
-  AND (NOT $10::boolean OR t.awaiting = s.side)
-ORDER BY s.last_posted_at DESC, s.thread_id DESC LIMIT $8;
+-- $1 reader; $2 the marketplace for operators, $3-$5 person, seller and buyer as in `reached`; $6, $7 the cursor; $8
+-- rows; $9 only unread; $10 only those awaiting its own reply. Each branch stops at a page, in the order of its index.
+SELECT thread_id, marketplace_id, order_id, kind, order_number, order_sequence, buyer_organisation_id, buyer_name,
+       buyer_person_id, seller_organisation_id, seller_name, created_at, last_seq, last_posted_at, from_buyer,
+       from_seller, from_operator, awaiting, awaiting_since, coalesce(last_read_seq, 0) AS last_read_seq,
+       coalesce(read_buyer, 0) AS read_buyer, coalesce(read_seller, 0) AS read_seller,
+       coalesce(read_operator, 0) AS read_operator
+FROM (
+    (SELECT t.*, r.last_read_seq, r.read_buyer, r.read_seller, r.read_operator
+     FROM thread t LEFT JOIN thread_read r ON r.thread_id = t.thread_id AND r.reader_id = $1
+     WHERE t.marketplace_id = $2::uuid AND t.last_seq > 0
+       AND ($6::timestamptz IS NULL OR (t.last_posted_at, t.thread_id) < ($6, $7::uuid))
+       AND (NOT $9::boolean OR unread_of('operator', t.kind, t.from_buyer, t.from_seller, t.from_operator, r.read_buyer,
+                                         r.read_seller, r.read_operator) > 0)
+       AND (NOT $10::boolean OR t.awaiting = 'operator')
+     ORDER BY t.last_posted_at DESC, t.thread_id DESC LIMIT $8)
+    UNION ALL
+    (SELECT t.*, r.last_read_seq, r.read_buyer, r.read_seller, r.read_operator
+     FROM thread t LEFT JOIN thread_read r ON r.thread_id = t.thread_id AND r.reader_id = $1
+     WHERE t.buyer_person_id = $3 AND t.kind = 'buyer_seller' AND t.last_seq > 0
+       AND ($6::timestamptz IS NULL OR (t.last_posted_at, t.thread_id) < ($6, $7::uuid))
+       AND (NOT $9::boolean OR unread_of('buyer', t.kind, t.from_buyer, t.from_seller, t.from_operator, r.read_buyer,
+                                         r.read_seller, r.read_operator) > 0)
+       AND (NOT $10::boolean OR t.awaiting = 'buyer')
+     ORDER BY t.last_posted_at DESC, t.thread_id DESC LIMIT $8)
+    UNION ALL
+    (SELECT t.*, r.last_read_seq, r.read_buyer, r.read_seller, r.read_operator
+     FROM thread t LEFT JOIN thread_read r ON r.thread_id = t.thread_id AND r.reader_id = $1
+     WHERE t.seller_organisation_id = $4 AND t.last_seq > 0
+       AND ($3::uuid IS NULL OR t.buyer_person_id IS DISTINCT FROM $3)
+       AND ($6::timestamptz IS NULL OR (t.last_posted_at, t.thread_id) < ($6, $7::uuid))
+       AND (NOT $9::boolean OR unread_of('seller', t.kind, t.from_buyer, t.from_seller, t.from_operator, r.read_buyer,
+                                         r.read_seller, r.read_operator) > 0)
+       AND (NOT $10::boolean OR t.awaiting = 'seller')
+     ORDER BY t.last_posted_at DESC, t.thread_id DESC LIMIT $8)
+    UNION ALL
+    (SELECT t.*, r.last_read_seq, r.read_buyer, r.read_seller, r.read_operator
+     FROM thread t LEFT JOIN thread_read r ON r.thread_id = t.thread_id AND r.reader_id = $1
+     WHERE t.buyer_organisation_id = $5::uuid AND t.kind = 'buyer_seller' AND t.last_seq > 0
+       AND ($3::uuid IS NULL OR t.buyer_person_id IS DISTINCT FROM $3)
+       AND ($4::uuid IS NULL OR t.seller_organisation_id IS DISTINCT FROM $4)
+       AND ($6::timestamptz IS NULL OR (t.last_posted_at, t.thread_id) < ($6, $7::uuid))
+       AND (NOT $9::boolean OR unread_of('buyer', t.kind, t.from_buyer, t.from_seller, t.from_operator, r.read_buyer,
+                                         r.read_seller, r.read_operator) > 0)
+       AND (NOT $10::boolean OR t.awaiting = 'buyer')
+     ORDER BY t.last_posted_at DESC, t.thread_id DESC LIMIT $8)
+) AS t
+ORDER BY last_posted_at DESC, thread_id DESC LIMIT $8;
 
 -- name: unread_totals
 SELECT coalesce(sum(unread), 0)::bigint AS total, count(*) FILTER (WHERE unread > 0) AS threads,
        count(*) FILTER (WHERE awaits) AS awaiting
 FROM (
-    SELECT unread_of(s.side, t, r) AS unread, t.awaiting = s.side AS awaits
-    FROM reached(NULL, $2, $3, $4) AS s
-    JOIN thread t ON t.thread_id = s.thread_id
+    SELECT unread_of(s.side, s.kind, s.from_buyer, s.from_seller, s.from_operator, r.read_buyer, r.read_seller,
+                     r.read_operator) AS unread, s.awaiting = s.side AS awaits
+    FROM reached($2, $3, $4) AS s
     LEFT JOIN thread_read r ON r.thread_id = s.thread_id AND r.reader_id = $1
 ) AS u;
 
@@ -92,7 +130,8 @@ FROM (
 SELECT coalesce(sum(unread), 0)::bigint AS total, count(*) FILTER (WHERE unread > 0) AS threads,
        count(*) FILTER (WHERE awaits) AS awaiting
 FROM (
-    SELECT unread_of('operator', t, r) AS unread, t.awaiting = 'operator' AS awaits
+    SELECT unread_of('operator', t.kind, t.from_buyer, t.from_seller, t.from_operator, r.read_buyer, r.read_seller,
+                     r.read_operator) AS unread, t.awaiting = 'operator' AS awaits
     FROM thread t LEFT JOIN thread_read r ON r.thread_id = t.thread_id AND r.reader_id = $1
     WHERE t.marketplace_id = $2 AND t.last_seq > 0 AND (t.kind = 'seller_operator' OR t.from_operator > 0)
 ) AS u;
