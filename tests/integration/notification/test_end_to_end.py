@@ -13,10 +13,11 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
+import aiohttp
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.envelope import Event, decode, encode
@@ -33,8 +34,8 @@ ROOT = Path(__file__).parents[3]
 
 
 @asynccontextmanager
-async def everything(world: World, stack: Stack, prefix: str, group: str = "") -> AsyncIterator[str]:
-    """A process with all roles; its address."""
+async def everything(world: World, stack: Stack, prefix: str, group: str = "") -> AsyncIterator[None]:
+    """A process with all roles, once it is ready; it must end cleanly."""
     port = free_port()
     environment = {
         **os.environ,
@@ -51,10 +52,22 @@ async def everything(world: World, stack: Stack, prefix: str, group: str = "") -
         sys.executable, "-m", "services.notification", "all", cwd=ROOT, env=environment
     )
     try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
+        await until(lambda: ready(port, process), seconds=60, what="the service to be ready")
+        yield
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 20) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def ready(port: int, process: asyncio.subprocess.Process) -> bool:
+    assert process.returncode is None, "the service has ended"
+    with suppress(aiohttp.ClientError):
+        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+            return answer.status == 200
+    return False
 
 
 async def produce(stack: Stack, prefix: str, *events: Event) -> list[UUID]:

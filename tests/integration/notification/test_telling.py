@@ -8,6 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from contracts.examples import examples as contract_examples
+from contracts.messaging import MessagePosted
 from contracts.order import Approval, Issue, OrderCanceled, OrderDisputed
 from contracts.webhook import EndpointDisabled
 from shared.ids import new_id
@@ -222,3 +224,13 @@ async def test_a_batch_costs_the_same_few_statements_whatever_its_size(
         costs.append(statements)
     assert costs[0] == costs[1] <= 8
     assert await world.admin.fetchval("SELECT count(*) FROM notification.notification") == 202 * 3
+
+
+async def test_an_event_of_every_type_is_taken(world: World) -> None:
+    examples = [e for e in contract_examples().values() if type(e) in world.processor.handlers]
+    assert {type(e) for e in examples} == set(world.processor.handlers)
+    ids = await world.tell(*(e for e in examples if not isinstance(e, MessagePosted)))
+    assert len(ids) == len(examples) - 1
+    await world.tell(*(e for e in examples if isinstance(e, MessagePosted)))
+    assert await world.admin.fetchval("SELECT count(*) FROM notification.parked") == 0
+    assert await world.admin.fetchval("SELECT count(*) FROM notification.dead_letter") == 0
