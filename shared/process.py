@@ -36,7 +36,6 @@ from shared.postgres.migrate import MigrationError, mechanism, migrate, read_dir
 from shared.readiness import Readiness
 from shared.settings import ServiceSettings
 from shared.stop import Stop, Wakes
-from shared.web.server import BoundedHttp
 
 ROLES: Final = ("api", "relay", "consumer", "worker")
 RESTART_FIRST: Final = 0.5
@@ -349,6 +348,8 @@ class _Server(uvicorn.Server):
 
 
 async def _server(service: Service, runtime: Runtime, roles: set[str] | frozenset[str]) -> _Server | None:
+    from shared.web.server import BoundedHttp  # shared.web knows Runtime, so it cannot be imported above
+
     s = service.settings
     if "api" in roles and service.api is not None:
         app, port = service.api(runtime), s.http_port
