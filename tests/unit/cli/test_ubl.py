@@ -12,7 +12,6 @@ from cli.sources.ubl import read
 from contracts.inbound import SubmittedOrder
 from tests.unit.cli.samples import ubl, ubl_charge, ubl_line, ubl_sums
 
-
 PRICE = "<cbc:PriceAmount>4</cbc:PriceAmount>"
 
 
@@ -209,7 +208,7 @@ BOMB = (
             b"Brown sauce", b"&x;"
         ),
         ubl().replace(b"?>", b'?><!DOCTYPE Order SYSTEM "http://127.0.0.1:1/evil.dtd">', 1),
-        ubl().decode().replace("?>", "?><!DOCTYPE Order [<!ENTITY x 'y'>]>").replace("UTF-8", "UTF-16").encode("utf-16"),
+        ubl().decode().replace("?>", "?><!DOCTYPE Order>").replace("UTF-8", "UTF-16").encode("utf-16"),
     ],
     ids=["bomb", "external entity", "external DTD", "UTF-16"],
 )  # fmt: skip
