@@ -339,21 +339,20 @@ SELECT coalesce(p.language, m.language) AS language, coalesce(p.time_zone, m.tim
 FROM member m LEFT JOIN preference p USING (person_id) WHERE m.person_id = $1;
 
 -- name: engage
--- Marks one notification of the person's own feed. $4: read | unread | archive | unarchive.
-UPDATE notification SET
-    seen_at = coalesce(seen_at, $3),
-    read_at = CASE $4::text WHEN 'unread' THEN NULL WHEN 'unarchive' THEN read_at ELSE coalesce(read_at, $3) END,
-    archived_at = CASE $4::text WHEN 'archive' THEN coalesce(archived_at, $3) WHEN 'unarchive' THEN NULL
-                                ELSE archived_at END,
-    touched_at = $3
-WHERE notification_id = $1 AND person_id = $2 AND in_feed
-RETURNING notification_id, event_id, seen_at, read_at, archived_at;
-
--- name: one_in_feed
+-- Marks one notification of the person's own feed and shows it. $4: read | unread | archive | unarchive.
+WITH marked AS (
+    UPDATE notification SET
+        seen_at = coalesce(seen_at, $3),
+        read_at = CASE $4::text WHEN 'unread' THEN NULL WHEN 'unarchive' THEN read_at ELSE coalesce(read_at, $3) END,
+        archived_at = CASE $4::text WHEN 'archive' THEN coalesce(archived_at, $3) WHEN 'unarchive' THEN NULL
+                                    ELSE archived_at END,
+        touched_at = $3
+    WHERE notification_id = $1 AND person_id = $2 AND in_feed
+    RETURNING *
+)
 SELECT n.notification_id, n.event_id, n.category, n.kind, n.side, n.order_id, n.occurred_at, n.seen_at, n.read_at,
        n.archived_at, c.event_type, c.order_number, c.facts
-FROM notification n JOIN cause c USING (event_id)
-WHERE n.notification_id = $1 AND n.person_id = $2 AND n.in_feed;
+FROM marked n JOIN cause c USING (event_id);
 
 -- name: read_all
 -- Everything unread up to $3 (null: all); of one order where $4 is given. Some thousand at a time.

@@ -61,10 +61,9 @@ async def mark(run: Runtime, caller: Principal, notification_id: UUID, what: Eng
     async with run.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
             return kept
-        if not await store.engage(tx, person, notification_id, what, run.clock()):
+        row = await store.engage(tx, person, notification_id, what, run.clock())
+        if row is None:
             raise errors.not_found()
-        row = await store.one(tx, person, notification_id)
-        assert row is not None
         [changed] = await shown(tx, run, person, [row])
         tx.after_commit(run.wakes.get(FEED).set)
         return await once.keep(tx, Answer(200, changed.model_dump_json().encode()))

@@ -76,11 +76,6 @@ async def fresh(tx: Transaction, person_id: UUID, after: UUID, limit: int) -> li
     return [_row(r) for r in await tx.fetch(q.fresh_in_feed, person_id, after, limit)]
 
 
-async def one(tx: Transaction, person_id: UUID, notification_id: UUID) -> FeedRow | None:
-    row = await tx.fetchrow(q.one_in_feed, notification_id, person_id)
-    return _row(row) if row else None
-
-
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Unread and, among them, unseen: the number, and whether there is a dot. Both stop at 1,000."""
@@ -95,9 +90,12 @@ async def counts(tx: Transaction, person_id: UUID) -> Counts:
     return Counts(row["unread"], row["unseen"])
 
 
-async def engage(tx: Transaction, person_id: UUID, notification_id: UUID, what: Engagement, now: datetime) -> bool:
-    """Mark one notification; False where it is not in this person's feed."""
-    return await tx.fetchrow(q.engage, notification_id, person_id, now, what) is not None
+async def engage(
+    tx: Transaction, person_id: UUID, notification_id: UUID, what: Engagement, now: datetime
+) -> FeedRow | None:
+    """Mark one notification and show it as it is now; None where it is not in this person's feed."""
+    row = await tx.fetchrow(q.engage, notification_id, person_id, now, what)
+    return _row(row) if row else None
 
 
 async def read_all(

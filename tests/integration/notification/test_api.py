@@ -284,3 +284,19 @@ async def test_live_feeds_are_bounded_and_end_with_the_process(api: Api) -> None
             return answer.status == 200
 
     await until(free, what="the seats to be free again")
+
+
+async def test_a_suppressed_address_is_shown_and_can_be_resumed(api: Api) -> None:
+    world = api.world
+    await world.tell(world.member("seller", "seller-org", "seller", email="Seller@Test.Example"))
+    async with world.runtime.worker_db.transaction() as tx:
+        await delivering.suppress_address(tx, world.marketplace_id, "seller@TEST.example", "550 gone", world.clock())
+    assert (await api.get("/v1/preferences"))["email"]["state"] == "suppressed"
+    [event_id] = await world.tell(world.created())
+    assert [m["reason"] for m in await world.mails(event_id=event_id, state="suppressed")] == ["550 gone"]
+    status, email = await api.call("POST", "/v1/preferences/email/resume", "seller")
+    assert (status, email) == (
+        200, {"address": "Seller@Test.Example", "state": "ok", "reason": None, "since": None},
+    )  # fmt: skip
+    await world.tell(world.created(world.order()))
+    assert len(await world.mails(state="suppressed")) == 1
