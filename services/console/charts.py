@@ -45,9 +45,10 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a bar stands for: its label below, its amount, and the amount as people write it."""
+    """What a bar stands for: its name, and a short one for below; its amount, also as people write it."""
 
     label: str
+    short: str
     amount: Decimal
     shown: str
 
@@ -72,5 +73,5 @@ def bars(values: Sequence[Value]) -> Chart | None:
             )
         )
     step = -(-len(values) // MOST_LABELS)
-    ticks = tuple(Tick(round(LEFT + slot * (i + 0.5), 2), v.label) for i, v in enumerate(values) if i % step == 0)
+    ticks = tuple(Tick(round(LEFT + slot * (i + 0.5), 2), v.short) for i, v in enumerate(values) if i % step == 0)
     return Chart(tuple(made), ticks, top.shown)

@@ -98,12 +98,14 @@ def moment_of(value: Any) -> datetime | None:
 
 
 @jinja2.pass_context
-def moment(context: jinja2.runtime.Context, value: Any) -> Markup | str:
+def moment(context: jinja2.runtime.Context, value: Any, seconds: bool = False) -> Markup | str:
     """A time in the reader's zone, with the machine's form beside it."""
     at = moment_of(value)
     if at is None:
         return ""
-    shown = format_datetime(at, "d MMM y, HH:mm", tzinfo=context["zone"], locale=LOCALE)
+    shown = format_datetime(
+        at, "d MMM y, HH:mm:ss" if seconds else "d MMM y, HH:mm", tzinfo=context["zone"], locale=LOCALE
+    )
     return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(timespec="seconds"), shown)
 
 

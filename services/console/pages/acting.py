@@ -6,19 +6,21 @@ twice it acts once; sent after somebody else moved the order on, it is shown aga
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
 from starlette.responses import Response
 
-from services.console.errors import BadForm, Refused
+from services.console.errors import BadForm, NoSuchPage, Refused
 from services.console.forms import Filled, Form, build, filled
 from services.console.page import Page, form
 from services.console.pages.order import order_of, units_of
 from services.console.schemas import Order
 from services.console.visit import Visit
 
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _uploading = 0
 
 
@@ -67,8 +69,11 @@ async def _act(visit: Visit) -> Response:
 
 
 def _action(visit: Visit) -> str:
-    """The route lets only names through that can be an action's."""
-    return str(visit.request.path_params["action"])
+    """The action's name. Raises NoSuchPage for what can be none."""
+    name = str(visit.request.path_params["action"])
+    if not _NAME.fullmatch(name):
+        raise NoSuchPage
+    return name
 
 
 async def _uploaded(visit: Visit, order_id: UUID, given: Filled) -> dict[str, Any]:
@@ -159,7 +164,7 @@ def _lost_files(visit: Visit) -> Sequence[str]:
     return [f.name for files in visit.posted.files.values() for f in files]
 
 
-_ADDRESS: Final = "/orders/{order_id:uuid}/actions/{action:name}"
+_ADDRESS: Final = "/orders/{order_id:uuid}/actions/{action}"
 PAGES: Final[Sequence[Page]] = (
     Page(_ADDRESS, show),
     form(_ADDRESS, act, home="/orders/{order_id}/actions/{action}", files=True),

@@ -124,8 +124,8 @@ def _report(currency: str, orders: OrdersReport, summary: Summary, named: Mappin
         {status: named.get(status, words(status)) for status in present},
         lines,
         total,
-        bars([Value(x.label, Decimal(x.orders), number(x.orders)) for x in over_time]),
-        bars([Value(x.label, Decimal(x.gross), money(Money.of(x.gross, currency))) for x in over_time]),
+        bars([Value(x.label, _short(x), Decimal(x.orders), number(x.orders)) for x in over_time]),
+        bars([Value(x.label, _short(x), Decimal(x.gross), money(Money.of(x.gross, currency))) for x in over_time]),
         next((f for f in summary.figures if f.currency == currency), None),
         next((f for f in summary.previous_figures if f.currency == currency), None),
     )
@@ -160,6 +160,11 @@ def _filled(lines: Sequence[Line], orders: OrdersReport) -> Sequence[Line]:
     days = (orders.period.last - orders.period.first).days + 1
     dates = [orders.period.first + timedelta(days=i) for i in range(min(days, MOST_BARS))]
     return [known.get(d) or Line(d, _label(d, "day")) for d in dates]
+
+
+def _short(line: Line) -> str:
+    """The label without its year."""
+    return line.label.rpartition(" ")[0] or line.label
 
 
 def _label(at: date, interval: str) -> str:

@@ -85,7 +85,7 @@ async def create(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in (400, 409, 422):
             raise
-        return await _new_page(visit, 422, e.fields or {("url" if e.code == "forbidden_target" else ""): e.detail})
+        return await _new_page(visit, 422, e.fields or {("url" if e.code == "url_not_allowed" else ""): e.detail})
     return await _secret_page(visit, read(Endpoint, "webhook", answer), str(body["secret"]), created=True)
 
 
