@@ -206,6 +206,8 @@ PATHS: list[tuple[str, int, str]] = [
     ("/v1/items?cursor=%00", 400, "malformed_request"),
     ("/v1/it%00ems", 400, "malformed_request"),
     ("/v1/items?cursor=nonsense", 400, "invalid_cursor"),
+    ("/v1/items?limt=5", 422, "unknown_parameter"),
+    ("/v1/items?limit=5&" + "x" * 500 + "=1", 422, "unknown_parameter"),
     ("/v1/items?cursor=", 400, "invalid_cursor"),
     ("/v1/items?cursor=%F0%9F%98%80", 400, "invalid_cursor"),
     ("/v1/items?cursor=" + "A" * 2_000, 400, "invalid_cursor"),
