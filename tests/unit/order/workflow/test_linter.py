@@ -113,6 +113,13 @@ def test_the_built_in_ones_are_good(name: str) -> None:
     assert wf.builtin(name).name == name
 
 
+def test_a_right_of_whoever_placed_the_order_is_not_the_whole_organisations() -> None:
+    play = Play(wf.load_lifecycle(SMALL.replace('"buyer", "clock"', '{ role = "buyer", placer = true }, "clock"')))
+    assert isinstance(play.refused("buyer_admin", "stop"), wf.NotAllowed)
+    play.do("placer", "stop")
+    assert play.status == "off"
+
+
 def test_versions_are_told_apart_by_content() -> None:
     one = wf.load_lifecycle(SMALL)
     assert wf.load_lifecycle(SMALL.replace("\n", "\r\n")).digest == one.digest

@@ -96,6 +96,13 @@ def test_late_shipping_is_flagged_and_told_and_never_cancels() -> None:
     assert not wf.is_overdue(play.order)
 
 
+def test_the_time_to_ship_runs_on_from_the_order_not_from_its_processing() -> None:
+    play = Play("storefront")
+    play.now += timedelta(days=2)
+    play.do("seller", "process")
+    assert [(d.name, d.due_at) for d in play.order.deadlines] == [("ship", people.NOW + timedelta(days=3))]
+
+
 def test_cancellation_is_asked_for_and_decided_by_the_owner() -> None:
     play = Play("storefront")
     play.do("placer", "request_cancellation", note="ordered twice")
@@ -118,6 +125,13 @@ def test_a_request_lapses_when_the_order_is_sent() -> None:
     play.do("seller", "ship")
     assert play.order.issues[0].state == "declined"
     assert play.status == "shipped"
+
+
+def test_a_request_is_granted_when_the_owner_cancels_directly() -> None:
+    play = Play("storefront")
+    play.do("placer", "request_cancellation")
+    play.do("operator", "cancel")
+    assert play.order.issues[0].state == "resolved"
 
 
 def test_cancelling_gives_everything_back_once() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from contracts.inbound import SubmittedLine
 from contracts.money import Money
 from services.order import workflow as wf
 from tests.unit.order.workflow import people
@@ -40,6 +41,11 @@ def test_the_purchasing_limit(limit: Money | None, status: str) -> None:
     play = Play("supplier", people.placement(limit=limit))
     assert play.status == status
     assert (play.order.approval is not None) == (status == "needs_approval")
+
+
+def test_a_limit_of_zero_holds_for_what_costs_nothing_too() -> None:
+    free = people.submitted(SubmittedLine(quantity=Decimal(1), unit_price=people.eur("0.00")), shipping="0.00")
+    assert Play("supplier", people.placement(free, limit=people.eur("0.00"))).status == "needs_approval"
 
 
 def test_the_supplier_neither_sees_nor_hears_of_it_until_approved() -> None:
