@@ -68,8 +68,11 @@ def up() -> None:
 
 
 def _start_and_follow(installation: Installation, found: Status) -> None:
+    if found.alive and found.phase in ("stopping", "stopped", "failed"):
+        typer.echo("Ordertrail is just stopping; waiting for that.")
+        found = _follow(installation, lambda now: not now.alive, DOWN_SECONDS, None, len(found.progress))
     if found.alive:
-        typer.echo(f"Ordertrail is {found.phase} already; following that.")
+        typer.echo("Ordertrail is starting already; following that.")
         process = None
     else:
         strays = left_behind(found)
@@ -77,7 +80,7 @@ def _start_and_follow(installation: Installation, found: Status) -> None:
             typer.echo(f"An earlier run ended without cleaning up: stopping {len(strays)} programs it left behind.")
         process = _spawn_supervisor(installation)
     try:
-        ended = _follow(installation, lambda now: now.phase in ("ready", "failed", "stopped"), UP_SECONDS, process)
+        ended = _follow(installation, lambda now: now.phase == "ready", UP_SECONDS, process)
     except KeyboardInterrupt:
         typer.echo("\nInterrupted: stopping what was started.")
         _stop(installation)
@@ -137,7 +140,7 @@ def _seed(installation: Installation) -> None:
     source = ROOT / "cli" / "demo_seed.py"
     marker = installation.run / "seeded"
     version = hashlib.sha256(source.read_bytes()).hexdigest() if source.exists() else ""
-    able = SEEDED_THROUGH <= set(installation.services)
+    able = set(installation.services) >= SEEDED_THROUGH
     if not version or not able or (marker.exists() and marker.read_text() == version):
         return
     typer.echo("Making the demo data.")

@@ -19,6 +19,7 @@ from deploy.embedded.process import wait_until
 from tests.integration.deploy.site import ROOT, Site, site_in
 
 START_SECONDS = 120
+RUN = "ORDERTRAIL_RUN_DIR"
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -71,6 +72,36 @@ def test_a_first_start_that_was_killed_half_way_is_no_obstacle(site: Site) -> No
     assert done.returncode == 0, done.stdout
     assert "An earlier run ended without cleaning up" in done.stdout
     assert not set(left.values()) & set(site.pids().values())
+
+
+def test_two_starts_at_once_are_one(site: Site) -> None:
+    assert site.command("down").returncode == 0
+    both = [site.start("up") for _ in range(2)]
+    said = [one.communicate(timeout=START_SECONDS)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert site.all_ready()
+    processes = [process.cmdline() for process in psutil.process_iter() if _environ(process).get(RUN) == str(site.run)]
+    assert len([words for words in processes if "deploy.embedded.supervisor" in words]) == 1
+
+
+def _environ(process: psutil.Process) -> dict[str, str]:
+    try:
+        return process.environ()
+    except psutil.Error:
+        return {}
+
+
+def test_an_interrupted_start_stops_what_it_started(site: Site) -> None:
+    assert site.command("down").returncode == 0
+    starting = site.start("up")
+    assert wait_until(lambda: site.status.alive and bool(site.pids()), START_SECONDS)
+    started = site.pids()
+    starting.send_signal(signal.SIGINT)
+    said = starting.communicate(timeout=START_SECONDS)[0]
+    assert starting.returncode == 130, said
+    assert "Interrupted: stopping what was started" in said
+    assert not site.status.alive
+    assert not [pid for pid in started.values() if psutil.pid_exists(pid)]
 
 
 @pytest.mark.parametrize("name", ["postgres", "kafka", "mailbox"])

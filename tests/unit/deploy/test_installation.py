@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from deploy.embedded.errors import SetupError, explained
 from deploy.embedded.installation import Installation, named_database, read_env_file
 from deploy.embedded.status import Pid, ProgramStatus, Status, age, left_behind, lock, read_status, write_status
+from deploy.embedded.supervisor import check_disk
 from deploy.secrets import Secrets
 from shared.postgres.migrate import SCHEMAS
 
@@ -126,6 +128,16 @@ def test_what_the_disk_refuses_is_told_in_one_line(number: int, said: str) -> No
         raise OSError(number, os.strerror(number), "/x")
     assert "\n" not in str(caught.value)
     assert " -- " in str(caught.value)
+
+
+def test_a_disk_that_is_nearly_full_is_refused_before_anything_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_disk(tmp_path)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=100 * 2**20))
+    with pytest.raises(SetupError, match=r"only 100 MB are free .* -- free 401 MB, or set ORDERTRAIL_RUN_DIR"):
+        check_disk(tmp_path)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(5, "5s"), (125, "2m"), (7300, "2h"), (200_000, "2d")])
