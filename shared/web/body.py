@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 import jiter
 from fastapi import params
-from fastapi.dependencies.utils import get_flat_dependant
+from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute, APIRouter
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -133,7 +133,8 @@ class StrictRoute(APIRoute):
         bodiless = (self.methods or set()) <= _BODILESS
         # A misspelt filter that is passed over would answer with more than was asked for. Pages read their own.
         strict_query = self.path_format.startswith("/v1/")
-        taken = frozenset(p.alias for p in get_flat_dependant(self.dependant).query_params)
+        asked = get_flat_params(self.dependant)
+        taken = frozenset(p.alias for p in asked if isinstance(p.field_info, params.Query))
 
         async def strict(request: Request) -> Response:
             if strict_query and request.scope["query_string"]:
