@@ -6,6 +6,7 @@ stops them in the opposite order. It answers no requests: what it knows is in `r
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -193,7 +194,7 @@ class Supervisor:
             try:
                 programs.rotate(log, LOG_BYTES)
             except OSError as trouble:
-                print(f"cannot rotate {log}: {trouble}", file=sys.stderr, flush=True)
+                _note(f"cannot rotate {log}: {trouble}")
 
     def _turn(self, seconds: float) -> None:
         """Look after every child, then wait for a signal or `seconds`."""
@@ -216,13 +217,13 @@ class Supervisor:
         self._publish("stopping", forget_progress=True)
         servers = [child for child in self._children if child.program.name in ("kafka", "postgres")]
         for group in ([child for child in self._children if child not in servers], servers):
-            for child in group:
+            running = [child for child in group if child.running]
+            for child in running:
                 child.ask_to_stop()
             now = time.monotonic()
             for child in group:
-                was_running = child.running
                 clean = child.wait_stopped(now + child.program.stop_seconds)
-                if was_running or not clean:
+                if child in running:
                     self._say(f"{child.program.name} {'stopped' if clean else 'did not stop in time and was killed'}")
 
     # --- telling
@@ -242,8 +243,13 @@ class Supervisor:
             write_status(self._installation.run, self._status)
         except (SetupError, OSError) as trouble:
             # A full disk is no reason to stop what still runs; a directory that was deleted under us is.
-            print(f"cannot write the status: {trouble}", file=sys.stderr, flush=True)
+            _note(f"cannot write the status: {trouble}")
             self._asked = self._asked or not self._installation.run.exists()
+
+
+def _note(line: str) -> None:
+    with contextlib.suppress(OSError):  # our own log may be on the full disk, too
+        print(line, file=sys.stderr, flush=True)
 
 
 def by_whom(port: int) -> str:
