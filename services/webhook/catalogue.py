@@ -15,10 +15,21 @@ from contracts.catalog import current
 from contracts.envelope import Event
 from contracts.examples import examples
 from contracts.generate import schema as contract_schema
+from contracts.order import (
+    OrderCanceled,
+    OrderCompleted,
+    OrderCreated,
+    OrderDisputed,
+    OrderEvent,
+    OrderRefunded,
+    OrderUpdated,
+)
 from services.webhook.audience import Side, view
 from services.webhook.formats import rfc3339
-from services.webhook.handlers import ORDER_EVENTS
 
+ORDER_EVENTS: Final[tuple[type[OrderEvent], ...]] = (
+    OrderCreated, OrderUpdated, OrderCompleted, OrderCanceled, OrderRefunded, OrderDisputed,
+)  # fmt: skip
 TYPES: Final = (*(cls.TYPE for cls in ORDER_EVENTS), "message.posted")
 EVERYBODY: Final = Side.BUYER | Side.SELLER | Side.OPERATOR
 _NOT_FOR_ALL: Final = {

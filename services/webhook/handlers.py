@@ -6,30 +6,19 @@ One set-based statement fans a whole batch out; the offset is committed after th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from contracts.envelope import Received
 from contracts.messaging import MessagePosted
-from contracts.order import (
-    OrderCanceled,
-    OrderCompleted,
-    OrderCreated,
-    OrderDisputed,
-    OrderEvent,
-    OrderRefunded,
-    OrderUpdated,
-)
+from contracts.order import OrderEvent
 from services.webhook import metrics
 from services.webhook.audience import sides
+from services.webhook.catalogue import ORDER_EVENTS
 from services.webhook.hints import Hints
 from services.webhook.store.intake import Incoming, take_in
 from shared.inbox import Handlers
 from shared.postgres import Transaction
 from shared.process import Runtime
-
-ORDER_EVENTS: Final[tuple[type[OrderEvent], ...]] = (
-    OrderCreated, OrderUpdated, OrderCompleted, OrderCanceled, OrderRefunded, OrderDisputed,
-)  # fmt: skip
 
 
 def handlers(hints: Hints) -> Callable[[Runtime], Handlers]:
