@@ -16,7 +16,9 @@ from shared.inbox import RawRecord
 FETCH_MS: Final = 1_000
 # A broker that gives nothing for so long will not give the rest.
 STALL_SECONDS: Final = 60.0
-START_SECONDS: Final = 30.0
+OPEN_TRIES: Final = 4
+OPEN_SECONDS: Final = 15.0
+OPEN_PAUSE: Final = 0.5
 
 Spans = dict[TopicPartition, tuple[int, int]]
 
@@ -76,24 +78,29 @@ async def scan(
 async def _opened(
     bootstrap: str, topics: Sequence[str], partitions: Collection[int] | None
 ) -> tuple[AIOKafkaConsumer, Spans]:
-    """A consumer at the beginning of the wanted partitions (the others are paused), and the span of each."""
-    consumer = AIOKafkaConsumer(
-        *topics, bootstrap_servers=bootstrap, client_id="ordertrail-scan", group_id=None, enable_auto_commit=False,
-        auto_offset_reset="earliest", max_partition_fetch_bytes=4_194_304,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            await consumer.start()
-            everything = consumer.assignment()
-            if lacking := set(topics) - {tp.topic for tp in everything}:
-                raise ScanError(f"{bootstrap} does not have the topic(s) {', '.join(sorted(lacking))}")
-            wanted = sorted(tp for tp in everything if partitions is None or tp.partition in partitions)
-            consumer.pause(*(everything - set(wanted)))
-            starts, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
-    except (KafkaError, OSError, TimeoutError) as e:
+    """A consumer at the beginning of the wanted partitions (the others are paused), and the span of each.
+
+    Tried a few times: a broker that has just made the topics, or just changed their leaders, needs a moment.
+    """
+    reason = ""
+    for _ in range(OPEN_TRIES):
+        consumer = AIOKafkaConsumer(
+            *topics, bootstrap_servers=bootstrap, client_id="ordertrail-scan", group_id=None,
+            enable_auto_commit=False, auto_offset_reset="earliest", max_partition_fetch_bytes=4_194_304,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await consumer.start()
+                everything = consumer.assignment()
+                lacking = set(topics) - {tp.topic for tp in everything}
+                if not lacking:
+                    wanted = sorted(tp for tp in everything if partitions is None or tp.partition in partitions)
+                    consumer.pause(*(everything - set(wanted)))
+                    starts, ends = await consumer.beginning_offsets(wanted), await consumer.end_offsets(wanted)
+                    return consumer, {tp: (starts[tp], ends[tp]) for tp in wanted}
+                reason = f"{bootstrap} does not have the topic(s) {', '.join(sorted(lacking))}"
+        except (KafkaError, OSError, TimeoutError) as e:
+            reason = f"no broker at {bootstrap} that has the topics: {e or 'timed out'}"
         await consumer.stop()
-        raise ScanError(f"no broker at {bootstrap} that has the topics: {e or 'timed out'}") from None
-    except ScanError:
-        await consumer.stop()
-        raise
-    return consumer, {tp: (starts[tp], ends[tp]) for tp in wanted}
+        await asyncio.sleep(OPEN_PAUSE)
+    raise ScanError(reason)

@@ -87,9 +87,10 @@ async def take_in(market: Market, *handlers: tuple[Database, Any]) -> list[Recei
 async def sums(db: Database, market: Market, clock: str, table: str = "channel_day") -> dict[str, int]:
     async with db.transaction() as tx:
         row = await tx.fetchrow(
-            "SELECT sum(gross_minor) AS gross, sum(paid_minor) AS paid, sum(refunded_minor) AS refunded,"
-            " sum(commission_minor) AS commission, sum(commission_reversed_minor) AS reverted,"
-            f" sum(completed) AS completed, sum(canceled) AS canceled, sum(issues) AS issues FROM {table} WHERE marketplace_id = $1 AND clock = $2",
+            f"""SELECT sum(gross_minor) AS gross, sum(paid_minor) AS paid, sum(refunded_minor) AS refunded,
+                       sum(commission_minor) AS commission, sum(commission_reversed_minor) AS reverted,
+                       sum(completed) AS completed, sum(canceled) AS canceled, sum(issues) AS issues
+                FROM {table} WHERE marketplace_id = $1 AND clock = $2""",
             market.id,
             clock,
         )

@@ -232,6 +232,7 @@ async def test_the_commands_say_what_they_found(upkeep: Upkeep) -> None:
         return process.returncode, out, err
 
     code, out, err = await command("reconcile", "--json")
+    assert code == 0, err
     assert (code, orjson.loads(out)["equal"], orjson.loads(out)["orders"]) == (0, True, 10)
     assert b"orders of partition" in err
     await upkeep.execute("UPDATE order_fact SET total_minor = total_minor + 1")
