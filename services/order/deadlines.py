@@ -11,7 +11,8 @@ from typing import Final
 from uuid import UUID
 
 from services.order import metrics, workflow
-from services.order.actions.acting import facts_for, lifecycle_of, write
+from services.order.actions.acting import facts_for
+from services.order.actions.changing import lifecycle_of, write
 from services.order.store import orders
 from services.order.store.orders import q
 from services.order.workflow.decide import Run

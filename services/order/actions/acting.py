@@ -13,16 +13,16 @@ import orjson
 
 from services.order import metrics, policy, workflow
 from services.order.actions import placing
+from services.order.actions.changing import lifecycle_of, write_changes
 from services.order.actions.placing import Purchase, Request
 from services.order.actions.refusing import refusal
 from services.order.actions.resolving import PLENTY, Submitter
 from services.order.actions.showing import current_state, facts_of, order_json
 from services.order.errors import absent
-from services.order.store import documents, lifecycles, listings, orders
-from services.order.store.orders import Changes, Held, StockShort, UnitsTaken
+from services.order.store import documents, listings, orders
+from services.order.store.orders import Changes, Held
 from services.order.store.writing import Writing
 from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order, PlaceAgain
-from shared.errors import Conflict
 from shared.ids import new_id
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -86,45 +86,20 @@ async def act_in(
     except workflow.Refused as e:
         raise refusal(e, **_state_of(e, held.order, lifecycle)) from None
     again = await _placed_again(run, tx, caller, held, decision)
-    body = order_json(decision.order, lifecycle, caller, facts, now)
-    answer = Answer(status, _with_placed(body, [p for _, p in again]), {"etag": etag(decision.order.sequence)})
-    await write(run, tx, held, decision, lifecycle, policy.reason_of(caller), once, answer)
-    for request, purchase in again:
-        await placing.write(run, tx, request, purchase)
-    return answer
-
-
-async def write(
-    run: Runtime,
-    tx: Transaction,
-    held: Held,
-    decision: Decision,
-    lifecycle: Lifecycle,
-    acting_reason: str | None = None,
-    once: Once | None = None,
-    answer: Answer | None = None,
-) -> None:
-    """Write a decision about a locked order. Raises Conflict where stock or units went elsewhere."""
-    if not decision.steps:
-        if once is not None and answer is not None:
-            await once.keep(tx, answer)
-        return
-    try:
-        await orders.change(tx, held, decision, lifecycle, Changes(Writing(run.outbox, acting_reason), once, answer))
-    except StockShort:
-        raise Conflict("out_of_stock", "Not enough stock is left for this. Look at the listing's stock.") from None
-    except UnitsTaken:
-        raise Conflict("unit_taken", "Somebody else has just taken one of the units. Choose others.") from None
+    changes = Changes(Writing(run.outbox, policy.reason_of(caller)), once)
+    chain = changes.writing.add(decision, lifecycle, held.chain)
+    whole = changes.writing.snapshots.get(order_id)
+    body = order_json(decision.order, lifecycle, caller, facts, now, whole=whole)
+    changes.answer = Answer(status, _with_placed(body, again), {"etag": etag(decision.order.sequence)})
+    await write_changes(tx, held, decision, lifecycle, chain, changes)
+    for purchase in again:
+        await placing.write(tx, purchase.changes(run, policy.reason_of(caller)))
+    return changes.answer
 
 
 def _state_of(refused: workflow.Refused, order: Order, lifecycle: Lifecycle) -> dict[str, Any]:
     """A 409 tells the state as it is, so that the second of two people knows what the first one did."""
     return {"current": current_state(order, lifecycle), "etag": etag(order.sequence)} if refused.STATUS == 409 else {}
-
-
-async def lifecycle_of(tx: Transaction, held: Held) -> Lifecycle:
-    order = held.order
-    return await lifecycles.of(tx, order.marketplace_id, order.lifecycle.name, order.lifecycle.version)
 
 
 async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wish | None = None) -> Facts:
@@ -174,12 +149,12 @@ async def _available(tx: Transaction, order: Order) -> dict[UUID, Decimal]:
 
 async def _placed_again(
     run: Runtime, tx: Transaction, caller: Principal, held: Held, decision: Decision
-) -> Sequence[tuple[Request, Purchase]]:
+) -> Sequence[Purchase]:
     """The further orders that a decision asks for: a reorder at today's prices, a replacement free of charge."""
     found = []
     for wish in decision.of(PlaceAgain):
         request = again_request(held.order, wish, policy.actor_of(caller), policy.reason_of(caller), caller)
-        found.append((request, await placing.prepare(run, tx, request)))
+        found.append(await placing.prepare(run, tx, request))
     return found
 
 

@@ -14,13 +14,13 @@ import orjson
 from contracts.inbound import SubmittedOrder
 from contracts.money import Money
 from services.order import policy, workflow
+from services.order.actions.changing import write
 from services.order.actions.refusing import refusal
 from services.order.actions.showing import facts_of, order_json
 from services.order.schemas import ChannelConfig
 from services.order.store import lifecycles, orders
 from services.order.store.context import fingerprint_of
-from services.order.store.orders import Changes, Held, NewOrder
-from services.order.store.writing import Writing
+from services.order.store.orders import Held, NewOrder
 from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id
@@ -120,7 +120,7 @@ async def _brought_up(
         if warning:
             warnings.append(warning)
         if decision is not None:
-            await orders.change(tx, held, decision, lifecycle, Changes(Writing(run.outbox, reason)))
+            await write(run, tx, held, decision, lifecycle, reason)
             held = await _reread(tx, held)
     outstanding = held.order.total - held.order.released - held.order.paid
     if body.paid and outstanding > 0:
@@ -131,7 +131,7 @@ async def _brought_up(
         except workflow.Refused as e:
             warnings.append(f"the payment could not be recorded: {e.detail}")
         else:
-            await orders.change(tx, held, decision, lifecycle, Changes(Writing(run.outbox, reason)))
+            await write(run, tx, held, decision, lifecycle, reason)
             held = await _reread(tx, held)
     return held.order, warnings
 

@@ -12,7 +12,8 @@ from contracts.inbound import OrderSubmitted, PaymentSettled
 from contracts.money import from_minor
 from services.order import workflow
 from services.order.actions import following, placing
-from services.order.actions.acting import facts_for, lifecycle_of, write
+from services.order.actions.acting import facts_for
+from services.order.actions.changing import lifecycle_of, write
 from services.order.actions.placing import EXTERNAL_ID, Request
 from services.order.actions.resolving import Submitter
 from services.order.store import orders
@@ -52,7 +53,7 @@ async def _submitted(run: Runtime, tx: Transaction, received: Received[OrderSubm
         async with tx.savepoint():
             if await following.again(run, tx, body, event.marketplace_id, None) is None:
                 purchase = await placing.prepare(run, tx, request)
-                await placing.write(run, tx, request, purchase)
+                await placing.write(tx, purchase.changes(run, None))
     except asyncpg.UniqueViolationError as e:
         if e.constraint_name != EXTERNAL_ID:
             raise

@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from services.order import policy
-from services.order.actions.acting import Wish, act_in, lifecycle_of
+from services.order.actions.acting import Wish, act_in
+from services.order.actions.changing import lifecycle_of
 from services.order.errors import absent
 from services.order.schemas import IssueRequest
 from services.order.store import orders

@@ -11,7 +11,8 @@ import orjson
 
 from contracts.order import Side
 from services.order import policy
-from services.order.actions.acting import facts_for, lifecycle_of
+from services.order.actions.acting import facts_for
+from services.order.actions.changing import lifecycle_of
 from services.order.actions.showing import order_json
 from services.order.store import channels, orders, search
 from services.order.store.search import Filters

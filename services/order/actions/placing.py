@@ -6,7 +6,7 @@ part of the statement, and only where that collides is the kept answer looked up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,7 +16,7 @@ import asyncpg
 
 from contracts.inbound import SubmittedOrder
 from contracts.money import from_minor
-from contracts.order import Party
+from contracts.order import OrderSnapshot, Party
 from services.order import metrics, policy, workflow
 from services.order.actions.following import again, followed, purchase_answer
 from services.order.actions.refusing import refusal
@@ -59,9 +59,20 @@ class Purchase:
     facts: Facts
     warnings: Sequence[str]
 
-    def answer(self, caller: Principal, now: datetime) -> Answer:
-        bodies = [order_json(n.decision.order, n.lifecycle, caller, self.facts, now) for n in self.new]
+    def answer(self, caller: Principal, now: datetime, snapshots: Mapping[UUID, OrderSnapshot]) -> Answer:
+        bodies = [
+            order_json(o, n.lifecycle, caller, self.facts, now, whole=snapshots[o.order_id])
+            for n in self.new
+            for o in (n.decision.order,)
+        ]
         return purchase_answer(201, self.purchase_id, bodies, self.warnings)
+
+    def changes(self, run: Runtime, acting_reason: str | None) -> Changes:
+        """What is to be written of it."""
+        changes = Changes(Writing(run.outbox, acting_reason))
+        for n in self.new:
+            changes.add(n)
+        return changes
 
 
 async def place(run: Runtime, caller: Principal, body: SubmittedOrder, once: Once) -> Answer:
@@ -91,8 +102,10 @@ async def _place(run: Runtime, caller: Principal, request: Request, once: Once) 
             if known is not None:
                 return await once.keep(tx, known.answer(caller, run.clock()))
         purchase = await prepare(run, tx, request)
-        answer = purchase.answer(caller, run.clock())
-        await write(run, tx, request, purchase, once, answer)
+        changes = purchase.changes(run, request.acting_reason)
+        answer = purchase.answer(caller, run.clock(), changes.writing.snapshots)
+        changes.once, changes.answer = once, answer
+        await write(tx, changes)
     metrics.PLACED.labels("direct" if request.body.external_id is None else "channel").inc(len(purchase.new))
     return answer
 
@@ -170,20 +183,12 @@ def _adjusted(new: Sequence[NewOrder]) -> list[str]:
     return told
 
 
-async def write(
-    run: Runtime,
-    tx: Transaction,
-    request: Request,
-    purchase: Purchase,
-    once: Once | None = None,
-    answer: Answer | None = None,
-) -> None:
+async def write(tx: Transaction, changes: Changes) -> None:
     """Write a purchase, and the answer to keep with it. Raises Conflict where the stock does not suffice."""
-    writing = Writing(run.outbox, request.acting_reason)
     try:
-        await orders.place(tx, Changes(writing, once, answer, list(purchase.new)))
+        await orders.place(tx, changes)
     except StockShort as e:
-        lines = [line for n in purchase.new for line in n.decision.order.lines]
+        lines = [line for n, _ in changes.new for line in n.decision.order.lines]
         names = {line.listing_id: line.sku for line in lines if line.listing_id is not None}
         short = [{"listing_id": str(i), "sku": names.get(i, "")} for i in e.listing_ids]
         raise Conflict(

@@ -7,7 +7,8 @@ from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.order import policy
-from services.order.actions.acting import Wish, act_in, facts_for, lifecycle_of
+from services.order.actions.acting import Wish, act_in, facts_for
+from services.order.actions.changing import lifecycle_of
 from services.order.actions.showing import order_json
 from services.order.errors import absent
 from services.order.schemas import RefundRequest

@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from services.order import policy
-from services.order.actions.acting import facts_for, lifecycle_of
+from services.order.actions.acting import facts_for
+from services.order.actions.changing import lifecycle_of
 from services.order.actions.showing import order_json
 from services.order.errors import absent
 from services.order.store import orders, timeline

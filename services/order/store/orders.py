@@ -56,12 +56,19 @@ class UnitsTaken(Exception):
 
 @dataclass(slots=True)
 class Changes:
-    """What one transaction writes about orders; `answer` is kept under the caller's idempotency key with it."""
+    """What one statement writes about orders; `answer` is kept under the caller's idempotency key with it.
+
+    `new` are orders to place, with their last timeline hash. A decision about an order that is here is given to
+    `change` by itself.
+    """
 
     writing: Writing
     once: Once | None = None
     answer: Answer | None = None
-    new: list[NewOrder] = field(default_factory=list)
+    new: list[tuple[NewOrder, bytes]] = field(default_factory=list)
+
+    def add(self, new: NewOrder) -> None:
+        self.new.append((new, self.writing.add(new.decision, new.lifecycle, GENESIS)))
 
     def answered(self) -> tuple[Any, ...]:
         if self.once is None or self.once.key is None or self.answer is None:
@@ -73,8 +80,7 @@ async def place(tx: Transaction, changes: Changes) -> None:
     """Insert orders with their timeline, events, reservations and kept answer. Raises StockShort."""
     writing = changes.writing
     columns: list[tuple[Any, ...]] = []
-    for new in changes.new:
-        chain = writing.add(new.decision, new.lifecycle, GENESIS)
+    for new, chain in changes.new:
         columns.append(
             rows.placing(
                 new.decision.order,
@@ -95,16 +101,20 @@ async def place(tx: Transaction, changes: Changes) -> None:
         *changes.answered(),
     )
     _check_stock(stock[0], [r["id"] for r in moved])
-    for new in changes.new:
+    for new, _ in changes.new:
         await _world(tx, new.decision)
     tx.after_commit(writing.outbox.wake)
 
 
-async def change(tx: Transaction, held: Held, decision: Decision, lifecycle: Lifecycle, changes: Changes) -> None:
-    """Write a decision about a locked order. Raises StockShort and UnitsTaken."""
+async def change(
+    tx: Transaction, held: Held, decision: Decision, lifecycle: Lifecycle, chain: bytes, changes: Changes
+) -> None:
+    """Write a decision about a locked order. `chain` is what `changes.writing.add` gave for it.
+
+    Raises StockShort and UnitsTaken.
+    """
     writing = changes.writing
     order = decision.order
-    chain = writing.add(decision, lifecycle, held.chain)
     stock = writing.stock.args()
     row = await tx.fetchrow(
         q.change_order,

@@ -67,12 +67,12 @@ def placing(
     moving = changing(order, lifecycle, timer_at, chain)
     sequence, status, shown, phase, money, issue, known, overdue, total, updated, closed, timer, _, card, doc = moving
     name, email = fold(order.customer.name), fold(order.customer.email)
-    words = (name, email, fold(order.external_id), fold(order.external_number))
+    words = "".join(f" {w}" for w in (name, email, fold(order.external_id), fold(order.external_number)) if w)
     return (
         order.marketplace_id, order.order_id, number_of(order), order.purchase_id, order.channel, order.external_id,
         part, fingerprint, order.lifecycle.name, order.lifecycle.version, sequence, status, shown, phase, money, issue,
         known, overdue, order.buyer.organisation_id, order.buyer.person_id, order.seller.organisation_id, name, email,
-        "".join(f" {w}" for w in words if w), order.currency, total, order.placed_at, updated, closed, timer, chain, card,
+        words, order.currency, total, order.placed_at, updated, closed, timer, chain, card,
         doc,
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import orjson
 
+from contracts.order import OrderEvent, OrderSnapshot
 from services.order import workflow
 from services.order.workflow import Decision, Lifecycle, StockMove
 from shared.ids import new_id
@@ -132,20 +133,24 @@ class Writing:
     acting_reason: str | None = None
     timeline: Timeline = field(default_factory=Timeline)
     stock: Stock = field(default_factory=Stock)
-    steps: list[tuple[workflow.Step, Lifecycle]] = field(default_factory=list)
+    events: list[OrderEvent] = field(default_factory=list)
     event_ids: list[UUID] = field(default_factory=list)
+    times: list[datetime] = field(default_factory=list)
+    # of each order as it is after its last step, by its id
+    snapshots: dict[UUID, OrderSnapshot] = field(default_factory=dict)
 
     def add(self, decision: Decision, lifecycle: Lifecycle, chain: bytes) -> bytes:
         """Take up a decision; the order's new last hash is returned."""
         for step in decision.steps:
             event_id = new_id()
             chain = self.timeline.add(step, event_id, chain, self.acting_reason)
-            self.steps.append((step, lifecycle))
+            event = workflow.event_of(step, lifecycle)
+            self.events.append(event)
             self.event_ids.append(event_id)
+            self.times.append(step.at)
+            self.snapshots[event.order_id] = event.order
         self.stock.add(decision.of(StockMove), lenient=lifecycle.lenient)
         return chain
 
     def outbox_args(self) -> Sequence[Any]:
-        events = [workflow.event_of(step, lifecycle) for step, lifecycle in self.steps]
-        times = [step.at for step, _ in self.steps]
-        return self.outbox.rows(events, event_ids=self.event_ids, times=times).args()
+        return self.outbox.rows(self.events, event_ids=self.event_ids, times=self.times).args()

@@ -1,0 +1,47 @@
+"""Writing a decision about a locked order: what every use case that changes an order ends with."""
+
+from __future__ import annotations
+
+from services.order.store import lifecycles, orders
+from services.order.store.orders import Changes, Held, StockShort, UnitsTaken
+from services.order.store.writing import Writing
+from services.order.workflow import Decision, Lifecycle
+from shared.errors import Conflict
+from shared.postgres import Transaction
+from shared.process import Runtime
+
+
+async def lifecycle_of(tx: Transaction, held: Held) -> Lifecycle:
+    """The version of the lifecycle that the order started with."""
+    order = held.order
+    return await lifecycles.of(tx, order.marketplace_id, order.lifecycle.name, order.lifecycle.version)
+
+
+async def write(
+    run: Runtime,
+    tx: Transaction,
+    held: Held,
+    decision: Decision,
+    lifecycle: Lifecycle,
+    acting_reason: str | None = None,
+) -> None:
+    """Write a decision that nobody waits for an answer to. Raises Conflict where stock or units went elsewhere."""
+    changes = Changes(Writing(run.outbox, acting_reason))
+    chain = changes.writing.add(decision, lifecycle, held.chain)
+    await write_changes(tx, held, decision, lifecycle, chain, changes)
+
+
+async def write_changes(
+    tx: Transaction, held: Held, decision: Decision, lifecycle: Lifecycle, chain: bytes, changes: Changes
+) -> None:
+    """The same with the answer that is kept with it; of a decision without steps only the answer is kept."""
+    if not decision.steps:
+        if changes.once is not None and changes.answer is not None:
+            await changes.once.keep(tx, changes.answer)
+        return
+    try:
+        await orders.change(tx, held, decision, lifecycle, chain, changes)
+    except StockShort:
+        raise Conflict("out_of_stock", "Not enough stock is left for this. Look at the listing's stock.") from None
+    except UnitsTaken:
+        raise Conflict("unit_taken", "Somebody else has just taken one of the units. Choose others.") from None
