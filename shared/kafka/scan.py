@@ -55,7 +55,8 @@ async def scan(
         done, moved_at = 0, time.monotonic()
         while left:
             found = await consumer.getmany(*left, timeout_ms=FETCH_MS, max_records=batch)
-            left -= {tp for tp, own in found.items() if own and own[-1].offset + 1 >= spans[tp][1]}
+            # by position, not by the last record seen: a compacted topic has offsets without a record
+            left = {tp for tp in left if await consumer.position(tp) < spans[tp][1]}
             records = [
                 RawRecord(
                     tp.topic.removeprefix(prefix), tp.partition, r.offset, r.key,
