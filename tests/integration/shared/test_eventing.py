@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from contracts.envelope import encode
-from contracts.order import OrderEvent
+from contracts.envelope import Received, encode
+from contracts.order import OrderCreated, OrderEvent
+from shared import telemetry
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.inbox import DeadLetters
+from shared.postgres import Transaction
 from shared.process import Runtime, running
 from tests.builders import life, snapshot
 from tests.integration.shared.conftest import World, failing_on
@@ -37,6 +40,21 @@ async def test_every_event_has_its_effect_once_and_in_order(world: World) -> Non
             assert sorted(mine) == [1, 2, 3, 4, 5]
             assert [s for s in mine if s > 1] == [2, 3, 4, 5]
         await until(lambda: _is(world, "orders.outbox", 0))
+
+
+async def test_a_trace_runs_from_the_change_through_the_broker_to_the_handler(world: World) -> None:
+    seen: list[str] = []
+
+    async def handler(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        ids = telemetry.trace_ids()
+        seen.append(ids[0] if ids else "")
+
+    consumer = world.consumer({OrderCreated: handler})
+    async with running(world.producer(), roles={"relay"}) as producer, running(consumer, roles={"consumer"}):
+        with telemetry.span("a request", traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01"):
+            await emit(producer, life(snapshot(), 0))
+        await until(lambda: seen)
+        assert seen == ["ab" * 16]
 
 
 async def test_nothing_is_sent_from_a_transaction_that_was_undone(world: World) -> None:
