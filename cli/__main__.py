@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "token": "cli.token",
     "seed-demo": "cli.demo_seed",
     "import": "cli.importing",
+    "seed": "cli.seeding",
     "verify-timeline": "cli.orders",
     "lifecycle": "cli.orders",
 }

@@ -117,7 +117,8 @@ def card_of(order: Order, lifecycle: Lifecycle, shown: workflow.Shown, overdue: 
         "scheduled_for": order.scheduled_for,
         "payout_held": order.payout_held,
     }
-    return orjson.dumps(card, option=orjson.OPT_UTC_Z).decode()
+    # ids that came from the database are of its own UUID class
+    return orjson.dumps(card, default=str, option=orjson.OPT_UTC_Z).decode()
 
 
 def _party(party: Any) -> dict[str, Any]:
