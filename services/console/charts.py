@@ -9,7 +9,7 @@ from typing import Final
 
 WIDTH: Final = 640
 HEIGHT: Final = 180
-LEFT: Final = 8
+LEFT: Final = 18
 FOOT: Final = 24
 HEAD: Final = 20
 # As many labels as fit below without touching at the smallest width that is drawn.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from services.console import metrics
 from services.console.calls import File
 from services.console.errors import BadForm
 from services.console.settings import Settings
+from shared.web.door import DRAINED_BYTES, DRAINED_SECONDS
 from shared.web.exchange import exchange
 
 # An order has at most 500 lines; a form of a thousand units has one field for each.
@@ -50,7 +52,15 @@ class Posted:
 
 
 async def read(request: Request, settings: Settings, *, files: bool) -> Posted:
-    """Raises BadForm."""
+    """Raises BadForm; then the browser has been let finish sending, if it took no longer than a moment."""
+    try:
+        return await _read(request, settings, files=files)
+    except BadForm:
+        await _drain(request)
+        raise
+
+
+async def _read(request: Request, settings: Settings, *, files: bool) -> Posted:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FORM_TYPES or (kind == "multipart/form-data" and not files):
         raise BadForm(400, "This form cannot be read", "It was not sent by one of the console's own pages.")
@@ -76,6 +86,19 @@ async def read(request: Request, settings: Settings, *, files: bool) -> Posted:
         ) from None
     exchange(request.scope).body_read = True
     return posted
+
+
+async def _drain(request: Request) -> None:
+    """Drop the rest of a form that nobody wants: a browser that is cut off while sending never shows why."""
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAINED_SECONDS):
+            while dropped < DRAINED_BYTES:
+                message = await request.receive()
+                dropped += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    exchange(request.scope).body_read = True
+                    return
 
 
 def _within(request: Request, most: int) -> Receive:

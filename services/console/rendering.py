@@ -53,6 +53,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "held": "Kept back",
     "http_error": "HTTP error",
 }
+_CODE: Final = re.compile(r"([A-Z])(-?\d)")
 _HTTP: Final = re.compile(r"^https?://", re.IGNORECASE)
 
 
@@ -78,7 +79,9 @@ def money(value: Money | None) -> str:
     """An amount as people write it; "" for none."""
     if not value:
         return ""
-    return format_currency(Decimal(value.amount), value.currency, locale=LOCALE, currency_digits=True)
+    text = format_currency(Decimal(value.amount), value.currency, locale=LOCALE, currency_digits=True)
+    # CLDR puts a space after a code of letters (NOK 12.50), which the library leaves out
+    return _CODE.sub("\\1\u00a0\\2", text)
 
 
 def number(value: Any) -> str:

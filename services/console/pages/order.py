@@ -91,7 +91,7 @@ async def page(visit: Visit, *, status: int = 200, draft: Draft | None = None) -
         talk=await talking,
         draft=draft or Draft(),
         quantity=quantity,
-        papers=may_print(order),
+        papers=may_print(order, visit.person),
         evidence=any(i.kind in ("chargeback", "dispute", "problem") for i in order.issues) and not visit.person.buys,
     )
 
@@ -189,9 +189,9 @@ def _expected(phase: str, course: Lifecycle | None, person: Person) -> str:
     return labels(course, person)[states[0].name] if len(states) == 1 else PHASES[phase]
 
 
-def may_print(order: Order) -> bool:
-    """A packing slip is of what is to be sent or was sent."""
-    return order.phase in ("preparing", "in_transit", "completed")
+def may_print(order: Order, person: Person) -> bool:
+    """A packing slip is of what is to be sent or was sent, and for those who send."""
+    return order.phase in ("preparing", "in_transit", "completed") and (person.sells or person.is_operator)
 
 
 async def document(visit: Visit) -> Response:

@@ -33,13 +33,18 @@ MOST_BARS: Final = 400
 
 @dataclass(slots=True)
 class Line:
-    """A row of the table: the orders of a day by status, and its money."""
+    """A row of the table: the orders of a day by status, and its money.
+
+    By the day on which things happened, an order counts on each day and in each status that it enters: then `orders`
+    are changes of status, and `gross`, which would count an order's total again with each, is not shown.
+    """
 
     day: date
     label: str
     statuses: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     orders: int = 0
     gross: int = 0
+    paid: int = 0
     refunded: int = 0
     commission: int = 0
 
@@ -91,7 +96,7 @@ async def show(visit: Visit) -> Response:
     return await visit.page(
         "reports.html",
         422 if problem else 200,
-        reports=reports_of(orders, summary, named) if orders and summary else [],
+        reports=reports_of(orders, summary, named, clock) if orders and summary else [],
         savings=savings,
         summary=summary,
         period=orders.period if orders else savings.period if savings else None,
@@ -105,13 +110,13 @@ async def show(visit: Visit) -> Response:
     )
 
 
-def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str]) -> Sequence[Report]:
+def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str], clock: str) -> Sequence[Report]:
     """One report for each currency that has figures."""
     currencies = sorted({r.currency for r in orders.rows} | {f.currency for f in summary.figures})
-    return [_report(c, orders, summary, named) for c in currencies]
+    return [_report(c, orders, summary, named, clock) for c in currencies]
 
 
-def _report(currency: str, orders: OrdersReport, summary: Summary, named: Mapping[str, str]) -> Report:
+def _report(currency: str, orders: OrdersReport, summary: Summary, named: Mapping[str, str], clock: str) -> Report:
     rows = [r for r in orders.rows if r.currency == currency]
     lines = _lines(rows, orders)
     total = Line(orders.period.first, "Together")
@@ -119,13 +124,19 @@ def _report(currency: str, orders: OrdersReport, summary: Summary, named: Mappin
         _add(total, row)
     present = dict.fromkeys(r.status for r in sorted(rows, key=lambda r: PHASE_ORDER.get(r.phase, 9)))
     over_time = _filled(lines, orders)
+    revenue = [x.gross if clock == "placed" else x.paid for x in over_time]
     return Report(
         currency,
         {status: named.get(status, words(status)) for status in present},
         lines,
         total,
         bars([Value(x.label, _short(x), Decimal(x.orders), number(x.orders)) for x in over_time]),
-        bars([Value(x.label, _short(x), Decimal(x.gross), money(Money.of(x.gross, currency))) for x in over_time]),
+        bars(
+            [
+                Value(x.label, _short(x), Decimal(minor), money(Money.of(minor, currency)))
+                for x, minor in zip(over_time, revenue, strict=True)
+            ]
+        ),
         next((f for f in summary.figures if f.currency == currency), None),
         next((f for f in summary.previous_figures if f.currency == currency), None),
     )
@@ -148,6 +159,7 @@ def _add(line: Line, row: StatusRow) -> None:
     line.statuses[row.status] += row.orders
     line.orders += row.orders
     line.gross += row.gross.minor
+    line.paid += row.paid.minor
     line.refunded += row.refunded.minor
     line.commission += row.commission.minor - row.commission_reversed.minor
 

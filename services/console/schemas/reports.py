@@ -25,6 +25,7 @@ class StatusRow(Read):
     phase: str
     orders: int
     gross: Money
+    paid: Money
     refunded: Money
     commission: Money
     commission_reversed: Money

@@ -1,0 +1,168 @@
+"""Orders in the console: found, opened, acted on, once, and never on a state that is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+
+from tests.integration.console.browser import Browser
+from tests.integration.console.conftest import PASSWORD, Town
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
+
+
+async def test_a_list_is_searched_filtered_sorted_and_exported_by_its_address(
+    town: Town, seller: Browser, mug: str
+) -> None:
+    wanted = await town.place(
+        "buyer@storefront.example", mug, "USD", customer={"name": "Zebedee Unusual", "email": "z@example.org"}
+    )
+    await town.place("buyer@storefront.example", mug, "USD", "5")
+    found = await seller.get("/orders?q=zebedee+unus&sort=-total")
+    assert found.texts("//tbody/tr/th/a") == [(await town.order("seller@storefront.example", wanted))["number"]]
+    assert "Zebedee Unusual" in found.texts("//tbody/tr/td")
+    assert found.tree.xpath("//input[@name='q']/@value") == ["zebedee unus"]
+    assert found.tree.xpath("//select[@name='sort']/option[@selected]/@value") == ["-total"]
+    sheet = await seller.get("/orders/export.csv?q=zebedee+unus&sort=-total")
+    assert sheet.headers["content-disposition"].startswith("attachment")
+    assert len(list(csv.reader(io.StringIO(sheet.raw.decode("utf-8-sig"))))) == 2
+    none = await seller.get("/orders?phase=completed&overdue=true")
+    assert none.heading.startswith("Orders")
+    assert "No order fits" in none.text()
+    wrong = await seller.get("/orders?phase=nonsense")
+    assert (wrong.status, "nonsense" in wrong.alert) == (422, True)
+
+
+async def test_pages_of_a_list_follow_each_other_without_gap(town: Town, seller: Browser, mug: str) -> None:
+    for _ in range(27):
+        await town.place("buyer@storefront.example", mug, "USD", "1")
+    first = await seller.get("/orders?sort=placed_at")
+    following = first.tree.xpath("//nav[@class='pager']/a[text()='Next page']/@href")[0]
+    second = await seller.get(f"/orders{following}")
+    shown = first.texts("//tbody/tr/th/a") + second.texts("//tbody/tr/th/a")
+    numbers = [int(n.removeprefix("ORD-")) for n in shown]
+    assert numbers == sorted(set(numbers))
+    assert len(first.texts("//tbody/tr")) == 25
+    assert "sort=placed_at" in following
+
+
+async def test_an_order_shows_all_that_its_side_may_know(town: Town, seller: Browser, order_id: str) -> None:
+    page = await seller.get(f"/orders/{order_id}")
+    assert page.status == 200
+    words = page.text()
+    for expected in ("Cara Customer", "cara@example.org", "The MUG", "US$20.00", "Commission", "Order placed"):
+        assert expected in words, expected
+    assert page.texts("//ol[@class='stages']/li[@aria-current='step']//strong") == ["Pending / New"]
+    async with Browser(town.console) as other:
+        await other.sign_in("buyer@storefront.example", PASSWORD)
+        theirs = await other.get(f"/orders/{order_id}")
+        assert "Commission" not in theirs.text()
+        assert not [f for f in theirs.forms() if f.action.endswith("/actions/process")]
+
+
+async def test_a_double_click_acts_once(town: Town, seller: Browser, order_id: str) -> None:
+    page = await seller.get(f"/orders/{order_id}")
+    before = (await town.order("seller@storefront.example", order_id))["sequence"]
+    both = await asyncio.gather(*(seller.send(page, "/actions/process") for _ in range(2)))
+    assert {p.path for p in both} == {f"/orders/{order_id}"}
+    after = await town.order("seller@storefront.example", order_id)
+    assert (after["status"], after["sequence"]) == ("processing", before + 1)
+    # the second click may also come when the first is long done
+    late = await seller.send(page, "/actions/process")
+    assert late.notice == "Start processing: done. The order is now: Processing."
+    assert (await town.order("seller@storefront.example", order_id))["sequence"] == before + 1
+
+
+async def test_a_stale_form_changes_nothing_and_says_what_is_now(town: Town, seller: Browser, order_id: str) -> None:
+    stale = await seller.get(f"/orders/{order_id}")
+    await seller.send(await seller.get(f"/orders/{order_id}"), "/actions/process")
+    now = await town.order("seller@storefront.example", order_id)
+    gone = await seller.send(stale, "/actions/process")
+    assert (gone.status, gone.heading) == (409, "The order was changed meanwhile")
+    assert "Processing" in gone.text()
+    kept = await seller.fill(stale, "/actions/add_note", {"p.text": "Written\non the old page"})
+    assert kept.status == 409
+    assert "changed meanwhile" in kept.alert
+    assert await town.order("seller@storefront.example", order_id) == now
+    # what was typed is still there, and goes through from this page
+    again = await seller.fill(kept, "/actions/add_note", {})
+    assert again.path == f"/orders/{order_id}"
+    notes = (await town.order("seller@storefront.example", order_id))["notes"]
+    assert [n["text"] for n in notes] == ["Written\non the old page"]
+
+
+async def test_a_form_of_the_schema_ships_with_tracking_and_says_what_is_wrong(
+    town: Town, seller: Browser, order_id: str
+) -> None:
+    page = await seller.send(await seller.get(f"/orders/{order_id}"), "/actions/process")
+    line_id = (await town.order("seller@storefront.example", order_id))["lines"][0]["line_id"]
+    wrong = await seller.fill(
+        page, "/actions/ship", {"p.carrier": "UPS", "p.tracking_url": "javascript:alert(1)", f"p.lines.{line_id}": "9"}
+    )
+    assert wrong.status == 422
+    assert "http or https" in wrong.alert
+    assert wrong.tree.xpath("//input[@name='p.carrier']/@value") == ["UPS"]
+    assert wrong.tree.xpath("//input[@name='p.tracking_url']/@aria-invalid") == ["true"]
+    half = await seller.fill(
+        wrong, "/actions/ship", {"p.tracking_url": "https://track.example/1", f"p.lines.{line_id}": "1,0"}
+    )
+    assert "Ship: done" in half.notice
+    order = await town.order("seller@storefront.example", order_id)
+    assert (order["status"], order["parcels"][0]["lines"][0]["quantity"]) == ("processing", "1")
+    assert "https://track.example/1" in half.links()
+
+
+async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> None:
+    listing = await town.listing("seller@supplier.example", "CRATE", "EUR")
+    order_id = await town.place("buyer@supplier.example", listing, "EUR")
+    async with Browser(town.console) as seller, Browser(town.console) as outlet:
+        await seller.sign_in("seller@supplier.example", PASSWORD)
+        await seller.fill(await seller.get(f"/orders/{order_id}"), "/actions/accept", {})
+        await outlet.sign_in("buyer@supplier.example", PASSWORD)
+        page = await outlet.get(f"/orders/{order_id}")
+        images = [("a.png", "image/png", PNG), ("b.png", "image/png", PNG + b"b")]
+        wrong = await outlet.fill(page, "/actions/complete", {"p.images": [("a.svg", "image/svg+xml", b"<svg/>")]})
+        assert wrong.status == 422
+        assert "PNG, JPEG" in wrong.alert
+        done = await outlet.fill(
+            wrong, "/actions/complete",
+            {"p.images": images, "p.invoice": ("i.pdf", "application/pdf", b"%PDF-1.4 x"), "p.note": "All there"},
+        )  # fmt: skip
+        assert "Complete the order: done" in done.notice
+        documents = (await town.order("buyer@supplier.example", order_id))["documents"]
+        assert sorted(d["file_name"] for d in documents) == ["a.png", "b.png", "i.pdf"]
+        picture = await outlet.get(done.tree.xpath("//img/@src")[0])
+        assert (picture.headers["content-type"], picture.raw[:8]) == ("image/png", PNG[:8])
+        assert "sandbox" in picture.headers["content-security-policy"]
+        file = next(a for a in done.links() if "/documents/" in a)
+        assert (await outlet.get(file)).headers["content-disposition"].startswith("attachment")
+
+
+async def test_an_approval_is_seen_by_the_buyers_side_alone(town: Town) -> None:
+    listing = await town.listing("seller@supplier.example", "PALLET", "EUR")
+    order_id = await town.place("buyer@supplier.example", listing, "EUR", "100")
+    async with Browser(town.console) as seller, Browser(town.console) as approver:
+        await seller.sign_in("seller@supplier.example", PASSWORD)
+        assert (await seller.get(f"/orders/{order_id}")).status == 404
+        await approver.sign_in("approver@supplier.example", PASSWORD)
+        page = await approver.get(f"/orders/{order_id}")
+        assert page.texts("//ol[@class='stages']/li[1]//strong") == ["Needs Approval"]
+        approved = await approver.fill(page, "/actions/approve", {"p.note": "Within the budget"})
+        assert "Approve: done" in approved.notice
+        seen = await seller.get(f"/orders/{order_id}")
+        assert (seen.status, "Within the budget" in seen.text()) == (200, False)
+
+
+async def test_nothing_of_others_is_shown(town: Town, order_id: str) -> None:
+    async with Browser(town.console) as stranger:
+        await stranger.sign_in("operator@supplier.example", PASSWORD)
+        foreign = await stranger.get(f"/orders/{order_id}")
+        absent = await stranger.get("/orders/01890000-0000-7000-8000-000000000000")
+        assert (foreign.status, absent.status) == (404, 404)
+        assert foreign.text() == absent.text()
+        page = await stranger.get("/orders")
+        act = f"/orders/{order_id}/actions/cancel"
+        tried = await stranger.post(act, [("csrf", page.form("/sign-out").pairs[0][1]), ("key", "k")])
+        assert tried.status == 404
+    assert (await town.order("seller@storefront.example", order_id))["status"] == "pending"

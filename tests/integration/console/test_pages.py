@@ -1,0 +1,304 @@
+"""Messages, inbox, settings, reports and webhooks; what is shown where something is missing; every page as such."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from deploy.embedded.process import free_port
+from services.console.addresses import PAGES
+from services.console.app import service as console
+from shared.process import running
+from tests.integration.console.browser import Browser, Page
+from tests.integration.console.conftest import PASSWORD, Town, console_settings
+from tests.integration.webhook.receiver import receiving
+from tests.waiting import until
+
+SELLER, BUYER = "seller@storefront.example", "buyer@storefront.example"
+HOSTILE = "<script>alert(1)</script> \"><img src=x onerror=alert(2)> {{7*7}} '; -- \u202e &amp;"
+
+
+async def test_messages_go_both_ways_and_are_counted(
+    town: Town, seller: Browser, buyer: Browser, order_id: str
+) -> None:
+    await town.talkable(SELLER, order_id)
+    page = await seller.get(f"/orders/{order_id}")
+    empty = await seller.send(page, "/messages", text=" \n ")
+    assert (empty.status, "Write something first." in empty.text()) == (422, True)
+    sent = await seller.send(page, "/messages", text="Hello\n\nIt leaves today.")
+    assert (sent.path, sent.notice) == (f"/orders/{order_id}", "Your message was sent.")
+    # sent twice is written once
+    await seller.send(page, "/messages", text="Hello\n\nIt leaves today.")
+
+    async def unread() -> str:
+        listed = await buyer.get("/orders")
+        return " ".join(listed.texts(f"//a[@href='/orders/{order_id}#messages']"))
+
+    assert await until(unread) == "1 unread"
+    theirs = await buyer.get(f"/orders/{order_id}")
+    assert theirs.texts("//ol[@class='talk']/li//p[@class='text']") == ["Hello It leaves today."]
+    assert "Hello\n\nIt leaves today." in theirs.raw.decode()
+    assert "1 unread" in " ".join(theirs.texts("//nav[@aria-label='Main']//a"))
+    read = await buyer.send(theirs, "/messages/read")
+    assert read.notice == "Marked as read."
+    assert "unread" not in " ".join(t for t in read.texts("//nav[@aria-label='Main']//a") if "Messages" in t)
+    answered = await buyer.send(read, "/messages", text="Thank you")
+    assert len(answered.texts("//ol[@class='talk']/li")) == 2
+    assert "Awaiting your reply" in (await seller.get("/messages")).text()
+
+
+async def test_the_seller_and_the_operator_have_a_thread_of_their_own(
+    town: Town, seller: Browser, order_id: str
+) -> None:
+    await town.talkable(SELLER, order_id)
+    page = await seller.get(f"/orders/{order_id}?thread=seller_operator")
+    sent = await seller.send(page, "/messages", text="Only for the marketplace")
+    assert sent.path == f"/orders/{order_id}?thread=seller_operator"
+    async with Browser(town.console) as operator:
+        await operator.sign_in("operator@storefront.example", PASSWORD)
+        theirs = await operator.get(f"/orders/{order_id}?thread=seller_operator")
+        assert "Only for the marketplace" in theirs.text()
+        behalf = await operator.send(
+            await operator.get(f"/orders/{order_id}"), "/messages", text="For them", on_behalf="yes"
+        )
+        assert "on behalf of the seller" in behalf.text()
+    async with Browser(town.console) as buyer:
+        await buyer.sign_in(BUYER, PASSWORD)
+        assert "Only for the marketplace" not in (await buyer.get(f"/orders/{order_id}?thread=seller_operator")).text()
+
+
+async def test_the_inbox_is_read_and_archived(town: Town, buyer: Browser, order_id: str) -> None:
+    async def told() -> bool:
+        page = await buyer.get("/inbox?show=unread")
+        return f"/orders/{order_id}" in page.links()
+
+    await until(told, what="the order's confirmation is in the inbox")
+    page = await buyer.get("/inbox?show=unread")
+    one = page.form("/read").action
+    read = await buyer.send(page, one)
+    assert (read.path, read.notice) == ("/inbox?show=unread", "Marked as read.")
+    assert one not in [f.action for f in read.forms()]
+    archived = await buyer.send(await buyer.get("/inbox"), "/archive")
+    assert archived.notice == "Moved to the archive."
+    assert len((await buyer.get("/inbox?show=archived")).texts("//ul[@class='feed']/li")) == 1
+    done = await buyer.send(await buyer.get("/inbox"), "/inbox/read-all")
+    assert done.notice == "Everything is marked as read."
+    assert "unread" not in " ".join(t for t in done.texts("//nav[@aria-label='Main']//a") if "Inbox" in t)
+
+
+async def test_notification_settings_are_kept_and_required_ones_stay(town: Town, buyer: Browser, order_id: str) -> None:
+    await until(lambda: _has_settings(buyer), what="the notification service knows the person")
+    page = await buyer.get("/settings/notifications")
+    saved = await buyer.fill(
+        page, "/settings/notifications",
+        {"email.order_progress": None, "quiet": "yes", "quiet_start": "21:30", "digest": "daily", "digest_at": "07:15",
+         "time_zone": "Asia/Tokyo"},
+    )  # fmt: skip
+    assert saved.notice == "Your notification settings are saved."
+    tree = saved.tree
+    assert not tree.xpath("//input[@name='email.order_progress']/@checked")
+    assert tree.xpath("//input[@name='in_app.order_progress']/@checked")
+    assert tree.xpath("//input[@name='quiet_start']/@value") == ["21:30"]
+    assert tree.xpath("//select[@name='time_zone']/option[@selected]/@value") == ["Asia/Tokyo"]
+    assert "Always" in saved.text()
+    # a page from before: somebody else's (or another window's) choice is not written over
+    stale = await buyer.fill(page, "/settings/notifications", {"digest": "off"})
+    assert (stale.status, "changed elsewhere" in stale.alert) == (409, True)
+
+
+async def _has_settings(browser: Browser) -> bool:
+    return (await browser.get("/settings/notifications")).status == 200
+
+
+async def test_reports_add_up_and_the_chart_has_its_table(town: Town, seller: Browser, order_id: str) -> None:
+    async def reported() -> bool:
+        page = await seller.get("/reports")
+        return bool(page.texts("//table//tfoot"))
+
+    await until(reported, what="the order is in the figures")
+    page = await seller.get("/reports")
+    head = page.texts("//div[@class='scroll']//thead//th")
+    rows = [dict(zip(head, r, strict=True)) for r in _rows(page, "tbody")]
+    [total] = [dict(zip(head, r, strict=True)) for r in _rows(page, "tfoot")]
+    assert sum(int(r["Orders"]) for r in rows) == int(total["Orders"]) > 0
+    assert len(page.tree.xpath("//figure//*[local-name()='svg']//*[local-name()='rect']")) >= 2
+    assert page.tree.xpath("//figure//*[local-name()='svg']/@aria-labelledby")
+    turned = await seller.get("/reports?from=2026-02-01&to=2026-01-01")
+    assert (turned.status, "Turn" in turned.alert) == (422, True)
+
+
+def _rows(page: Page, part: str) -> list[list[str]]:
+    return [
+        [" ".join(c.text_content().split()) for c in row.xpath("./th|./td")]
+        for row in page.tree.xpath(f"//div[@class='scroll']//{part}/tr")
+    ]
+
+
+async def test_a_webhook_endpoint_is_made_tested_and_deleted(town: Town, seller: Browser) -> None:
+    async with receiving() as receiver:
+        form = await seller.get("/webhooks/new")
+        given = {"url": receiver.url, "description": HOSTILE, "which": "some", "event_type": ["order.created"]}
+        wrong = await seller.fill(form, "/webhooks/new", {**given, "url": "http://10.1.2.3/"})
+        assert (wrong.status, "10.1.2.3" in wrong.alert) == (422, True)
+        made = await seller.fill(wrong, "/webhooks/new", given)
+        [secret] = made.texts("//code[@class='secret']")
+        assert secret.startswith("whsec_")
+        assert secret not in wrong.raw.decode()
+        # sent twice: one endpoint, and its secret is still on the page that the person sees
+        twice = await seller.fill(wrong, "/webhooks/new", given)
+        assert twice.texts("//code[@class='secret']") == [secret]
+        listed = await seller.get("/webhooks")
+        [address] = {a for a in listed.links() if re.fullmatch(r"/webhooks/[0-9a-f-]{36}", a)}
+        endpoint = await seller.get(address)
+        assert secret not in endpoint.raw.decode()
+        tested = await seller.send(endpoint, "/test", type="order.created")
+
+        async def delivered() -> bool:
+            return "Delivered" in (await seller.get(tested.path)).heading
+
+        await until(delivered, what="the test event has arrived")
+        for verb, said in (("pause", "Paused"), ("resume", "Resumed"), ("disable", "Disabled"), ("enable", "Enabled")):
+            page = await seller.get(address)
+            [action] = {f.action for f in page.forms() if dict(f.pairs).get("verb") == verb}
+            switched = await seller.post(
+                action, next(f for f in page.forms() if dict(f.pairs).get("verb") == verb).pairs
+            )
+            assert switched.notice.startswith(said), verb
+        gone = await seller.send(await seller.get(address), "/delete", sure="yes")
+        assert (gone.path, gone.notice) == ("/webhooks", "The endpoint is deleted.")
+
+
+async def test_who_may_not_is_told_why_and_by_whom_it_can_be_changed(buyer: Browser) -> None:
+    page = await buyer.get("/webhooks")
+    assert page.status == 403
+    assert "the role buyer" in page.text()
+    assert "/webhooks" not in [a for a in (await buyer.get("/orders")).links() if a == "/webhooks"]
+
+
+async def test_services_that_are_down_take_only_their_part_of_a_page(town: Town, order_id: str) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    down = {"messaging": dead, "notification": dead, "reporting": dead}
+    settings = console_settings({**town.urls, **down}, http_port=free_port(), connect_seconds=0.5)
+    async with running(console(settings), roles={"api"}), Browser(f"http://127.0.0.1:{settings.http_port}") as browser:
+        orders = await browser.sign_in(SELLER, PASSWORD)
+        assert orders.heading == "Orders"
+        order = await browser.get(f"/orders/{order_id}")
+        assert order.status == 200
+        assert "Messages cannot be shown right now" in order.text()
+        for path, part in (("/reports", "Reports"), ("/inbox", "Notifications"), ("/messages", "Messages")):
+            page = await browser.get(path)
+            assert (page.status, page.heading) == (503, f"{part} cannot be reached right now")
+            assert path in page.links()
+            assert "retry-after" in page.headers
+
+
+async def test_what_was_sent_to_a_service_that_is_down_can_be_sent_again_without_harm(
+    town: Town, seller: Browser, order_id: str
+) -> None:
+    """The page that says so has the same form with the same key."""
+    dead = f"http://127.0.0.1:{free_port()}"
+    settings = console_settings({**town.urls, "order": dead}, http_port=free_port(), connect_seconds=0.5)
+    async with running(console(settings), roles={"api"}), Browser(f"http://127.0.0.1:{settings.http_port}") as browser:
+        await browser.sign_in(SELLER, PASSWORD, "/settings/notifications")
+        form = (await seller.get(f"/orders/{order_id}")).form("/actions/add_note")
+        token = (await browser.get("/settings/notifications")).form("/sign-out").pairs[0][1]
+        page = await browser.post(form.action, form.filled({"csrf": token, "p.text": HOSTILE}))
+        assert page.status == 503
+        again = dict(page.form("/actions/add_note").pairs)
+        assert (again["key"], again["p.text"]) == (dict(form.pairs)["key"], HOSTILE)
+
+
+async def test_hostile_text_stays_text_on_every_page(town: Town, seller: Browser, mug: str) -> None:
+    order_id = await town.place(
+        BUYER, mug, "USD",
+        customer={"name": HOSTILE[:60], "phone": HOSTILE[:30],
+                  "shipping_address": {"name": HOSTILE, "line1": HOSTILE, "city": HOSTILE, "country": "US"}},
+        attributes={HOSTILE[:40]: HOSTILE},
+    )  # fmt: skip
+    await town.talkable(SELLER, order_id)
+    page = await seller.get(f"/orders/{order_id}")
+    await seller.send(page, "/messages", text=HOSTILE)
+    await seller.fill(await seller.get(f"/orders/{order_id}"), "/actions/add_note", {"p.text": HOSTILE})
+    for path in (
+        f"/orders/{order_id}",
+        "/orders?q=%3Cscript%3E%22%27",
+        "/messages",
+        "/inbox",
+        "/orders?status=%22%3E%3Cb",
+    ):
+        shown = await seller.get(path)
+        assert not shown.tree.xpath("//script | //img[@src='x'] | //*[@onerror]"), path
+        assert "49" not in shown.texts("//*[contains(text(), '7*7')]"), path
+    order = await seller.get(f"/orders/{order_id}")
+    assert HOSTILE in order.tree.xpath("//ol[@class='talk']//p[@class='text']/text()")
+
+
+PATHS = [
+    "/sign-in", "/orders", "/inbox", "/messages", "/reports", "/webhooks", "/webhooks/new", "/settings/notifications",
+    "/nothing", "/orders/not-an-id",
+]  # fmt: skip
+
+
+async def test_every_page_is_ours_alone_and_can_be_used_without_a_mouse(
+    town: Town, seller: Browser, order_id: str
+) -> None:
+    await until(lambda: _has_settings(seller), what="the notification service knows the person")
+    known = _known_addresses()
+    for path in (*PATHS, f"/orders/{order_id}", f"/orders/{order_id}/actions/add_note"):
+        page = await seller.get(path)
+        policy = page.headers["content-security-policy"]
+        assert "default-src 'none'" in policy, path
+        assert "unsafe" not in policy, path
+        assert page.headers["cache-control"] == "no-store", path
+        tree = page.tree
+        assert not tree.xpath("//script | //*[@style] | //style | //iframe"), path
+        assert not tree.xpath("//@*[starts-with(name(), 'on')]"), path
+        assert len(tree.xpath("//h1")) == 1, path
+        assert len(tree.xpath("//main")) == 1, path
+        assert tree.xpath("/html/@lang") == ["en"], path
+        ids = tree.xpath("//@id")
+        assert len(ids) == len(set(ids)), path
+        for control in tree.xpath("//input[not(@type='hidden')] | //select | //textarea"):
+            named = control.get("aria-label") or tree.xpath("//label[@for=$id]", id=control.get("id", ""))
+            assert named, (path, control.get("name"))
+        for address in [*page.links(), *tree.xpath("//link/@href | //img/@src | //form/@action")]:
+            parts = urlsplit(address)
+            assert not parts.netloc, (path, address)
+            assert not parts.path or any(k.fullmatch(parts.path) for k in known), (path, address)
+
+
+def _known_addresses() -> list[re.Pattern[str]]:
+    places = [re.sub(r"\{[a-z_]+(:uuid)?\}", "[A-Za-z0-9_.-]+", p.path.replace(".", r"\.")) for p in PAGES]
+    return [re.compile(p) for p in (*places, r"/static/[0-9a-f]{12}/[a-z.]+")]
+
+
+async def test_static_files_may_be_kept_for_ever_under_their_own_address(seller: Browser) -> None:
+    page = await seller.get("/orders")
+    [address] = page.tree.xpath("//link[@rel='stylesheet']/@href")
+    sheet = await seller.get(address)
+    assert (sheet.status, "immutable" in sheet.headers["cache-control"]) == (200, True)
+    other = await seller.get(re.sub(r"[0-9a-f]{12}", "0" * 12, address))
+    assert (other.status, other.headers["cache-control"]) == (200, "no-cache")
+    assert (await seller.get("/static/0/settings.py")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body", "status"),
+    [
+        ("application/json", b"{}", 400),
+        ("application/x-www-form-urlencoded", b"a=" + b"x" * 300_000, 413),
+        ("application/x-www-form-urlencoded", b"&".join(b"a%d=1" % i for i in range(6_000)), 400),
+        ("multipart/form-data; boundary=x", b"--x--", 400),
+        ("application/x-www-form-urlencoded", b"csrf=%FF%FE%00&text=a", 403),
+    ],
+)
+async def test_forms_that_are_none_get_a_page_that_says_so(
+    seller: Browser, content_type: str, body: bytes, status: int
+) -> None:
+    url = f"{seller.base}/inbox/read-all"
+    async with seller.http.post(url, data=body, headers={"content-type": content_type}) as answer:
+        assert answer.status == status
+        assert answer.content_type == "text/html"
+        assert "/inbox" in await answer.text()

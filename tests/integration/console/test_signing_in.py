@@ -1,0 +1,137 @@
+"""Signing in, staying so, and forms that come from elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+import pytest
+from starlette.responses import Response
+
+from deploy.embedded.process import free_port
+from services.console.app import service as console
+from services.console.sealing import Sealer
+from services.console.session import Cookies, Session
+from shared.process import running
+from tests.integration.console.browser import Browser
+from tests.integration.console.conftest import PASSWORD, Town, console_settings, key_ring
+
+SELLER = "seller@storefront.example"
+
+
+async def test_signing_in_leads_to_the_page_that_was_asked_for(town: Town, order_id: str) -> None:
+    async with Browser(town.console) as browser:
+        asked = await browser.get(f"/orders/{order_id}?thread=seller_operator")
+        assert asked.path.startswith("/sign-in?next=")
+        page = await browser.send(asked, "/sign-in", email=SELLER, password=PASSWORD)
+        assert page.path == f"/orders/{order_id}?thread=seller_operator"
+        # who is signed in is not asked again
+        assert (await browser.get("/sign-in?next=/inbox")).path == "/inbox"
+
+
+async def test_a_wrong_password_says_so_and_keeps_the_address(town: Town) -> None:
+    async with Browser(town.console) as browser:
+        page = await browser.sign_in(SELLER, "not the password")
+        assert page.status == 401
+        assert "password is not right" in page.alert
+        assert page.tree.xpath("//input[@name='email']/@value") == [SELLER]
+        assert "not the password" not in page.raw.decode()
+        assert (await browser.get("/orders")).path.startswith("/sign-in")
+
+
+@pytest.mark.parametrize("wanted", ["//evil.example", "/\\evil.example", "https://evil.example", "/sign-out", "/a\nb"])
+async def test_no_link_leads_through_the_sign_in_to_another_site(town: Town, wanted: str) -> None:
+    async with Browser(town.console) as browser:
+        page = await browser.get("/sign-in", params={"next": wanted})
+        signed_in = await browser.send(page, "/sign-in", email=SELLER, password=PASSWORD, next=wanted)
+        assert signed_in.path == "/orders"
+
+
+async def test_cookies_show_nothing_and_are_out_of_reach_of_scripts(town: Town) -> None:
+    async with Browser(town.console) as browser:
+        page = await browser.get("/sign-in")
+        answer = await browser.send(page, "/sign-in", email=SELLER, password=PASSWORD, follow=False)
+        session = [c for c in answer.headers.getall("set-cookie") if c.startswith("ordertrail_session")]  # type: ignore[attr-defined]
+        assert len(session) >= 1
+        for cookie in session:
+            assert "HttpOnly" in cookie
+            assert "SameSite=lax" in cookie
+        for cookie in browser.http.cookie_jar:
+            assert "eyJ" not in cookie.value
+            assert "seller" not in cookie.value
+
+
+async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(town: Town) -> None:
+    async with Browser(town.console) as browser, Browser(town.console) as copy:
+        page = await browser.sign_in(SELLER, PASSWORD)
+        copy.http.cookie_jar.update_cookies({c.key: c.value for c in browser.http.cookie_jar})
+        out = await browser.send(page, "/sign-out")
+        assert (out.path, out.notice) == ("/sign-in", "You are signed out.")
+        assert (await browser.get("/orders")).path.startswith("/sign-in")
+
+
+async def test_forms_from_elsewhere_are_refused(town: Town, order_id: str) -> None:
+    """Another site, another person's page, no token at all: nothing happens, and the page says what to do."""
+    async with Browser(town.console) as browser, Browser(town.console) as other:
+        await browser.sign_in(SELLER, PASSWORD)
+        page = await browser.get(f"/orders/{order_id}")
+        form = page.form("/actions/process")
+        await other.sign_in("buyer@storefront.example", PASSWORD)
+        foreign_token = (await other.get("/orders")).form("/sign-out").pairs[0][1]
+        tries = {
+            "no token": (form.filled({"csrf": None}), {}),
+            "another's token": (form.filled({"csrf": foreign_token}), {}),
+            "another site": (form.filled({}), {"Sec-Fetch-Site": "cross-site"}),
+            "another origin": (form.filled({}), {"Origin": "https://evil.example"}),
+        }
+        for name, (pairs, headers) in tries.items():
+            refused = await browser.post(form.action, pairs, headers=headers)
+            assert refused.status == 403, name
+            assert f"/orders/{order_id}/actions/process" in refused.links(), name
+        assert (await town.order(SELLER, order_id))["status"] == "pending"
+        own = {"Origin": town.console, "Sec-Fetch-Site": "same-origin"}
+        assert (await browser.post(form.action, form.filled({}), headers=own)).path == f"/orders/{order_id}"
+
+
+async def test_addresses_that_take_forms_only_lead_back_to_their_page(town: Town, order_id: str) -> None:
+    async with Browser(town.console) as browser:
+        await browser.sign_in(SELLER, PASSWORD)
+        assert (await browser.get(f"/orders/{order_id}/messages")).path == f"/orders/{order_id}"
+        assert (await browser.get("/inbox/read-all")).path == "/inbox"
+
+
+async def test_pages_opened_at_once_share_one_renewal_of_the_tokens(town: Town) -> None:
+    """A refresh token used twice ends the whole session: five pages at once must not do that."""
+    ring = key_ring()
+    settings = console_settings(town.urls, http_port=free_port(), console_session_keys=ring)
+    cookies = Cookies(Sealer.parse(ring.get_secret_value()), secure=False)
+    url = f"http://127.0.0.1:{settings.http_port}"
+    async with running(console(settings), roles={"api"}), Browser(url) as browser:
+        await browser.sign_in(SELLER, PASSWORD)
+        aged = _aged(cookies, browser)
+        pages = await asyncio.gather(*(browser.get("/settings/notifications") for _ in range(5)))
+        assert [p.path for p in pages] == ["/settings/notifications"] * 5
+        # a browser that never got the new cookie comes again with the old one
+        browser.http.cookie_jar.clear()
+        browser.http.cookie_jar.update_cookies(aged)
+        assert (await browser.get("/inbox")).path == "/inbox"
+        renewed = cookies.session({c.key: c.value for c in browser.http.cookie_jar}, time.time())
+        assert renewed is not None
+        assert renewed.access_until > time.time() + 60
+
+
+def _aged(cookies: Cookies, browser: Browser) -> dict[str, str]:
+    """Put the browser's session so that its access token has just ended; the cookies that say so."""
+    kept = {c.key: c.value for c in browser.http.cookie_jar}
+    session = cookies.session(kept, time.time())
+    assert isinstance(session, Session)
+    response = Response()
+    cookies.keep(response, replace(session, access_until=int(time.time())), kept, time.time())
+    aged = {}
+    for header in response.headers.getlist("set-cookie"):
+        name, _, value = header.partition(";")[0].partition("=")
+        aged[name] = value
+    browser.http.cookie_jar.clear()
+    browser.http.cookie_jar.update_cookies(aged)
+    return aged
