@@ -189,6 +189,8 @@ def test_a_jump_over_acceptance_takes_units_as_they_are() -> None:
     play = Play("lengow", people.placement(tracked=True), actor="channel")
     play.do("channel", "channel_update", status="shipped")
     assert play.status == "shipped"
+    assert [x.shipped for x in play.order.lines] == [Decimal(3), Decimal("2.5")]
+    assert [str(x.quantity) for x in play.order.parcels[0].lines] == ["3", "2.5"]
 
 
 def test_a_chargeback_holds_closing_too() -> None:

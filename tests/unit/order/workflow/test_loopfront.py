@@ -64,6 +64,16 @@ def test_units_are_taken_and_given_back_as_the_choice_changes() -> None:
     assert "not a free unit" in play.refused("seller", "select_units", units=foreign).detail
 
 
+def test_a_unit_goes_with_one_line_only() -> None:
+    lines = tuple(people.submitted().lines[0] for _ in range(2))
+    facts = (people.line_facts(0, tracked=True), people.line_facts(2, tracked=True))
+    play = Play("loopfront", people.placement(people.submitted(*lines), facts))
+    play.do("seller", "accept")
+    twice = [{"line_id": play.line(n), "unit_ids": [str(QR[0])]} for n in range(2)]
+    refusal = play.refused("seller", "select_units", units=twice)
+    assert refusal.more["errors"][0]["path"] == "units.1.unit_ids"
+
+
 def test_back_to_pending_lets_go_of_picked_units() -> None:
     play = play_of()
     play.do("seller", "accept")
