@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from shared.web import Caller, Cursor, Idempotent, IfMatch, Paging, Router, crea
 router = Router(tags=["webhooks"])
 ENDPOINTS: Final = Cursor("endpoints.-id", UUID)
 DELIVERIES: Final = Cursor("deliveries.-id", UUID)
-ORDER_DELIVERIES: Final = Cursor("deliveries.order.id", UUID)
+ORDER_DELIVERIES: Final = Cursor("deliveries.order.created_at", datetime, int, UUID)
 REPLAYS: Final = Cursor("replays.-id", UUID)
 EVENTS: Final = Cursor("events.position", str, int)
 State = Literal["pending", "delivered", "exhausted", "aborted", "held", "discarded"]
@@ -154,8 +155,9 @@ async def get_stats(
 async def deliveries_of_order(order_id: UUID, caller: Caller, page: Paging, request: Request) -> Response:
     """What went out because of an order, oldest first."""
     after = ORDER_DELIVERIES.decode(page.cursor)
-    rows = await log.of_order(_ctx(request), caller, order_id, after[0] if after else None, page.fetch)
-    items, cursor = page.of(rows, lambda r: ORDER_DELIVERIES.encode(UUID(r["delivery_id"])))
+    place = (after[0], after[1], after[2]) if after else None
+    rows = await log.of_order(_ctx(request), caller, order_id, place, page.fetch)
+    items, cursor = page.of(rows, _order_cursor)
     return _json({"items": items, "next_cursor": cursor})
 
 
@@ -265,6 +267,10 @@ def api(runtime: Runtime, ctx: Context) -> FastAPI:
     )
     app.state.webhook = ctx
     return app
+
+
+def _order_cursor(row: Document) -> str:
+    return ORDER_DELIVERIES.encode(datetime.fromisoformat(row["created_at"]), row["sequence"], UUID(row["delivery_id"]))
 
 
 def _endpoint(document: Document) -> Response:

@@ -5,6 +5,7 @@ One set-based statement fans a whole batch out; the offset is committed after th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,7 +34,8 @@ def handlers(hints: Hints) -> Callable[[Runtime], Handlers]:
 
         async def _take_in(tx: Transaction, events: Sequence[Incoming]) -> None:
             ready = await take_in(tx, events, runtime.clock())
-            metrics.QUEUED.labels(events[0].type).inc(len(events))
+            for event_type, n in Counter(e.type for e in events).items():
+                metrics.QUEUED.labels(event_type).inc(n)
             if ready:
                 tx.after_commit(lambda: hints.add(ready))
 

@@ -155,7 +155,9 @@ SELECT * FROM (
            d.tries, d.last_status, d.last_error, NULL, d.created_at, d.finished_at
     FROM endpoint AS e JOIN delivery AS d USING (endpoint_id)
     WHERE d.order_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2) AND e.status <> 'deleted'
-) AS both_of_them WHERE ($5::uuid IS NULL OR delivery_id > $5) ORDER BY delivery_id LIMIT $3;
+) AS both_of_them
+WHERE ($5::timestamptz IS NULL OR (created_at, sequence, delivery_id) > ($5, $6::bigint, $7::uuid))
+ORDER BY created_at, sequence, delivery_id LIMIT $3;
 
 -- name: delivery
 SELECT p.delivery_id, p.endpoint_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.order_id,

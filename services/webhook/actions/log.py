@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,7 +37,7 @@ async def page(
 
 
 async def of_order(
-    ctx: Context, caller: Principal, order_id: UUID, after: UUID | None, most: int
+    ctx: Context, caller: Principal, order_id: UUID, after: tuple[datetime, int, UUID] | None, most: int
 ) -> list[dict[str, Any]]:
     """An order's deliveries to the caller's own endpoints (an operator: to all), for its trail."""
     organisation_id = reach(caller, "view")

@@ -33,7 +33,9 @@ ENDPOINTS_AT_ONCE: Final = 2_000
 # an intake may have read "awake" just before the rest was written and committed just after.
 LINGER_SECONDS: Final = 1.0
 AFTER_REST: Final = (1.0, 5.0)
-# Claims wait this long for company while deliveries are on their way: fewer, larger statements under load.
+# While this many deliveries are on their way claims and settlements wait a moment for company: fewer, larger
+# statements under load, and no delay without.
+BUSY: Final = 16
 GATHER_SECONDS: Final = 0.004
 PAUSE_FIRST, PAUSE_MOST = 0.05, 2.0
 
@@ -64,7 +66,7 @@ class Worker:
         # claimed and not yet settled: what the global budget bounds
         self._in_hand = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ledger = Ledger(runtime, lambda: self._in_flight > 0, self._settled)
+        self._ledger = Ledger(runtime, lambda: self._in_flight >= BUSY, self._settled)
         self._polled = 0.0
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
 
@@ -84,12 +86,14 @@ class Worker:
             await self._finish(settling)
 
     async def _round(self) -> None:
+        hinted = self._hints.take()
+        for endpoint_id in hinted:
+            self._look(endpoint_id)
         now = time.monotonic()
-        if now - self._polled >= self._settings.webhook_poll_seconds:
+        # what was hinted at goes first; a poll that is late by a round costs nobody anything
+        if not hinted and now - self._polled >= self._settings.webhook_poll_seconds:
             self._polled = now
             await self._poll()
-        for endpoint_id in self._hints.take():
-            self._look(endpoint_id)
         if not await self._claim_some():
             await self._rest()
             await self._hints.wake.wait(self._settings.webhook_poll_seconds)
@@ -119,7 +123,7 @@ class Worker:
     async def _claim_some(self) -> bool:
         """Claim for whoever has room and may have something due. True where anything was claimed."""
         asking = self._asking()
-        if asking and self._in_flight:
+        if asking and self._in_flight >= BUSY:
             await asyncio.sleep(GATHER_SECONDS)
             asking = self._asking()
         rooms = share(self._settings.webhook_in_flight, self._in_hand, [d.window for _, d in asking])

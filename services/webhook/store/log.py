@@ -25,10 +25,11 @@ async def page(
 
 
 async def of_order(
-    tx: Transaction, order_id: UUID, organisation_id: UUID | None, after: UUID | None, most: int
+    tx: Transaction, order_id: UUID, organisation_id: UUID | None, after: tuple[datetime, int, UUID] | None, most: int
 ) -> list[Row]:
     """An order's deliveries to one organisation's endpoints (None: to all), oldest first."""
-    return await tx.fetch(_q.deliveries_of_order, order_id, organisation_id, most, [order_id], after)
+    place = after or (None, None, None)
+    return await tx.fetch(_q.deliveries_of_order, order_id, organisation_id, most, [order_id], *place)
 
 
 async def delivery(tx: Transaction, delivery_id: UUID, organisation_id: UUID | None) -> Row | None:
