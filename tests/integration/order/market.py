@@ -105,18 +105,19 @@ class Market:
             organisation=p.organisation,
             member=Member(
                 person_id=p.person_id, email=f"{p.name.split()[0].lower()}@test.example", name=p.name,
-                roles=p.roles,  # type: ignore[arg-type]
+                roles=p.roles,
                 purchasing_limit=p.limit,
             ),
         )  # fmt: skip
 
     def token(self, who: Somebody) -> str:
         org = who.organisation
-        limit = {"limit": who.limit.model_dump()} if who.limit else {}
-        subject = {"api_key_id": who.person_id} if who.is_key else {"person_id": who.person_id}
+        claims: dict[str, Any] = {"api_key_id" if who.is_key else "person_id": who.person_id, **who.claims}
+        if who.limit:
+            claims["limit"] = who.limit.model_dump()
         return self.issuer.token(
             marketplace_id=self.id, organisation_id=org.organisation_id, roles=who.roles, kind=org.kind,
-            org_name=org.name, name=who.name, **subject, **limit, **who.claims,
+            org_name=org.name, name=who.name, **claims,
         )  # fmt: skip
 
     async def call(
@@ -137,11 +138,11 @@ class Market:
 
     def order(self, *prices: str, **given: Any) -> dict[str, Any]:
         """An order of free lines as a channel states it: one line of two pieces per price."""
-        money = lambda amount: {"amount": amount, "currency": self.currency}  # noqa: E731
         lines = [
-            {"sku": f"SKU-{n}", "name": f"Thing {n}", "quantity": "2", "unit_price": money(p), "seller": "shop"}
-            for n, p in enumerate(prices or ("10.00",), 1)
-        ]
+            {"sku": f"SKU-{n}", "name": f"Thing {n}", "quantity": "2", "seller": "shop",
+             "unit_price": {"amount": price, "currency": self.currency}}
+            for n, price in enumerate(prices or ("10.00",), 1)
+        ]  # fmt: skip
         fields = {
             "currency": self.currency, "buyer": "outlet", "lines": lines,
             "customer": {"name": "John Doe", "email": "john@doe.example"},

@@ -214,9 +214,9 @@ async def test_exported_cells_are_what_they_are_and_run_nothing(market: Market) 
     book = openpyxl.load_workbook(io.BytesIO((await market.call("GET", path + "xlsx", market.operator)).raw))
     sheet = book.worksheets[0]
     heading = [c.value for c in sheet[1]]
-    name, total, placed = (heading.index(h) + 1 for h in ("customer_name", "total", "placed_at"))
-    assert all(sheet.cell(n, name).data_type in ("s", "inlineStr") for n in range(2, 12))
-    assert sheet.cell(2, name).value == "=1+1"
+    at, total, placed = (heading.index(h) + 1 for h in ("customer_name", "total", "placed_at"))
+    assert all(sheet.cell(n, at).data_type in ("s", "inlineStr") for n in range(2, 12))
+    assert sheet.cell(2, at).value == "=1+1"
     assert sheet.cell(2, total).value == 25
     assert sheet.cell(2, placed).is_date
 
