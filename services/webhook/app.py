@@ -29,8 +29,7 @@ def service(settings: Settings | None = None) -> Service:
     vault = Vault.parse(settings.webhook_secret_keys.get_secret_value())
     policy = settings.policy()
     hints = Hints()
-    if settings.loopback_allowed:
-        log.warning("webhook.loopback_allowed", reason="development: deliveries to this machine itself are allowed")
+    _warn_of_loopback(settings)
 
     def make_api(runtime: Runtime) -> FastAPI:
         context = Context(runtime.db, runtime.outbox, runtime.clock, runtime.wakes, settings, vault, hints)
@@ -64,6 +63,11 @@ def service(settings: Settings | None = None) -> Service:
             "housekeeping": lambda runtime, stop: seldom.run(runtime, stop, hints, vault),
         },
     )
+
+
+def _warn_of_loopback(settings: Settings) -> None:
+    if settings.loopback_allowed:
+        log.warning("webhook.loopback_allowed", reason="development: deliveries to this machine itself are allowed")
 
 
 def _with_generic_plans(settings: Settings) -> Settings:
