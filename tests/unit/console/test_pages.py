@@ -1,0 +1,220 @@
+"""What the pages say and never say: hostile text, links, the way of an order, charts, colours."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from lxml import html
+
+from contracts.money import Money
+from services.console.charts import Value, bars
+from services.console.forms import build
+from services.console.pages.order import Draft, Talk, stages
+from services.console.pages.signing import local_path
+from services.console.rendering import Renderer, content, money, web_link
+from services.console.schemas import Action, Conversation, Lifecycle, State, Thread, Timeline
+from services.console.session import Person
+from services.console.visit import Counts
+from tests.unit.console.builders import NOW, order
+
+# what no template may have: unescaped text, script, style of its own, other origins (but for one example)
+FORBIDDEN = re.compile(r"\|\s*safe|autoescape|<script|<style|\sstyle=|\son[a-z]+=|https?://(?!shop\.example)")
+HOSTILE = "</textarea></title><script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*7}}{%x%}&lt;\u202e"
+SELLER = Person("p", HOSTILE, HOSTILE, ("seller",), HOSTILE, "seller", "m", HOSTILE, "storefront", "Europe/Oslo")
+COURSE = Lifecycle(
+    name="storefront", version=1,
+    states=tuple(
+        State(name=n, phase=p, label=label)
+        for n, p, label in (
+            ("pending", "pending", "New"), ("processing", "preparing", "Processing"),
+            ("shipped", "in_transit", "Shipped"), ("done", "completed", "Done"), ("gone", "canceled", "Gone"),
+        )
+    ),
+)  # fmt: skip
+
+
+def rendered(template: str, **values: Any) -> str:
+    given = {
+        "me": SELLER, "csrf": "token", "notice": HOSTILE, "counts": Counts(3, None), "zone": ZoneInfo("Europe/Oslo"),
+        "path": "/orders", "here": "/orders", **values,
+    }  # fmt: skip
+    return Renderer().render(template, given)
+
+
+def parsed(page: str) -> Any:
+    return html.document_fromstring(page)
+
+
+def order_page(text: str) -> str:
+    shown = order(text)
+    message = {
+        "message_id": str(shown.order_id), "seq": 1, "posted_at": NOW, "text": text,
+        "sender": {"side": "buyer", "name": text, "organisation_name": text, "acted_by_name": text},
+    }  # fmt: skip
+    thread = Thread.model_validate(
+        {"order_id": shown.order_id, "order_number": text, "kind": "buyer_seller", "own_side": "seller", "unread": 1}
+    )
+    entry = {
+        "sequence": 1, "at": NOW, "label": text, "action": "x", "from_status": "pending", "to_status": "processing",
+        "to_phase": "preparing", "actor": {"name": text, "on_behalf_of_name": text}, "reason": text,
+        "acting_reason": text,
+    }  # fmt: skip
+    actions = [
+        Action(name="act", label=text, params={"properties": {
+            "a": {"type": "string", "title": text, "description": text},
+            "b": {"type": "string", "enum": [text]},
+        }}),
+    ]  # fmt: skip
+    blocked = (Action(name="b", label=text, blocked=text),)
+    return rendered(
+        "order.html",
+        order=shown.model_copy(update={"blocked_actions": blocked}), forms=[build(a, shown) for a in actions],
+        stages=stages(shown, COURSE, SELLER), labels={}, timeline=Timeline.model_validate({"items": [entry]}),
+        no_timeline=None, paged=False, papers=True, evidence=True, draft=Draft(text, text), quantity=lambda a, u: text,
+        talk=Talk((thread,), Conversation.model_validate({"thread": thread, "items": [message]})),
+    )  # fmt: skip
+
+
+def test_hostile_text_in_every_field_of_an_order_adds_no_element_and_no_attribute() -> None:
+    plain, hostile = parsed(order_page("Plain")), parsed(order_page(HOSTILE))
+    assert not hostile.xpath("//script | //img[@src='x'] | //*[@onerror]")
+
+    def shape(tree: Any) -> list[tuple[str, tuple[str, ...]]]:
+        return [(str(e.tag), tuple(sorted(e.keys()))) for e in tree.iter() if e.tag != "a"]
+
+    assert shape(plain) == shape(hostile)
+    # the only link that an order brings along is the tracking link, and this one is no web address
+    assert [a for a in plain.xpath("//a/@href") if a.startswith("https:")] == ["https://track.example/"]
+    assert not [a for a in hostile.xpath("//a/@href") if not a.startswith(("/", "?", "#"))]
+    assert hostile.xpath("//ol[@class='talk']//p[@class='text']/text()") == [HOSTILE]
+    assert hostile.xpath("//textarea[@id='text']/text()") == [HOSTILE]
+    assert "49" not in hostile.xpath("string(//main)")
+
+
+@pytest.mark.parametrize("name", ["down.html", "problem.html", "forbidden.html", "sign_in.html"])
+def test_hostile_text_in_refusals_stays_text(name: str) -> None:
+    error = type("Told", (), {"part": HOSTILE, "service": HOSTILE, "why": HOSTILE, "detail": HOSTILE})
+    page = rendered(
+        name, error=error, home="/orders", again=[(HOSTILE, HOSTILE)], title=HOSTILE, detail=HOSTILE, next=HOSTILE,
+        email=HOSTILE, problem=HOSTILE, demo=[(HOSTILE, [HOSTILE])],
+    )  # fmt: skip
+    tree = parsed(page)
+    assert not tree.xpath("//script | //img | //*[@onerror]")
+
+
+def test_no_template_turns_escaping_off_or_brings_script_or_style_along() -> None:
+    for path in sorted(Path(str(files("services.console"))).glob("templates/*.html")):
+        text = path.read_text()
+        assert not FORBIDDEN.search(text), path
+        for tag in re.findall(r"<form method=\"post\".*?</form>", text, re.S):
+            assert re.search(r"parts\.(once|token)\(\)|parts_once\(\)", tag), (path, tag[:100])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("/orders?q=a&sort=-total", "/orders?q=a&sort=-total"),
+        ("/orders/1?thread=x", "/orders/1?thread=x"),
+        ("", "/orders"),
+        ("orders", "/orders"),
+        ("//evil.example", "/orders"),
+        ("/\\evil.example", "/orders"),
+        ("/a\\b", "/orders"),
+        ("https://evil.example", "/orders"),
+        ("javascript:alert(1)", "/orders"),
+        ("/a\r\nset-cookie: x", "/orders"),
+        ("/\t/evil.example", "/orders"),
+        ("/sign-out", "/orders"),
+        ("/" + "a" * 3_000, "/orders"),
+    ],
+)
+def test_signing_in_leads_to_own_pages_only(given: str, expected: str) -> None:
+    assert local_path(given) == expected
+
+
+def test_only_web_addresses_become_links() -> None:
+    assert web_link("https://a.example/x") == "https://a.example/x"
+    for text in ("javascript:alert(1)", " https://a", "data:text/html,x", "//a.example", None, "ftp://a"):
+        assert web_link(text) == ""
+
+
+def test_money_has_the_digits_of_its_currency() -> None:
+    shown = {c: money(Money(amount=a, currency=c)) for a, c in (("1012.50", "EUR"), ("1012", "JPY"), ("-2.125", "BHD"))}
+    assert shown == {"EUR": "€1,012.50", "JPY": "JP¥1,012", "BHD": "-BHD\u00a02.125"}
+    assert money(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "phase", "times", "expected"),
+    [
+        ("pending", "pending", ["pending"], ["now New", "ahead Processing", "ahead Shipped", "ahead Done"]),
+        ("shipped", "in_transit", ["pending", "processing", "shipped"],
+         ["done New", "done Processing", "now Shipped", "ahead Done"]),
+        ("done", "completed", ["pending", "done"], ["done New", "done Processing", "done Shipped", "now Done"]),
+        ("gone", "canceled", ["pending", "processing", "gone"], ["done New", "done Processing", "now Gone"]),
+    ],
+)  # fmt: skip
+def test_the_stage_bar_shows_where_an_order_has_been_is_and_goes(
+    status: str, phase: str, times: list[str], expected: list[str]
+) -> None:
+    label = next(s.label for s in COURSE.states if s.name == status)
+    shown = order(
+        status=status, phase=phase, status_label=label, status_times=[{"status": t, "at": NOW} for t in times]
+    )
+    assert [f"{s.state} {s.label}" for s in stages(shown, COURSE, SELLER)] == expected
+    # without the lifecycle the phases still tell it
+    assert [s.state for s in stages(shown, None, SELLER)].count("now") == 1
+
+
+def test_bars_keep_their_proportions_inside_the_picture() -> None:
+    chart = bars([Value(str(i), str(i), Decimal(a), a) for i, a in enumerate(("10", "5", "0", "0.01", "-3"))])
+    assert chart is not None
+    heights = [b.height for b in chart.bars]
+    assert heights[1] == pytest.approx(heights[0] / 2, abs=0.01)
+    assert heights[2] == heights[4] == 0
+    assert heights[3] == 1.5
+    assert all(b.x >= 0 and b.x + b.width <= chart.width and b.y >= 0 for b in chart.bars)
+    assert bars([]) is None
+    assert bars([Value("a", "a", Decimal(0), "0")]) is None
+    many = bars([Value(str(i), str(i), Decimal(1), "1") for i in range(366)])
+    assert many is not None
+    assert len(many.ticks) <= 7
+
+
+def _luminance(colour: str) -> float:
+    digits = colour.lstrip("#")
+    full = "".join(c * 2 for c in digits) if len(digits) == 3 else digits
+    channels = [int(full[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_colours_can_be_told_apart_in_both_themes(theme: int) -> None:
+    """WCAG 2.2: 4.5 to 1 for text (1.4.3), 3 to 1 for the edges of controls (1.4.11)."""
+    blocks = re.findall(r":root \{(.*?)\}", content("console.css").decode(), re.S)
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6});", blocks[theme]))
+    pairs = [
+        (text, back, 4.5)
+        for text in ("text", "muted", "link")
+        for back in ("page", "surface", "sunken")
+    ] + [(tone, f"{tone}-back", 4.5) for tone in ("info", "warn", "good", "bad", "plain")]  # fmt: skip
+    pairs += [("on-accent", "accent", 4.5), ("on-accent", "accent-over", 4.5)]
+    pairs += [("edge", "surface", 3.0), ("edge", "page", 3.0), ("accent", "surface", 3.0), ("bad", "surface", 4.5)]
+    weak = {
+        (a, b): round(_contrast(colours[a], colours[b]), 2)
+        for a, b, least in pairs
+        if _contrast(colours[a], colours[b]) < least
+    }
+    assert not weak
