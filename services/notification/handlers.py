@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any, Final
 
 from contracts.envelope import Received
@@ -22,12 +21,10 @@ from contracts.webhook import EndpointDisabled
 from services.notification.actions.telling import Teller, with_people
 from services.notification.store import telling as store
 from services.notification.telling.causes import cause_of
-from shared.inbox import Handlers, RetryLater
+from shared.inbox import Handlers
 from shared.postgres import Transaction
 from shared.process import Runtime
 
-# How long a message waits for the first event of its order, which travels on another topic.
-ORDER_PATIENCE: Final = timedelta(minutes=2)
 ORDER_EVENTS: Final = (OrderCreated, OrderUpdated, OrderCompleted, OrderCanceled, OrderRefunded, OrderDisputed)
 
 
@@ -62,17 +59,15 @@ class Handling:
     async def messages(self, tx: Transaction, events: Sequence[Received[MessagePosted]]) -> None:
         """Who may see an order decides who hears of its messages, so the order has to be known first."""
         refs = await store.order_refs(tx, {r.event.order_id for r in events})
-        now = self._teller.clock()
-        causes = []
+        known, unknown = [], []
         for received in events:
-            event = received.event
-            ref = refs.get(event.order_id)
-            if ref is None and now - event.posted_at < ORDER_PATIENCE:
-                raise RetryLater(f"order {event.order_id} of message {event.message_id} is not known yet")
-            cause = cause_of(received)
-            if cause is not None:
-                causes.append((with_people(cause, ref), event))
-        await self._teller.tell(tx, causes)
+            cause, ref = cause_of(received), refs.get(received.event.order_id)
+            if cause is not None and ref is not None:
+                known.append((with_people(cause, ref), received.event))
+            elif cause is not None:
+                unknown.append((cause, received.event))
+        await self._teller.tell(tx, known)
+        await self._teller.tell_when_order_is_known(tx, unknown)
 
     async def _tell(self, tx: Transaction, events: Sequence[Received[Any]]) -> None:
         await self._teller.tell(tx, [(c, r.event) for r in events if (c := cause_of(r)) is not None])

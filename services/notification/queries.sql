@@ -124,6 +124,22 @@ DELETE FROM awaited_party WHERE ctid IN (
 )
 RETURNING event_id;
 
+-- name: await_orders
+INSERT INTO awaited_order (event_id, marketplace_id, order_id, since)
+SELECT event_id, marketplace_id, order_id, $4
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) AS e (event_id, marketplace_id, order_id)
+ON CONFLICT DO NOTHING;
+
+-- name: take_messages_to_tell
+-- Messages whose order is known by now, or that have waited for it since before $1.
+DELETE FROM awaited_order WHERE ctid IN (
+    SELECT a.ctid FROM awaited_order a
+    WHERE a.since < $1 OR EXISTS (SELECT 1 FROM order_ref r WHERE r.order_id = a.order_id)
+    ORDER BY a.since LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING event_id;
+
 -- name: forget_awaited_parties
 DELETE FROM awaited_party WHERE ctid IN (SELECT ctid FROM awaited_party WHERE since < $1 LIMIT 5000);
 

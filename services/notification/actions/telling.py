@@ -31,6 +31,8 @@ MAILS: Final = "mails"
 FEED: Final = "feed"
 ARRIVALS: Final = "arrivals"
 
+# How long a message waits for the first event of its order; then those hear of it who see every order.
+ORDER_PATIENCE: Final = timedelta(minutes=2)
 ARRIVALS_AT_ONCE: Final = 200
 ARRIVALS_POLL_SECONDS: Final = 5.0
 
@@ -65,10 +67,19 @@ class Teller:
             await store.await_parties(tx, [(c, p) for c in fresh for p in unknown_parties(c, directory)], now)
             await self._write(tx, fresh, directory, now)
 
+    async def tell_when_order_is_known(self, tx: Transaction, causes: Sequence[tuple[Cause, Event]]) -> None:
+        """Keep causes until something is known of their order: who may see it decides who is told."""
+        if causes:
+            now = self.clock()
+            new = await store.add_causes(tx, causes, now)
+            await store.await_orders(tx, [c for c, _ in causes if c.event_id in new], now)
+
     async def tell_late(self, tx: Transaction, causes: Sequence[Cause]) -> None:
         """Tell those who have become known since the causes were first told. Nobody is told twice."""
         if causes:
-            await self._write(tx, causes, await store.people(tx, causes), self.clock())
+            directory, now = await store.people(tx, causes), self.clock()
+            await store.await_parties(tx, [(c, p) for c in causes for p in unknown_parties(c, directory)], now)
+            await self._write(tx, causes, directory, now)
 
     async def _write(self, tx: Transaction, causes: Sequence[Cause], directory: Directory, now: datetime) -> None:
         stale_after = timedelta(hours=self.settings.mail_stale_hours)
@@ -115,7 +126,8 @@ async def catch_up(runtime: Runtime, stop: Stop) -> None:
     patience = timedelta(minutes=teller.settings.party_patience_minutes)
     while not stop.requested:
         async with runtime.worker_db.transaction() as tx:
-            rows = await store.take_arrived(tx, ARRIVALS_AT_ONCE)
+            since = runtime.clock() - ORDER_PATIENCE
+            rows = await store.take_arrived(tx, order_patience_since=since, limit=ARRIVALS_AT_ONCE)
             if rows:
                 with unit_of_work("notification.told_late", events=len(rows)):
                     await teller.tell_late(tx, await _causes(tx, rows))

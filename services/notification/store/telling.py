@@ -235,9 +235,22 @@ async def await_parties(tx: Transaction, waiting: Sequence[tuple[Cause, PartyRef
         )
 
 
-async def take_arrived(tx: Transaction, limit: int) -> list[Any]:
-    """The stored events whose missing party is known by now; they no longer wait."""
+async def await_orders(tx: Transaction, causes: Sequence[Cause], now: datetime) -> None:
+    """Remember causes that can only be told once their order is known."""
+    await tx.execute(
+        q.await_orders,
+        [c.event_id for c in causes],
+        [c.marketplace_id for c in causes],
+        [c.order_id for c in causes],
+        now,
+    )
+
+
+async def take_arrived(tx: Transaction, *, order_patience_since: datetime, limit: int) -> list[Any]:
+    """The stored events whose missing party or order is known by now, or that have waited long enough for the order;
+    they no longer wait."""
     rows = await tx.fetch(q.take_arrived_parties, limit)
+    rows += await tx.fetch(q.take_messages_to_tell, order_patience_since, limit)
     if not rows:
         return []
     return await tx.fetch(q.causes, list({r["event_id"] for r in rows}))

@@ -18,6 +18,7 @@ from pathlib import Path
 from uuid import UUID
 
 import aiohttp
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from contracts.envelope import Event, decode, encode
@@ -102,6 +103,8 @@ async def test_from_the_topics_to_the_mailbox_and_back(
             talk = world.message(order, world.actor("buyer", "buyer"), "buyer", "Is it still there?")
             await produce(stack, topic_prefix, talk)
             await asyncio.to_thread(mailbox.store.wait_for, 3, seconds=40)
+            if len(mailbox.mails()) != 3:
+                pytest.fail(f"{len(mailbox.mails())} of 3 mails came: {await standing(world)}", pytrace=False)
             delivered = await outcomes(stack, topic_prefix, 6)
         assert {m.subject.partition(" ORD")[0] for m in mailbox.mails()} == {
             "Your order", "Ny bestilling", "Ny melding fra Buyer Person om bestilling",
@@ -115,6 +118,12 @@ async def test_from_the_topics_to_the_mailbox_and_back(
             await until(lambda: _replayed(world, 4), seconds=40, what="the topics to be replayed")
         assert len(mailbox.mails()) == 3
         assert len(await world.mails()) == 3
+
+
+async def standing(world: World) -> dict[str, list[str]]:
+    """Where everything is: what a failure needs to be understood."""
+    tables = ("inbox", "parked", "dead_letter", "awaited_party", "member", "notification", "delivery", "outbox")
+    return {t: [str(dict(r)) for r in await world.admin.fetch(f"SELECT * FROM notification.{t}")] for t in tables}
 
 
 async def _replayed(world: World, events: int) -> bool:

@@ -13,7 +13,6 @@ from contracts.messaging import MessagePosted
 from contracts.order import Approval, Issue, OrderCanceled, OrderDisputed
 from contracts.webhook import EndpointDisabled
 from shared.ids import new_id
-from shared.inbox import DeadLetters
 from shared.postgres import Transaction
 from tests.integration.notification.world import World, opened
 from tests.stack import StackDatabase
@@ -139,16 +138,24 @@ async def test_a_message_goes_to_the_person_of_the_order_only(world: World) -> N
     assert await world.told(event_id) == {"seller": "messages"}
 
 
-async def test_a_message_waits_for_its_order(world: World) -> None:
+async def test_a_message_that_comes_before_its_order_waits_for_it(world: World) -> None:
     order = world.order()
-    [event_id] = await world.tell(world.message(order, world.actor("seller", "seller"), "seller", "Hello"))
+    # both in one batch, the message first: they have the same key, so neither may block the other
+    talk = world.message(order, world.actor("seller", "seller"), "seller", "Hello")
+    [event_id, created] = await world.tell(talk, world.created(order))
     assert await world.told(event_id) == {}
-    assert await world.admin.fetchval("SELECT count(*) FROM notification.parked") == 1
-    # without the order for two minutes it goes to those who may see every order of the buyer's organisation
+    assert set(await world.told(created)) == {"buyer", "seller", "mate"}
+    async with world.sending():
+        assert await until(lambda: told_if(world, event_id, 1)) == {"buyer": "messages"}
+
+
+async def test_a_message_of_an_order_that_stays_unknown_goes_to_those_who_see_every_order(world: World) -> None:
+    talk = world.message(world.order(), world.actor("seller", "seller"), "seller", "Hello")
+    [event_id] = await world.tell(talk)
     world.clock.ahead += timedelta(minutes=3)
-    await world.retry_parked()
-    assert await world.told(event_id) == {"boss": "messages"}
-    assert await DeadLetters(world.runtime.worker_db).list() == []
+    async with world.sending():
+        assert await until(lambda: told_if(world, event_id, 1)) == {"boss": "messages"}
+    assert await world.admin.fetchval("SELECT count(*) FROM notification.awaited_order") == 0
 
 
 async def test_a_disabled_endpoint_is_told_to_its_organisation(world: World) -> None:

@@ -24,7 +24,6 @@ from services.notification.store import feed
 from shared import logs
 from shared.ids import new_id
 from shared.inbox import Processor, RawRecord
-from shared.inbox.parked import retry_one
 from shared.process import Runtime, running
 from shared.stop import Stop
 from tests.builders import order_event, snapshot
@@ -94,11 +93,6 @@ class World:
         ids = ids or [new_id() for _ in events]
         await self.processor.process([raw(e, i, n) for n, (e, i) in enumerate(zip(events, ids, strict=True))])
         return list(ids)
-
-    async def retry_parked(self) -> None:
-        """Whatever is parked, tried again now."""
-        for row in await self.admin.fetch("SELECT position FROM notification.parked ORDER BY position"):
-            await retry_one(self.processor, row["position"], attempts=8, first_delay=0.1)
 
     @asynccontextmanager
     async def sending(self, **given: Any) -> AsyncIterator[Runtime]:
