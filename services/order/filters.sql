@@ -1,4 +1,4 @@
--- Parts of the order list: `store/search.py` puts them together. `:name` is a parameter. Every column here has an
+-- Parts of the order list, no statements by themselves: `store/search.py` puts them together. `:name` is a parameter. Every column here has an
 -- index or stands beside one that has; a test prepares and explains the combinations.
 
 -- name: branch

@@ -19,7 +19,19 @@ from services.order.store.orders import q
 from services.order.store.texts import fold
 from shared.postgres import Queries, Transaction
 
-f: Final = Queries.load("services.order", "filters.sql")
+
+class Parts:
+    """The parts of filters.sql by name. Not Queries: none of them is a statement that could be prepared."""
+
+    def __init__(self, texts: Queries) -> None:
+        self._texts = texts
+
+    def __getattr__(self, name: str) -> str:
+        found: str = getattr(self._texts, name)
+        return found
+
+
+f: Final = Parts(Queries.load("services.order", "filters.sql"))
 Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"]
 # Up to so many orders with a word in them are looked up one by one; a word in more is found by walking the list.
 MOST_FOUND: Final = 2_000
