@@ -28,7 +28,7 @@ from deploy.embedded.status import (
 
 FOLLOW_SECONDS = 0.1
 UP_SECONDS = 600.0
-DOWN_SECONDS = 120.0
+DOWN_SECONDS = 240.0  # more than the slowest service and then the slowest server may take
 SEED_SECONDS = 180.0
 SEEDED_THROUGH = {"identity", "order"}
 TAIL_BYTES = 16 * 1024

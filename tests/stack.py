@@ -128,7 +128,7 @@ def _embedded() -> Iterator[Stack]:
     finally:
         process.stdin.close()
         try:
-            process.wait(60)
+            process.wait(240)
         finally:
             shutil.rmtree(state, ignore_errors=True)
 

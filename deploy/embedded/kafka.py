@@ -37,7 +37,7 @@ class KafkaServer:
     name = "Kafka"
     stop_signal = signal.SIGTERM
     start_seconds = 90.0
-    stop_seconds = 30.0
+    stop_seconds = 60.0
 
     def __init__(
         self, directory: Path, port: int, controller_port: int, *, settings: dict[str, str] | None = None,

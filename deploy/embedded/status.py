@@ -17,7 +17,7 @@ from deploy.embedded.errors import explained
 from deploy.embedded.installation import write_private
 
 Phase = Literal["starting", "ready", "stopping", "stopped", "failed"]
-STOP_SECONDS = 30.0
+STOP_SECONDS = 120.0
 ALREADY_SUPERVISED = 3  # exit code of a second supervisor
 
 

@@ -18,7 +18,7 @@ from deploy.embedded.process import free_port
 from deploy.embedded.status import Status, read_status
 
 ROOT = Path(__file__).parents[3]
-COMMAND_SECONDS = 180
+COMMAND_SECONDS = 270
 
 
 class Site:
