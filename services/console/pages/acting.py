@@ -139,21 +139,26 @@ async def _form_page(visit: Visit, status: int, errors: Mapping[str, str] | None
 
 
 async def _changed_page(visit: Visit, error: Refused) -> Response:
-    """Somebody was faster, or the order is no longer where the form thought: what is now, and the form again."""
+    """Somebody was faster: what is now, and the form again. An order that did not move has a reason of its own."""
     order = await order_of(visit, visit.id("order_id"))
-    made = await _form_of(visit, order, {})
+    same = visit.posted.one("etag") == str(order.sequence) and error.code != "idempotency_key_reused"
+    made = await _form_of(visit, order, {"": error.detail} if same else {})
     if made is None:
         return await _impossible(visit, order, error)
+    if same:
+        return await visit.page("action.html", 409, order=order, form=made, changed=None, lost=_lost_files(visit))
     changed = "" if error.status == 412 else error.detail
     return await visit.page("action.html", 409, order=order, form=made, changed=changed, lost=_lost_files(visit))
 
 
 async def _impossible(visit: Visit, order: Order, error: Refused | None = None) -> Response:
     blocked = next((a for a in order.blocked_actions if a.name == _action(visit)), None)
+    etag = visit.posted.one("etag")
     return await visit.page(
         "action_gone.html",
         409,
         order=order,
+        changed=bool(etag) and etag != str(order.sequence),
         label=blocked.label if blocked else visit.posted.one("label")[:80],
         why=blocked.blocked if blocked else error.detail if error and error.status != 412 else "",
     )

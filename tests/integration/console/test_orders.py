@@ -113,6 +113,23 @@ async def test_a_form_of_the_schema_ships_with_tracking_and_says_what_is_wrong(
     assert "https://track.example/1" in half.links()
 
 
+async def test_a_refusal_of_an_order_that_did_not_move_says_why_beside_the_form(town: Town, order_id: str) -> None:
+    async with Browser(town.console) as operator:
+        await operator.sign_in("operator@storefront.example", PASSWORD)
+        page = await operator.get(f"/orders/{order_id}")
+        paid = await operator.fill(page, "/actions/record_payment", {"p.amount": "20,00"})
+        assert "Record payment: done" in paid.notice
+        refused = await operator.fill(paid, "/actions/refund", {"p.amount": "99.00", "p.reason": "Too much"})
+        assert refused.status == 409
+        assert "more than" in refused.alert
+        assert "changed meanwhile" not in refused.text()
+        done = await operator.fill(refused, "/actions/refund", {"p.amount": "5.00", "p.settled": "yes"})
+        assert "Refund: done" in done.notice
+        assert "Too much" in done.text()
+        gone = await operator.get(f"/orders/{order_id}/actions/complete")
+        assert (gone.status, gone.heading) == (409, "This is not possible now")
+
+
 async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> None:
     listing = await town.listing("seller@supplier.example", "CRATE", "EUR")
     order_id = await town.place("buyer@supplier.example", listing, "EUR")

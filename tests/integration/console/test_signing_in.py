@@ -62,13 +62,18 @@ async def test_cookies_show_nothing_and_are_out_of_reach_of_scripts(town: Town) 
             assert "seller" not in cookie.value
 
 
-async def test_signing_out_ends_the_session_for_every_copy_of_the_cookie(town: Town) -> None:
-    async with Browser(town.console) as browser, Browser(town.console) as copy:
+async def test_a_copy_of_the_cookie_outlives_signing_out_by_its_access_token_at_most(town: Town) -> None:
+    ring = key_ring()
+    settings = console_settings(town.urls, http_port=free_port(), console_session_keys=ring)
+    url = f"http://127.0.0.1:{settings.http_port}"
+    async with running(console(settings), roles={"api"}), Browser(url) as browser, Browser(url) as copy:
         page = await browser.sign_in(SELLER, PASSWORD)
         copy.http.cookie_jar.update_cookies({c.key: c.value for c in browser.http.cookie_jar})
         out = await browser.send(page, "/sign-out")
         assert (out.path, out.notice) == ("/sign-in", "You are signed out.")
         assert (await browser.get("/orders")).path.startswith("/sign-in")
+        _aged(Cookies(Sealer.parse(ring.get_secret_value()), secure=False), copy)
+        assert (await copy.get("/orders")).path.startswith("/sign-in")
 
 
 async def test_forms_from_elsewhere_are_refused(town: Town, order_id: str) -> None:
