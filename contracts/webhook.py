@@ -13,7 +13,7 @@ class EndpointDisabled(Event, type="webhook.endpoint_disabled", version=1):
     """An endpoint gets no more deliveries until it is enabled; what is due to it is kept for replay."""
 
     endpoint_id: UUID
-    organisation_id: UUID | None
+    organisation_id: UUID | None = None
     url: str
     reason: Literal["failing", "gone", "receiver", "person", "warning"]
     detail: str

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from contracts.catalog import catalogue
 from contracts.compatibility import incompatibilities
@@ -55,6 +56,32 @@ def test_an_event_survives_the_way_over_the_wire(name: tuple[str, int], cls: typ
     assert (received.event, received.event_id, received.time) == (event, event_id, NOW)
     assert record.key == event.key() != ""
     assert dict(record.headers)["ce_partitionkey"].decode() == record.key
+
+
+def _models(cls: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """The class and every model that its fields hold."""
+    if cls not in seen:
+        seen.add(cls)
+        for info in cls.model_fields.values():
+            waiting = [info.annotation]
+            while waiting:
+                found = waiting.pop()
+                waiting.extend(get_args(found))
+                if isinstance(found, type) and issubclass(found, BaseModel):
+                    _models(found, seen)
+    return seen
+
+
+@pytest.mark.parametrize(("name", "cls"), ALL, ids=_names)
+def test_a_field_that_may_be_null_may_be_left_out(name: tuple[str, int], cls: type[Event]) -> None:
+    # encode() leaves nulls out, so a nullable field without a default would be unreadable
+    faults = [
+        f"{model.__name__}.{field}"
+        for model in _models(cls, set())
+        for field, info in model.model_fields.items()
+        if type(None) in get_args(info.annotation) and info.is_required()
+    ]
+    assert faults == []
 
 
 def test_two_classes_of_one_type_and_version_are_refused() -> None:
