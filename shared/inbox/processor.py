@@ -52,6 +52,11 @@ class Readable:
     key: str
     received: Received[Event]
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """Within which order is kept: a key on a topic."""
+        return self.raw.topic, self.key
+
 
 class Processor:
     """Gives batches to the handlers of one service. Safe to call again with the same records."""
@@ -115,12 +120,13 @@ class Processor:
                 _q.claim_events,
                 list(unique),
                 [r.received.event.marketplace_id for r in unique.values()],
+                [r.raw.topic for r in unique.values()],
                 [r.key for r in unique.values()],
             )
             fresh = {row["event_id"] for row in rows if row["event_id"] is not None}
-            held = {row["key"] for row in rows if row["key"] is not None}
+            held = {(row["topic"], row["key"]) for row in rows if row["key"] is not None}
             for r in unique.values():
-                if r.key in held:
+                if r.place in held:
                     await self._park(tx, r, "waits behind an earlier event of its key")
             done = [r for i, r in unique.items() if i in fresh]
             await self._handle(tx, done)
@@ -149,9 +155,10 @@ class Processor:
         parked = 0
         async with self.db.transaction() as tx:
             await self._bury_unreadable(tx, unreadable)
-            held = {row["key"] for row in await tx.fetch(_q.held_keys, [r.key for r in readable])}
+            rows = await tx.fetch(_q.held_keys, [r.raw.topic for r in readable], [r.key for r in readable])
+            held = {(row["topic"], row["key"]) for row in rows}
             for r in readable:
-                if r.key in held:
+                if r.place in held:
                     await self._park(tx, r, "waits behind an earlier event of its key")
                     continue
                 try:
@@ -161,7 +168,7 @@ class Processor:
                 except TRANSIENT:
                     raise
                 except Exception as e:
-                    held.add(r.key)
+                    held.add(r.place)
                     parked += 1
                     await self._park(tx, r, _text(e))
                     level = log.info if isinstance(e, RetryLater) else log.error
@@ -200,10 +207,10 @@ class Processor:
             log.error("consumer.unreadable", topic=raw.topic, partition=raw.partition, offset=raw.offset, reason=reason)
 
 
-def _count(readable: Sequence[Readable], fresh: set[UUID], held: set[str]) -> None:
+def _count(readable: Sequence[Readable], fresh: set[UUID], held: set[tuple[str, str]]) -> None:
     counts: dict[tuple[str, str], int] = {}
     for r in readable:
-        outcome = "handled" if r.received.event_id in fresh else "parked" if r.key in held else "duplicate"
+        outcome = "handled" if r.received.event_id in fresh else "parked" if r.place in held else "duplicate"
         counts[r.raw.topic, outcome] = counts.get((r.raw.topic, outcome), 0) + 1
     for (topic, outcome), n in counts.items():
         metrics.CONSUMED.labels(topic, outcome).inc(n)

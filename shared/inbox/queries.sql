@@ -1,19 +1,24 @@
 -- name: claim_events
--- The events of a batch that are neither known nor waiting behind a parked one of their key; and the parked keys.
-WITH batch AS (SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS b (event_id, marketplace_id, key)),
-held AS (SELECT DISTINCT key FROM parked WHERE key = ANY ($3::text[])),
+-- The events of a batch that are neither known nor waiting behind a parked one of their topic and key; and those
+-- topics and keys.
+WITH batch AS (
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS b (event_id, marketplace_id, topic, key)
+),
+held AS (SELECT DISTINCT p.topic, p.key FROM parked AS p JOIN batch AS b ON b.topic = p.topic AND b.key = p.key),
 fresh AS (
     INSERT INTO inbox (event_id, marketplace_id)
-    SELECT event_id, marketplace_id FROM batch WHERE key NOT IN (SELECT key FROM held)
+    SELECT b.event_id, b.marketplace_id FROM batch AS b
+    WHERE NOT EXISTS (SELECT 1 FROM held AS h WHERE h.topic = b.topic AND h.key = b.key)
     ON CONFLICT DO NOTHING
     RETURNING event_id
 )
-SELECT event_id, NULL AS key FROM fresh
+SELECT event_id, NULL AS topic, NULL AS key FROM fresh
 UNION ALL
-SELECT NULL, key FROM held;
+SELECT NULL, topic, key FROM held;
 
 -- name: held_keys
-SELECT DISTINCT key FROM parked WHERE key = ANY ($1::text[]);
+SELECT DISTINCT p.topic, p.key FROM parked AS p
+JOIN unnest($1::text[], $2::text[]) AS b (topic, key) ON b.topic = p.topic AND b.key = p.key;
 
 -- name: claim_event
 INSERT INTO inbox (event_id, marketplace_id) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING true;
@@ -27,12 +32,12 @@ WHERE NOT EXISTS (SELECT 1 FROM inbox WHERE event_id = $1)
 ON CONFLICT (event_id) DO NOTHING;
 
 -- name: parked_keys
-SELECT count(DISTINCT key) FROM parked;
+SELECT count(DISTINCT (topic, key)) FROM parked;
 
 -- name: due_heads
--- The first parked event of each key, where its time has come.
+-- The first parked event of each topic and key, where its time has come.
 SELECT position FROM (
-    SELECT DISTINCT ON (key) position, next_attempt_at FROM parked ORDER BY key, position
+    SELECT DISTINCT ON (topic, key) position, next_attempt_at FROM parked ORDER BY topic, key, position
 ) AS heads
 WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $2;
 

@@ -47,7 +47,8 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_received_at ON inbox USING brin (received_at);
 SELECT protect('inbox');
 
--- Events whose handler fails, and the later ones of their keys behind them, in order of `position`.
+-- Events whose handler fails, and the later ones of their key on their topic behind them, in order of `position`.
+-- Not of other topics: those may overtake each other anyway, and what a parked event waits for may be one of them.
 CREATE TABLE parked (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event_id uuid NOT NULL UNIQUE,
@@ -63,7 +64,7 @@ CREATE TABLE parked (
     error text NOT NULL DEFAULT '',
     parked_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE INDEX parked_key ON parked (key, position);
+CREATE INDEX parked_key ON parked (topic, key, position);
 SELECT protect('parked');
 
 -- Records that were given up. marketplace_id is the nil UUID where the bytes could not be read.

@@ -11,15 +11,15 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from contracts.envelope import Received, encode
-from contracts.order import OrderCreated, OrderEvent
+from contracts.order import OrderCreated, OrderEvent, OrderUpdated
 from shared import telemetry
 from shared.clock import utc_now
 from shared.ids import new_id
-from shared.inbox import DeadLetters
+from shared.inbox import DeadLetters, RetryLater
 from shared.postgres import Transaction
 from shared.process import Runtime, running
 from tests.builders import life, snapshot
-from tests.integration.shared.conftest import World, failing_on
+from tests.integration.shared.conftest import World, failing_on, record_effect
 from tests.waiting import until
 
 
@@ -111,6 +111,30 @@ async def test_a_failing_event_is_parked_with_its_key_and_stops_nobody_else(worl
         assert sorted(mine) == [1, 2, 3, 4]
         assert [s for s in mine if s > 1] == [2, 3, 4]
         await until(lambda: _is(world, "reporting.parked", 0))
+
+
+async def test_what_a_parked_event_waits_for_may_come_behind_it_on_another_topic(world: World) -> None:
+    order = snapshot()
+    created, updated = life(order, 1)
+    there = False
+
+    async def on_created(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        nonlocal there
+        there = True
+        await record_effect(tx, events)
+
+    async def on_updated(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        if not there:
+            raise RetryLater("the order is not here yet")
+        await record_effect(tx, events)
+
+    consumer = world.consumer({OrderCreated: on_created, OrderUpdated: on_updated}, parked_attempts=50)
+    async with running(world.producer(), roles={"relay"}) as producer, running(consumer, roles={"consumer"}):
+        await emit(producer, [updated])
+        await until(lambda: _is(world, "reporting.parked", 1))
+        await emit(producer, [created])
+        await until(lambda: _has(world, 2), what="the created order, and then the update that waited for it")
+        assert [s for _, s in await world.effects()] == [1, 2]
 
 
 async def test_an_event_that_keeps_failing_becomes_a_dead_letter_and_can_be_redriven(world: World) -> None:
