@@ -128,11 +128,7 @@ def worker_database_url(service: str) -> str:
     if os.environ.get("ORDERTRAIL_WORKER_DATABASE_URL") or os.environ.get("ORDERTRAIL_SECRETS_DIR"):
         return ServiceSettings().worker_database_url.get_secret_value()
     folder: Path = Installation.current().secrets.directory / service
-    url = (
-        ServiceSettings(_secrets_dir=folder).worker_database_url.get_secret_value()
-        if folder.is_dir()
-        else ""
-    )
+    url = ServiceSettings(_secrets_dir=folder).worker_database_url.get_secret_value() if folder.is_dir() else ""
     if not url:
         _fail("no installation here: start it with make up, or set ORDERTRAIL_WORKER_DATABASE_URL")
     return url
