@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.integration.order.market import Market, Somebody
+from tests.integration.order.market import Market, Reply, Somebody
 
 
 async def test_the_last_item_goes_to_one_of_64_buyers(market: Market) -> None:
@@ -106,7 +106,7 @@ async def test_a_listing_is_not_sold_below_zero_by_edits_and_orders_together(mar
         return reply.status
 
     replies = await asyncio.gather(*(market.buy(listing, "1") for _ in range(12)), *(edit() for _ in range(6)))
-    placed = [r for r in replies if not isinstance(r, int) and r.status == 201]
+    placed = [r for r in replies if isinstance(r, Reply) and r.status == 201]
     assert len(placed) == 5
     ((reserved,),) = await market.rows("SELECT reserved FROM listing WHERE marketplace_id = $1", market.id)
     assert reserved == 5

@@ -134,7 +134,7 @@ async def test_the_worker_closes_by_itself_after_a_restart(
 
         async def closed() -> bool:
             rows = await market.rows("SELECT status FROM orders WHERE id = $1", order["order_id"])
-            return rows[0]["status"] == "closed"
+            return bool(rows[0]["status"] == "closed")
 
         await until(closed, seconds=10)
         assert (await _actions(market, order)).count("close") == 1

@@ -172,7 +172,7 @@ async def test_payments_are_booked_once_by_order_or_by_external_id(wire: Wire, s
     await wire.send(by_external, event_id)
 
     async def paid() -> bool:
-        return (await _orders(shop))[0]["money"] == "paid"
+        return bool((await _orders(shop))[0]["money"] == "paid")
 
     await until(paid)
     assert (await shop.get(order, shop.operator))["totals"]["paid"]["amount"] == "20.00"
@@ -190,7 +190,7 @@ async def test_payments_are_booked_once_by_order_or_by_external_id(wire: Wire, s
     await wire.send(back)
 
     async def charged_back() -> bool:
-        return (await shop.get(order, shop.operator))["issue"] == "open"
+        return bool((await shop.get(order, shop.operator))["issue"] == "open")
 
     await until(charged_back)
 
@@ -209,7 +209,7 @@ async def test_a_payment_before_its_order_waits_for_it(wire: Wire, shop: Market)
     await shop.place(shop.order("10.00", external_id="P-2", channel="shopify"))
 
     async def paid() -> bool:
-        return (await _orders(shop))[0]["money"] == "paid"
+        return bool((await _orders(shop))[0]["money"] == "paid")
 
     await until(paid)
 
@@ -231,7 +231,7 @@ async def test_listings_are_kept_up_to_date_and_never_go_back_in_time(wire: Wire
     await wire.send(ListingChanged(**fields, changed_at=newer, available="8"))
 
     async def newest() -> bool:
-        return (await there())[0]["on_hand"] == 8
+        return bool((await there())[0]["on_hand"] == 8)
 
     await until(newest)
     seen = (await shop.call("GET", f"/v1/listings/{listing_id}", shop.seller)).json

@@ -28,7 +28,7 @@ async def test_foreign_and_absent_orders_look_the_same(market: Market, make_mark
     ]  # fmt: skip
     for there, who in foreigners:
         for method, tail in paths:
-            body = {} if method == "POST" else None
+            body: dict[str, object] | None = {} if method == "POST" else None
             foreign = await there.call(method, f"/v1/orders/{order['order_id']}{tail}", who, body)
             absent = await there.call(method, f"/v1/orders/{ABSENT}{tail}", who, body)
             assert foreign.status == 404, (who.name, method, tail)
