@@ -236,7 +236,7 @@ def _common(filters: Filters) -> list[str]:
         (filters.seller, f.seller),
         (filters.buyer, f.buyer),
         (filters.money, f.money),
-        (filters.issue, f.issue),
+        (filters.issue, f.issue if filters.issue == "none" else f.some_issue),
         (filters.purchase_id, f.purchase),
         (filters.external_id, f.external),
         (filters.placed_from, f.placed_from),
