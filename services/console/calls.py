@@ -36,7 +36,6 @@ class Answer:
     status: int
     body: Any
     etag: str = ""
-    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,6 @@ class Services:
                     answer.status,
                     _parsed(service, raw),
                     answer.headers.get("etag", "").strip('"'),
-                    "idempotency-replayed" in answer.headers,
                 )
         except ServiceDown as e:
             if again and isinstance(e.__cause__, _LOST):

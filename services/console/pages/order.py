@@ -77,7 +77,7 @@ async def page(visit: Visit, *, status: int = 200, draft: Draft | None = None) -
         raise
     course = await lifecycle(visit, order.lifecycle.name, order.lifecycle.version)
     forms = await forms_of(visit, order)
-    timeline, no_timeline = await history
+    timeline, _ = await history
     return await visit.page(
         "order.html",
         status,
@@ -86,7 +86,6 @@ async def page(visit: Visit, *, status: int = 200, draft: Draft | None = None) -
         stages=stages(order, course, visit.person),
         labels=labels(course, visit.person),
         timeline=timeline,
-        no_timeline=no_timeline,
         paged=bool(after),
         talk=await talking,
         draft=draft or Draft(),

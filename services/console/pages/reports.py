@@ -13,13 +13,14 @@ from typing import Final
 from starlette.responses import Response
 
 from contracts.money import Money
+from services.console.calls import Answer
 from services.console.charts import Chart, Value, bars
 from services.console.errors import Refused
 from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
 from services.console.reading import read
 from services.console.rendering import day, money, number, words
-from services.console.schemas import Figures, OrdersReport, Savings, StatusRow, Summary
+from services.console.schemas import Figures, OrdersReport, Period, Savings, StatusRow, Summary
 from services.console.visit import Visit, part
 
 CLOCKS: Final[Mapping[str, str]] = {
@@ -66,29 +67,53 @@ class Report:
         return money(Money.of(minor, self.currency))
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the reporting service says; parts that the person may not see are None."""
+
+    orders: OrdersReport | None = None
+    summary: Summary | None = None
+    savings: Savings | None = None
+
+    @property
+    def period(self) -> Period | None:
+        if self.orders is not None:
+            return self.orders.period
+        return self.savings.period if self.savings is not None else None
+
+
+async def _asked_for(visit: Visit, params: Sequence[tuple[str, str]], interval: str, sees_orders: bool) -> Found:
+    """Orders and revenue for those who sell, and what was saved, which may be missing where it is not all there is."""
+    saved = part(visit.get("reporting", "/v1/reports/savings", [p for p in params if p[0] != "clock"]))
+    if not sees_orders:
+        answer, why = await saved
+        if why is not None:
+            raise why
+        return Found(savings=_read_savings(answer))
+    orders, summary, (answer, _) = await asyncio.gather(
+        visit.get("reporting", "/v1/reports/orders", [*params, ("interval", interval)]),
+        visit.get("reporting", "/v1/reports/summary", params),
+        saved,
+    )
+    return Found(
+        read(OrdersReport, "reporting", orders), read(Summary, "reporting", summary), _read_savings(answer)
+    )  # fmt: skip
+
+
+def _read_savings(answer: Answer | None) -> Savings | None:
+    return read(Savings, "reporting", answer) if answer is not None else None
+
+
 async def show(visit: Visit) -> Response:
     clock = visit.asked("clock") if visit.asked("clock") in CLOCKS else "placed"
     interval = visit.asked("interval") if visit.asked("interval") in INTERVALS else "day"
     asked = {"from": visit.asked("from", 10), "to": visit.asked("to", 10)}
-    params = [*asked.items(), ("clock", clock)]
     sees_orders = visit.person.is_operator or visit.person.sells
-    problem = ""
-    orders: OrdersReport | None = None
-    summary: Summary | None = None
-    savings: Savings | None = None
+    found, problem = Found(), ""
     try:
-        if sees_orders:
-            found, totals = await asyncio.gather(
-                visit.get("reporting", "/v1/reports/orders", [*params, ("interval", interval)]),
-                visit.get("reporting", "/v1/reports/summary", params),
-            )
-            orders, summary = read(OrdersReport, "reporting", found), read(Summary, "reporting", totals)
-        saved, why = await part(visit.get("reporting", "/v1/reports/savings", list(asked.items())))
-        if saved is not None:
-            savings = read(Savings, "reporting", saved)
-        elif why is not None and not sees_orders:
-            raise why
+        found = await _asked_for(visit, [*asked.items(), ("clock", clock)], interval, sees_orders)
     except Refused as e:
+        # a period that cannot be: the form stays, so that it can be set right
         if e.status not in (400, 422):
             raise
         problem = " ".join(e.fields.values()) or e.detail
@@ -96,10 +121,10 @@ async def show(visit: Visit) -> Response:
     return await visit.page(
         "reports.html",
         422 if problem else 200,
-        reports=reports_of(orders, summary, named, clock) if orders and summary else [],
-        savings=savings,
-        summary=summary,
-        period=orders.period if orders else savings.period if savings else None,
+        reports=reports_of(found.orders, found.summary, named, clock) if found.orders and found.summary else [],
+        savings=found.savings,
+        summary=found.summary,
+        period=found.period,
         sees_orders=sees_orders,
         problem=problem,
         asked=asked,

@@ -76,7 +76,7 @@ def order_page(text: str) -> str:
         "order.html",
         order=shown.model_copy(update={"blocked_actions": blocked}), forms=[build(a, shown) for a in actions],
         stages=stages(shown, COURSE, SELLER), labels={}, timeline=Timeline.model_validate({"items": [entry]}),
-        no_timeline=None, paged=False, papers=True, evidence=True, draft=Draft(text, text), quantity=lambda a, u: text,
+        paged=False, papers=True, evidence=True, draft=Draft(text, text), quantity=lambda a, u: text,
         talk=Talk((thread,), Conversation.model_validate({"thread": thread, "items": [message]})),
     )  # fmt: skip
 
