@@ -64,7 +64,7 @@ async def _market(world: World) -> AsyncIterator[Market]:
         admin = await asyncpg.connect(world.database.admin_dsn)
         try:
             async with asyncio.timeout(30):
-                while await admin.fetchval("SELECT count(*) FROM orders.member") < 3:  # noqa: ASYNC110
+                while await admin.fetchval("SELECT count(*) FROM orders.member") < 3:  # noqa: ASYNC110  the database has no event to wait for
                     await asyncio.sleep(0.05)
         finally:
             await admin.close()
@@ -138,7 +138,7 @@ def _script(
             expression = None if text.strip('{}"') in known else _fresh(text, args[n - 1], fresh)
             if expression is None:
                 variables[name], expression = text, f":{name}"
-            sql = re.sub(rf"\${n}(?!\d)", lambda _, e=expression: e, sql)  # type: ignore[misc]
+            sql = re.sub(rf"\${n}(?!\d)", lambda _, e=expression: e, sql)  # type: ignore[misc]  # mypy cannot type a default argument of a lambda
         ending = " \\gset c_" if "next_order_number" in sql else ";"
         # pgbench takes a colon for a variable even inside quotes
         sql = re.sub(r"':(\w+)'", r"(chr(58) || '\1')", sql)

@@ -89,7 +89,7 @@ def redrive(
     failed = 0
     for one in ids:
         try:
-            typer.echo(_with(service, lambda letters, i=one: letters.redrive(i, utc_now())))  # type: ignore[misc]
+            typer.echo(_with(service, lambda letters, i=one: letters.redrive(i, utc_now())))  # type: ignore[misc]  # mypy cannot type a default argument of a lambda
         except (LookupError, ContractError) as e:
             failed += 1
             typer.echo(f"{one}: {e}", err=True)
