@@ -100,7 +100,7 @@ async def _recorded(world: World, market: Market) -> tuple[str, dict[str, str]]:
     settings = Settings(**world.common("order", identity_issuer=market.fleet.issuer.url, http_port=free_port()))
     try:
         async with running(app.service(settings), roles={"api"}), aiohttp.ClientSession() as http:
-            for _ in range(2):  # the second one is the usual case: everything is known by then
+            for _ in range(3):  # the third one is the usual case: everything is known by then
                 seen.clear()
                 body = {**market.order(f"rec-{new_id()}")}
                 async with http.post(
