@@ -18,8 +18,11 @@ from shared.telemetry import trace_ids
 log = structlog.get_logger()
 
 
-def setup(service: str, role: str, level: str = "info") -> None:
-    """Configure logging of the process: ours as JSON lines; libraries' warnings through the same writer."""
+def setup(service: str, role: str, level: str = "info", *, for_good: bool = True) -> None:
+    """Configure logging of the process: ours as JSON lines; libraries' warnings through the same writer.
+
+    With `for_good` False it can be configured again later, at some microseconds for each line.
+    """
     threshold = getattr(logging, level.upper())
     structlog.configure(
         processors=[
@@ -31,7 +34,7 @@ def setup(service: str, role: str, level: str = "info") -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stdout),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=for_good,
     )
     root = logging.getLogger()
     root.handlers = [_ToStructlog()]

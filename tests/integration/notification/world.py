@@ -29,7 +29,7 @@ from shared.stop import Stop
 from tests.builders import order_event, snapshot
 from tests.stack import StackDatabase
 
-logs.setup("tests", "tests", "error")
+logs.setup("tests", "tests", "error", for_good=False)
 
 
 def settings_for(database: StackDatabase, mailbox: Mailbox, **given: Any) -> Settings:

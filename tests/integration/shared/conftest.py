@@ -9,18 +9,22 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import structlog
 from pydantic import SecretStr
 
 from contracts.envelope import Received
 from contracts.order import OrderCreated, OrderUpdated
-from shared import logs
 from shared.inbox import Handlers
 from shared.postgres import Transaction
 from shared.process import Service
 from shared.settings import ServiceSettings
 from tests.stack import Stack, StackDatabase
 
-logs.setup("tests", "tests", "warning")
+# Plain tracebacks (the default prints every local variable), and no caching: other tests capture the log.
+structlog.configure(
+    processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)],
+    cache_logger_on_first_use=False,
+)
 
 EFFECT = """
 CREATE TABLE IF NOT EXISTS reporting.effect

@@ -15,6 +15,12 @@ from tests.integration.web.conftest import Door, router, served
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
+@pytest.fixture(autouse=True)
+def _every_level_is_logged() -> None:
+    # other modules of the same run may have asked for errors alone
+    structlog.reset_defaults()
+
+
 async def test_a_failure_is_500_without_detail_and_its_log_line_has_all(door: Door) -> None:
     with structlog.testing.capture_logs() as lines:
         status, document, _ = await door.get("/v1/broken")

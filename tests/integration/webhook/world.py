@@ -25,7 +25,7 @@ from tests.builders import life, snapshot
 from tests.issuer import TokenIssuer
 from tests.stack import StackDatabase
 
-logs.setup("tests", "tests", "error")
+logs.setup("tests", "tests", "error", for_good=False)
 RING = new_ring_entry()
 
 
