@@ -119,7 +119,11 @@ async def test_nothing_is_lost_doubled_or_stuck(
 
     admin = await asyncpg.connect(module_database.admin_dsn)
     try:
-        await settled(admin, placed, receiver)
+        try:
+            await settled(admin, placed, receiver)
+        except AssertionError:
+            print(await state(admin, placed, receiver), f.errors(), sep="\n")
+            raise
         await every_service_has_each_once(admin, placed, receiver)
     finally:
         await admin.close()
@@ -128,6 +132,23 @@ async def test_nothing_is_lost_doubled_or_stuck(
         f"\n{fault.__name__}: {len(placed.orders)} orders at {RATE:.0f}/s, {kills} kills, {placed.retries} repeated"
         f" requests, 0 lost, {duplicates} webhook duplicates with the same id so far (seed {SEED})"
     )
+
+
+async def state(admin: asyncpg.Connection, placed: Placed, receiver: Receiver) -> str:
+    """How far each service is, for the report of a failed test."""
+    ids = list(placed.orders.values())
+    counts = {
+        f"{schema}.{table}": await admin.fetchval(f"SELECT count(*) FROM {schema}.{table}")
+        for schema in ("orders", "reporting", "messaging", "webhook")
+        for table in ("outbox", "parked", "dead_letter")
+    }
+    counts["placed"] = len(ids)
+    counts["reported"] = await admin.fetchval("SELECT count(*) FROM reporting.order_fact WHERE order_id = ANY($1)", ids)
+    counts["threads"] = await admin.fetchval(
+        "SELECT count(DISTINCT order_id) FROM messaging.thread WHERE order_id = ANY($1)", ids
+    )
+    counts["received"] = len(set(ids) & {o for _, o, *_ in receiver.seen})
+    return f"{ {name: count for name, count in counts.items() if count} }"
 
 
 async def settled(admin: asyncpg.Connection, placed: Placed, receiver: Receiver) -> None:
