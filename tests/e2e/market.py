@@ -169,7 +169,7 @@ class Receiver:
         """Make an endpoint of the operator's for order events and keep its secret."""
         async with market.fleet.http.post(
             f"{market.fleet.url('webhook')}/v1/endpoints", headers=market.headers("operator"),
-            json={"url": self.url, "event_types": ["order.*"], "retry_schedule": [1, 1, 2, 2, 5, 5, 5], **endpoint},
+            json={"url": self.url, "event_types": ["order.*"], "retry_schedule": [1, 1, 2, 2, *[5] * 16], **endpoint},
         ) as answer:  # fmt: skip
             body = await answer.json()
             assert answer.status == 201, body
