@@ -251,6 +251,7 @@ def _consumer_jobs(service: Service, runtime: Runtime) -> dict[str, Callable[[St
         prefix=s.topic_prefix,
         batch=s.consumer_batch,
         session_timeout_ms=s.consumer_session_timeout_ms,
+        linger_ms=s.consumer_linger_ms,
     )
     runtime.readiness.add_consumer(consumer)
     runtime.readiness.add_topics(s.kafka_bootstrap_servers, [s.topic_prefix + t for t in topics])

@@ -14,6 +14,8 @@ class Settings(ServiceSettings):
     """Where deliveries may go, how many at a time, and how long things are kept."""
 
     http_port: int = Field(default=8005, ge=0, le=65_535)
+    # somebody outside waits for these events
+    consumer_linger_ms: int = Field(default=0, ge=0, le=5_000)
 
     # `id:base64` of 32 bytes each, newest first, separated by commas: what secrets are sealed with
     webhook_secret_keys: SecretStr = SecretStr("")

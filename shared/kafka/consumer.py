@@ -50,10 +50,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         prefix: str = "",
         batch: int = 500,
         session_timeout_ms: int = 10_000,
+        linger_ms: int = 0,
     ) -> None:
         self._bootstrap, self._process = bootstrap, process
         self._topics, self._group, self._prefix = list(topics), group, prefix
-        self._batch, self._session_ms = batch, session_timeout_ms
+        self._batch, self._session_ms, self._linger = batch, session_timeout_ms, linger_ms / 1000
         self._busy = asyncio.Lock()
         self._revoking = False
         self._stop = Stop()
@@ -133,7 +134,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
                 try:
                     await self._process(records)
                     self.stalled = False
-                    return
+                    break
                 except Exception as e:
                     # Not only BackOff: whatever else went wrong must not turn into redelivery without a pause.
                     self.stalled = True
@@ -144,6 +145,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
                         raise
                     await self._stop.wait(pause)
                     pause = min(pause * 2, PAUSE_MOST)
+        if self._linger and len(records) < self._batch:
+            await self._stop.wait(self._linger)
 
     async def _unparsed(self, batch: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
         # FastStream's own parser decodes every header, so that one that is not UTF-8 would fail the whole batch.
