@@ -61,6 +61,9 @@ o.issue = :issue AND o.issue <> 'none'
 -- name: purchase
 o.purchase_id = :purchase
 
+-- name: ids
+o.id = ANY (:ids)
+
 -- name: external
 o.external_id = :external
 

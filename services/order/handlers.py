@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contracts.identity import MemberChanged
 from contracts.inbound import ListingChanged, OrderSubmitted, PaymentSettled
+from contracts.messaging import MessagePosted
 from services.order.actions import inbound, knowing
 from shared.inbox import Handlers
 from shared.process import Runtime
@@ -18,5 +19,6 @@ def handlers(run: Runtime) -> Handlers:
         MemberChanged: knowing.members_changed,
         ListingChanged: knowing.listings_changed,
         OrderSubmitted: lambda tx, events: inbound.orders_submitted(run, tx, events),
+        MessagePosted: knowing.messages_posted,
         PaymentSettled: lambda tx, events: inbound.payments_settled(run, tx, events),
     }

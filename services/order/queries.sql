@@ -164,6 +164,28 @@ LEFT JOIN channel AS c ON c.marketplace_id = o.marketplace_id AND c.name = o.cha
 WHERE o.id = $1 AND o.timer_at <= $2
 FOR UPDATE OF o SKIP LOCKED;
 
+-- name: book_payment
+-- Nothing where it is booked already.
+INSERT INTO payment (marketplace_id, kind, identity, order_ids, amount_minor, settled_at)
+VALUES ($1, $2, $3, $4::uuid[], $5, $6)
+ON CONFLICT DO NOTHING
+RETURNING identity;
+
+-- name: booked_payment
+SELECT order_ids, amount_minor FROM payment WHERE marketplace_id = $1 AND kind = $2 AND identity = $3;
+
+-- name: keep_messages
+INSERT INTO message (marketplace_id, id, order_id, posted_at, audience, told)
+SELECT u.marketplace_id, u.id, u.order_id, u.posted_at, u.audience::text[], u.told
+FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::json[])
+    AS u (marketplace_id, id, order_id, posted_at, audience, told)
+ON CONFLICT DO NOTHING;
+
+-- name: messages_of
+SELECT told FROM message
+WHERE order_id = $1 AND $2 = ANY (audience)
+ORDER BY posted_at, id LIMIT $3;
+
 -- name: set_timer
 UPDATE orders SET timer_at = $2 WHERE id = $1;
 

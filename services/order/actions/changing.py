@@ -17,6 +17,12 @@ async def lifecycle_of(tx: Transaction, held: Held) -> Lifecycle:
     return await lifecycles.of(tx, order.marketplace_id, order.lifecycle.name, order.lifecycle.version)
 
 
+def refunding_action(lifecycle: Lifecycle) -> str:
+    """The lifecycle's own action that refunds: `refund`, or else what has that effect (where a channel is asked)."""
+    names = [t.name for t in lifecycle.transitions if not t.auto and any(e.name == "refund" for e in t.effects)]
+    return "refund" if "refund" in names or not names else names[0]
+
+
 async def write(
     run: Runtime,
     tx: Transaction,

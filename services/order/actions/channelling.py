@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from services.order import policy
+from services.order.actions.following import shown_money
 from services.order.errors import absent, wrong_fields
 from services.order.schemas import ChannelConfig
 from services.order.store import channels, lifecycles
@@ -50,11 +51,11 @@ async def put(run: Runtime, caller: Principal, name: str, config: ChannelConfig,
             if course is None:
                 errors.append(("lifecycle", f"there is no lifecycle {config.lifecycle!r} in this marketplace"))
             else:
-                states = (await lifecycles.current(tx, caller.marketplace_id, course, run.clock())).states
+                chosen = await lifecycles.current(tx, caller.marketplace_id, course, run.clock())
                 errors += [
                     (f"statuses.{raw}", f"{state!r} is no state of {config.lifecycle}")
                     for raw, state in config.statuses.items()
-                    if state not in states
+                    if state not in chosen.states and shown_money(raw, config, chosen) is None
                 ]
         if errors:
             raise wrong_fields(*errors, code="bad_channel")

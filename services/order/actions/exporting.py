@@ -19,7 +19,7 @@ from services.order.papers.evidence import Bundle
 from services.order.papers.packing import packing_slip
 from services.order.papers.printing import print_view
 from services.order.papers.spreadsheet import CsvSheet, Sheet, XlsxSheet
-from services.order.store import documents, search, timeline
+from services.order.store import documents, messages, search, timeline
 from services.order.store.search import Filters
 from services.order.workflow import Order
 from shared.errors import Forbidden, Unavailable
@@ -115,8 +115,11 @@ async def evidence(run: Runtime, caller: Principal, order_id: UUID) -> tuple[str
             if side == "buyer":
                 raise Forbidden("sellers_only", "Evidence is for the seller and the operator of the marketplace.")
             bundle = Bundle(target, run.clock())
-            entries = await timeline.read(tx, order_id, side, 0, MOST_ENTRIES)
-            bundle.add_order(workflow.to_snapshot(held.order, lifecycle, side), entries)
+            bundle.add_order(
+                workflow.to_snapshot(held.order, lifecycle, side),
+                await timeline.proven(tx, order_id, side),
+                await messages.of(tx, order_id, side),
+            )
             for position, attached in enumerate(held.order.documents, 1):
                 found = await documents.read(tx, order_id, attached.document_id)
                 if found is not None:

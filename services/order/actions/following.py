@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -13,8 +13,9 @@ import orjson
 
 from contracts.inbound import SubmittedOrder
 from contracts.money import Money
+from contracts.order import Phase
 from services.order import policy, workflow
-from services.order.actions.changing import write
+from services.order.actions.changing import refunding_action, write
 from services.order.actions.refusing import refusal
 from services.order.actions.showing import facts_of, order_json
 from services.order.schemas import ChannelConfig
@@ -22,6 +23,7 @@ from services.order.store import lifecycles, orders
 from services.order.store.context import fingerprint_of
 from services.order.store.orders import Held, NewOrder
 from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order
+from services.order.workflow.lifecycle import Display
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id
 from shared.postgres import Transaction
@@ -29,7 +31,7 @@ from shared.process import Runtime
 from shared.web import Answer, Principal
 
 # Statuses of well-known channels, where the marketplace has not mapped them itself, by the phase they mean.
-_PHASES: Final = {
+_PHASES: Final[Mapping[str, Phase]] = {
     "fulfilled": "in_transit",
     "shipped": "in_transit",
     "delivered": "completed",
@@ -96,15 +98,21 @@ async def again(
 
 
 def _check_caller(held: Sequence[Held], caller: Principal | None) -> None:
+    """Only who sells the orders, or the operator, says how far they have got. Raises Conflict for everybody else."""
     if caller is None:
         return
+    for h in held:
+        if not workflow.sides(h.order, policy.actor_of(caller)) & {"seller", "operator"} or not _visible(h, caller):
+            raise Conflict(
+                "external_id_taken", "This external id of this channel belongs to an order that is not yours."
+            )
+
+
+def _visible(held: Held, caller: Principal) -> bool:
     try:
-        for h in held:
-            policy.see(h.order, caller)
+        return bool(policy.see(held.order, caller))
     except NotFound:
-        raise Conflict(
-            "external_id_taken", "This external id of this channel belongs to an order that is not yours."
-        ) from None
+        return False
 
 
 async def _brought_up(
@@ -155,27 +163,79 @@ def follow(
         if target is None or lifecycle.states[target].phase == lifecycle.states[order.status].phase:
             return None, None
         return None, f"the channel says {raw!r}, which the lifecycle {lifecycle.name} does not follow by itself"
-    params = {"external_status": raw, **({"status": target} if target else {})}
+    money = shown_money(raw, channel, lifecycle)
+    if money is not None and lifecycle.states[order.status].phase not in money.phases:
+        target = first_of(lifecycle, money.phases)
+    step = _Step(lifecycle, Actor("channel", order.channel), facts, now)
+    warning = None
     try:
-        decision = workflow.decide(
-            order, lifecycle, action, Actor("channel", order.channel), params, now, new_id, facts
-        )
+        decision = step.take(order, action, {"external_status": raw, **({"status": target} if target else {})})
     except workflow.WrongState as e:
-        kept = {"external_status": raw}
-        decision = workflow.decide(order, lifecycle, action, Actor("channel", order.channel), kept, now, new_id, facts)
-        return (decision if decision.steps else None), f"the channel says {raw!r}: {e.detail}"
+        decision = step.take(order, action, {"external_status": raw})
+        warning = f"the channel says {raw!r}: {e.detail}"
     except workflow.Refused as e:
         raise refusal(e) from None
-    return (decision if decision.steps else None), None
+    if money is not None and warning is None:
+        try:
+            decision = _refunded(step, decision, done="refunding" not in money.money)
+        except workflow.Refused as e:
+            warning = f"the channel says {raw!r}: {e.detail}"
+    return (decision if decision.steps else None), warning
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """Takes actions in the name of the order's channel."""
+
+    lifecycle: Lifecycle
+    actor: Actor
+    facts: Facts
+    now: datetime
+
+    def take(self, order: Order, action: str, params: dict[str, str]) -> Decision:
+        return workflow.decide(order, self.lifecycle, action, self.actor, params, self.now, new_id, self.facts)
+
+
+def _refunded(step: _Step, decision: Decision, *, done: bool) -> Decision:
+    """The decision with the refund that the channel tells of: asked for where nobody has, and paid out if it is."""
+    if decision.order.refund_left > 0 or not decision.order.refunds:
+        decision = joined(decision, step.take(decision.order, refunding_action(step.lifecycle), {}))
+    while done and any(r.state == "pending" for r in decision.order.refunds):
+        decision = joined(decision, step.take(decision.order, "refund_done", {}))
+    return decision
+
+
+def joined(first: Decision, then: Decision) -> Decision:
+    """Two decisions about one order, the second made on the first, as one."""
+    return Decision(then.order, (*first.steps, *then.steps), (*first.world, *then.world), then.next_timer_at)
 
 
 def target_of(raw: str, channel: ChannelConfig, lifecycle: Lifecycle) -> str | None:
     """The state that a channel's status means: as mapped, a state of that name, else the first of a known phase."""
-    mapped = channel.statuses.get(raw, raw)
+    mapped = _mapped(raw, channel)
     if mapped in lifecycle.states:
         return mapped
-    phase = _PHASES.get(raw.lower())
-    return next((n for n, s in lifecycle.states.items() if s.phase == phase), None) if phase else None
+    phase = _PHASES.get(mapped)
+    return first_of(lifecycle, (phase,)) if phase else None
+
+
+def first_of(lifecycle: Lifecycle, phases: Sequence[Phase]) -> str | None:
+    """The state that a phase means by itself. What a channel cancels was not rejected by the seller."""
+    found = [(n, s) for n, s in lifecycle.states.items() if s.phase in phases]
+    plain = next((n for n, s in found if s.cancel_kind in (None, "canceled")), None)
+    return plain or next((n for n, _ in found), None)
+
+
+def shown_money(raw: str, channel: ChannelConfig, lifecycle: Lifecycle) -> Display | None:
+    """The display rule of a status that is no state but money on its way back, such as lengow's Refunding."""
+    mapped = _mapped(raw, channel)
+    rules = (r for r in lifecycle.document.display if r.on == "order" and r.money and r.phases)
+    return next((r for r in rules if r.code == mapped), None)
+
+
+def _mapped(raw: str, channel: ChannelConfig) -> str:
+    mapped = channel.statuses.get(raw)
+    return mapped if mapped is not None else "_".join(raw.lower().split())
 
 
 def followed(
@@ -191,13 +251,6 @@ def followed(
         if warning and warning not in warnings:
             warnings.append(warning)
         if decision is not None:
-            first = n.decision
-            joined = Decision(
-                decision.order,
-                (*first.steps, *decision.steps),
-                (*first.world, *decision.world),
-                decision.next_timer_at,
-            )
-            n = replace(n, decision=joined)
+            n = replace(n, decision=joined(n.decision, decision))
         result.append(n)
     return result, warnings

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
@@ -16,7 +18,7 @@ from services.order.actions.acting import facts_for
 from services.order.actions.changing import lifecycle_of, write
 from services.order.actions.placing import EXTERNAL_ID, Request
 from services.order.actions.resolving import Submitter
-from services.order.store import orders
+from services.order.store import orders, payments
 from services.order.store.orders import Held
 from services.order.workflow import Actor
 from services.order.workflow.proportion import allocate
@@ -73,10 +75,33 @@ async def _settled(run: Runtime, tx: Transaction, event: PaymentSettled) -> None
     shares = await _orders_of(tx, event)
     if not shares:
         raise RetryLater(f"the order of payment {event.payment_id} is not here (yet)")
-    for held, minor in shares:
+    for held, _ in shares:
         if held.order.currency != event.amount.currency:
             raise ValueError(f"payment {event.payment_id} is in {event.amount.currency}, not {held.order.currency}")
-        await _settle_one(run, tx, event, held, minor)
+    if await _is_new(tx, event, [held.order.order_id for held, _ in shares]):
+        for held, minor in shares:
+            await _settle_one(run, tx, event, held, minor)
+
+
+async def _is_new(tx: Transaction, event: PaymentSettled, order_ids: Sequence[UUID]) -> bool:
+    """Whether the settlement is not booked yet. Raises ValueError where it is, for another amount or other orders.
+
+    A payment is its id; of a refund or chargeback, which a payment may have several of, also when it was settled.
+    """
+    identity = event.payment_id
+    if event.kind != "paid":
+        identity = f"{identity} {event.refund_id or ''} {event.settled_at.astimezone(UTC).isoformat()}"
+    booked = await payments.book(
+        tx, event.marketplace_id, event.kind, identity, order_ids, event.amount.minor, event.settled_at
+    )
+    if booked is None:
+        return True
+    if booked != (frozenset(order_ids), event.amount.minor):
+        raise ValueError(
+            f"payment {event.payment_id} ({event.kind}) was booked already, for another amount or other orders; a "
+            "further payment needs an id of its own"
+        )
+    return False
 
 
 async def _orders_of(tx: Transaction, event: PaymentSettled) -> list[tuple[Held, int]]:

@@ -1,4 +1,4 @@
-"""What the order service has to know of others: who is who (member.changed), what is offered (listing.changed)."""
+"""What the order service has to know of others: who is who, what is offered, what was said about an order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from uuid import UUID
 from contracts.envelope import Received
 from contracts.identity import MemberChanged
 from contracts.inbound import ListingChanged
-from services.order.store import channels, listings, members
+from contracts.messaging import MessagePosted
+from services.order.store import channels, listings, members, messages
 from services.order.store.members import MarketplaceRow, MemberRow, OrganisationRow
 from shared.inbox import RetryLater
 from shared.postgres import Transaction
@@ -56,6 +57,8 @@ async def _listing_changed(tx: Transaction, event: ListingChanged) -> None:
     sellers = [r["id"] for r in found if r["kind"] in ("seller", "both")]
     if len(sellers) != 1:
         raise RetryLater(f"the seller {event.seller!r} is not known here (yet)")
+    if event.price is not None and event.price.minor < 0:
+        raise ValueError(f"listing {event.listing_id}: the price {event.price.amount} is below zero")
     told: dict[str, Any] = {
         "name": event.name,
         "price_minor": event.price.minor if event.price else None,
@@ -98,3 +101,8 @@ async def _listing_changed(tx: Transaction, event: ListingChanged) -> None:
             "changed_at": event.changed_at,
         },
     )
+
+
+async def messages_posted(tx: Transaction, events: Sequence[Received[MessagePosted]]) -> None:
+    """Keep what was said, as far as the event tells it: it goes into the evidence of the order."""
+    await messages.keep(tx, [e.event for e in events])

@@ -1,14 +1,14 @@
-"""Refunds as a resource: the lifecycle's `refund` action, recognised by the source's id where it comes again."""
+"""Refunds as a resource: the lifecycle's refunding action, recognised by the source's id where it comes again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from services.order import policy
 from services.order.actions.acting import Wish, act_in, facts_for
-from services.order.actions.changing import lifecycle_of
+from services.order.actions.changing import lifecycle_of, refunding_action
 from services.order.actions.showing import order_json
 from services.order.errors import absent
 from services.order.schemas import RefundRequest
@@ -16,8 +16,6 @@ from services.order.store import orders
 from shared.ids import new_id
 from shared.process import Runtime
 from shared.web import Answer, Once, Precondition, Principal, etag
-
-ACTION: Final = "refund"
 
 
 async def refund(
@@ -29,17 +27,16 @@ async def refund(
     async with run.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
             return kept
-        if named is not None:
-            held = await orders.lock(tx, order_id)
-            if held is None:
-                raise absent()
-            policy.see(held.order, caller)
-            if any(r.refund_id == named for r in held.order.refunds):
-                lifecycle = await lifecycle_of(tx, held)
-                facts = await facts_for(tx, held, lifecycle)
-                shown = order_json(held.order, lifecycle, caller, facts, run.clock())
-                return await once.keep(tx, Answer(200, shown, {"etag": etag(held.order.sequence)}))
-        wish = Wish(ACTION, params, _first(named))
+        held = await orders.lock(tx, order_id)
+        if held is None:
+            raise absent()
+        policy.see(held.order, caller)
+        lifecycle = await lifecycle_of(tx, held)
+        if named is not None and any(r.refund_id == named for r in held.order.refunds):
+            facts = await facts_for(tx, held, lifecycle)
+            shown = order_json(held.order, lifecycle, caller, facts, run.clock())
+            return await once.keep(tx, Answer(200, shown, {"etag": etag(held.order.sequence)}))
+        wish = Wish(refunding_action(lifecycle), params, _first(named))
         return await act_in(run, tx, caller, order_id, wish, if_match, once, status=201)
 
 

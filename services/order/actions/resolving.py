@@ -6,7 +6,7 @@ Every mistake is collected, so that one answer tells all of them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
@@ -268,7 +268,18 @@ def resolve(
     reordered_from: UUID | None = None,
 ) -> Resolved:
     """What the engine needs to place the order. Raises Unprocessable with every mistake."""
-    return _Resolver(order, context, who).run(marketplace_id, replaces=replaces, reordered_from=reordered_from)
+    resolver = _Resolver(order, context, _trusted_for(order, context, who))
+    return resolver.run(marketplace_id, replaces=replaces, reordered_from=reordered_from)
+
+
+def _trusted_for(order: SubmittedOrder, context: Context, who: Submitter) -> Submitter:
+    """An organisation that buys and sells states prices for what it sells; from others it buys as any buyer does."""
+    if not who.trusted or who.sells_as is None or who.buys_as is None:
+        return who
+    probe = _Resolver(order, context, who)
+    found = [probe.line(i, line) for i, line in enumerate(order.lines)]
+    own = all(f is None or f.seller_id == who.sells_as for f in found)
+    return who if own else replace(who, trusted=False)
 
 
 def channel_facts(name: str, config: ChannelConfig) -> Channel:

@@ -16,7 +16,11 @@ from services.order.workflow import AllowedAction, Facts, Lifecycle, Order
 from shared.web import Principal
 
 # What the sale earns its owner is between owner and seller.
-_NOT_FOR_BUYERS: Final = {"commission", "payout_held"}
+_NOT_FOR_BUYERS: Final[dict[str, Any]] = {
+    "commission": True,
+    "payout_held": True,
+    "refunds": {"__all__": {"commission_reversed"}},
+}
 
 
 def facts_of(held: Held) -> Facts:

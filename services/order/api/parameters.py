@@ -15,6 +15,7 @@ from shared.errors import BadRequest
 Many = Annotated[list[str], Query(max_length=10)]
 Text = Annotated[str | None, Query(max_length=200)]
 MOST_VALUES = 10
+MOST_IDS = 200
 
 
 async def filters(
@@ -32,6 +33,9 @@ async def filters(
     money: MoneyState | None = None,
     issue: IssueState | None = None,
     purchase_id: UUID | None = None,
+    ids: Annotated[
+        str | None, Query(max_length=8_000, description="Selected orders: up to 200 order ids, separated by commas.")
+    ] = None,
     external_id: Text = None,
     placed_from: Annotated[str | None, Query(max_length=40, description="A date, or a time with offset.")] = None,
     placed_to: Annotated[
@@ -51,6 +55,7 @@ async def filters(
             money=money,
             issue=issue,
             purchase_id=purchase_id,
+            ids=_ids(ids),
             external_id=external_id,
             placed_from=_moment("placed_from", placed_from),
             placed_to=_moment("placed_to", placed_to, end=True),
@@ -75,6 +80,19 @@ def _many(name: str, given: str | None) -> tuple[str, ...]:
         if not value.replace("_", "").isalnum() or len(value) > 48:
             raise BadRequest("invalid_filter", f"{name}: {value[:50]!r} is no {name}.")
     return values
+
+
+def _ids(given: str | None) -> tuple[UUID, ...] | None:
+    """None where nothing is selected: an empty selection would be another list than the whole one."""
+    if given is None:
+        return None
+    texts = list(dict.fromkeys(v.strip() for v in given.split(",") if v.strip()))
+    if not 1 <= len(texts) <= MOST_IDS:
+        raise BadRequest("invalid_filter", f"ids: {len(texts)} order ids are given; 1 to {MOST_IDS} are taken.")
+    try:
+        return tuple(UUID(v) for v in texts)
+    except ValueError:
+        raise BadRequest("invalid_filter", "ids: order ids are UUIDs, separated by commas.") from None
 
 
 def _phases(given: str | None) -> tuple[str, ...]:

@@ -15,9 +15,11 @@ from contracts.order import OrderSnapshot
 README: Final = """Evidence for order {number}, made {made}.
 
 order.json      the order as it is
-timeline.json   every change: who, what, when; each entry's hash covers the one before it
+timeline.json   every change: who, what, when. Each entry's hash is the SHA-256 of the 32 bytes of hash_before and
+                of the entry without these two, as JSON in UTF-8 with sorted keys and no spaces
 tracking.json   parcels with carrier, tracking number and link
-notes.json      notes of the order (messages are kept by the messaging service and are not in here)
+messages.json   what buyer, seller and operator wrote to each other, each message's first 200 characters
+notes.json      notes of the order
 issues.json     problems, disputes, chargebacks
 documents/      images and invoices that were attached
 SHA256SUMS      the hash of every file, to be checked with: sha256sum -c SHA256SUMS
@@ -40,12 +42,18 @@ class Bundle:
         self._archive.writestr(info, content)
         self._sums.append((hashlib.sha256(content).hexdigest(), name))
 
-    def add_order(self, order: OrderSnapshot, timeline: Sequence[Mapping[str, Any]]) -> None:
+    def add_order(
+        self,
+        order: OrderSnapshot,
+        timeline: Sequence[Mapping[str, Any]],
+        messages: Sequence[Mapping[str, Any]],
+    ) -> None:
         whole = order.model_dump(mode="json", exclude_none=True)
         self.add("README.txt", README.format(number=order.number, made=self._made.isoformat()).encode())
         self.add("order.json", _json(whole))
         self.add("timeline.json", _json(timeline))
         self.add("tracking.json", _json(whole.get("parcels", [])))
+        self.add("messages.json", _json(messages))
         self.add("notes.json", _json(whole.get("notes", [])))
         self.add("issues.json", _json(whole.get("issues", [])))
 

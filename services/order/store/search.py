@@ -37,13 +37,14 @@ Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"
 MOST_FOUND: Final = 2_000
 SHORTEST_WORD: Final = 3
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
+_ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 _NUMBER: Final = re.compile(r"^(?:#|ord-?)?([0-9]{1,15})$")
 _TYPES: Final[Mapping[str, str]] = {
     "marketplace": "uuid", "own_seller": "uuid", "own_buyer": "uuid", "own_person": "uuid", "status": "text",
     "statuses": "text[]", "phase": "text", "phases": "text[]", "channel": "text", "seller": "uuid", "buyer": "uuid",
-    "money": "text", "issue": "text", "purchase": "uuid", "external": "text", "placed_from": "timestamptz",
-    "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint", "pattern": "text", "customer": "text",
-    "from": "text", "upto": "text", "limit": "bigint",
+    "money": "text", "issue": "text", "purchase": "uuid", "ids": "uuid[]", "external": "text",
+    "placed_from": "timestamptz", "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint",
+    "pattern": "text", "customer": "text", "from": "text", "upto": "text", "limit": "bigint",
 }  # fmt: skip
 _AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "placed_at": ("timestamptz", "uuid"),
@@ -66,6 +67,7 @@ class Filters:
     money: str | None = None
     issue: str | None = None
     purchase_id: UUID | None = None
+    ids: tuple[UUID, ...] | None = None
     external_id: str | None = None
     placed_from: datetime | None = None
     placed_to: datetime | None = None
@@ -120,6 +122,8 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
     text = fold(filters.q) or (fold(filters.customer) if filters.customer else "")
     if not text:
         return Words(tuple(conditions), values)
+    if filters.q and _ID.match(text):
+        return Words((*conditions, f.found), values | {"found": [UUID(text)]})
     number = _NUMBER.match(text) if filters.q else None
     if number:
         values["number"] = int(number[1])
@@ -193,6 +197,7 @@ def _values(marketplace_id: UUID, scopes: Sequence[Scope], filters: Filters) -> 
         "money": filters.money,
         "issue": filters.issue,
         "purchase": filters.purchase_id,
+        "ids": list(filters.ids or ()),
         "external": filters.external_id,
         "placed_from": filters.placed_from,
         "placed_to": filters.placed_to,
@@ -238,6 +243,7 @@ def _common(filters: Filters) -> list[str]:
         (filters.money, f.money),
         (filters.issue, f.issue if filters.issue == "none" else f.some_issue),
         (filters.purchase_id, f.purchase),
+        (filters.ids is not None, f.ids),
         (filters.external_id, f.external),
         (filters.placed_from, f.placed_from),
         (filters.placed_to, f.placed_to),

@@ -23,3 +23,14 @@ async def read(tx: Transaction, order_id: UUID, side: Side, after: int, limit: i
 async def chain(tx: Transaction, order_ids: Sequence[UUID]) -> Sequence[Row]:
     """Every entry of some orders with its hash, by order and sequence."""
     return await tx.fetch(q.timeline_chain, list(order_ids))
+
+
+async def proven(tx: Transaction, order_id: UUID, side: Side) -> list[dict[str, Any]]:
+    """Entries that a side may know with their hash and the one before it (hex), so that each link can be checked."""
+    found, before = [], bytes(32)
+    for row in await chain(tx, [order_id]):
+        if side in row["audience"]:
+            hashes = {"hash_before": before.hex(), "hash": row["hash"].hex()}
+            found.append(orjson.loads(row["entry"]) | hashes)
+        before = row["hash"]
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -26,10 +27,10 @@ from services.order.workflow.refusals import (
     WrongState,
 )
 from services.order.workflow.settings import effective
-from services.order.workflow.steps import automatic, first_refusal, label_of, seal, take
+from services.order.workflow.steps import first_refusal, holds, label_of, seal, take
 
-# Automatic transitions in a row; the longest chain of the built-in lifecycles is three.
-MOST_FOLLOW_UPS = 16
+# Automatic transitions in a row: a lifecycle has at most 100 states, an order at most 50 issues to settle by itself.
+MOST_FOLLOW_UPS = 200
 # Deadlines that one firing takes; an order has a handful.
 MOST_FIRINGS = 32
 
@@ -62,14 +63,24 @@ class Run:
             self.order = step.order
 
     def follow_up(self) -> None:
-        """Takes automatic transitions until none is left."""
+        """Takes automatic transitions until none is left, or none that would change anything."""
         for _ in range(MOST_FOLLOW_UPS):
-            draft = self.draft(SYSTEM)
-            transition = automatic(self.lifecycle, draft)
-            if transition is None:
+            if not self._follow_one():
                 return
-            self.keep(draft, take(draft, transition))
         raise LifecycleFault(f"the automatic transitions of {self.lifecycle.name} do not end")
+
+    def _follow_one(self) -> bool:
+        """Takes the first automatic transition that can be taken; one whose effects cannot be is as if held back."""
+        for transition in self.lifecycle.automatic[self.order.status]:
+            draft = self.draft(SYSTEM)
+            if not holds(draft, transition.guards):
+                continue
+            with suppress(Refused):
+                step = take(draft, transition)
+                if step is not None:
+                    self.keep(draft, step)
+                    return True
+        return False
 
     def decision(self) -> Decision:
         timers = [at for d in self.order.deadlines if (at := self.fires_at(d)) is not None]

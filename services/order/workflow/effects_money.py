@@ -109,12 +109,17 @@ def _line_amount(draft: Draft, line: Line) -> int:
 
 
 def _reversal(order: Order, amount: int) -> int:
-    """Commission that goes back with a refund: in proportion to what was paid; the last refund takes the rest."""
-    gone = order.paid - order.refund_left
+    """Commission that goes back with a refund: in proportion to what was paid; the last refund takes the rest.
+
+    What was paid beyond the total earned no commission and is the first to go back.
+    """
+    excess = max(order.paid - order.total, 0)
+    earned = order.paid - excess
+    gone = max(order.paid - order.refund_left + amount - excess, 0)
     reversed_before = sum(r.commission_reversed for r in order.refunds)
-    if gone + amount >= order.paid:
+    if gone >= earned:
         return order.commission - reversed_before
-    return max(share(order.commission, gone + amount, order.paid) - reversed_before, 0)
+    return max(share(order.commission, gone, earned) - reversed_before, 0)
 
 
 @effect(reads={"refund_id": "refund"})

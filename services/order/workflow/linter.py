@@ -220,6 +220,17 @@ def _phases(document: Document) -> Iterator[Problem]:
                         "let an approved order be pending first",
                     )
 
+    for i, t in enumerate(document.transition):
+        hidden = sorted(
+            n for n in origins(document, t) & document.state.keys() if document.state[n].phase == "approval"
+        )
+        if t.jump and hidden:
+            yield (
+                ("transition", i),
+                f"{t.name} jumps from {hidden[0]!r}, of phase approval, past phase pending",
+                "let it start from states in which the order was approved",
+            )
+
 
 def _reachable(document: Document) -> Iterator[Problem]:
     edges = _graph(document)

@@ -122,7 +122,7 @@ def _order(
         updated_at=now,
         buyer=placement.buyer,
         seller=placement.sellers[group.seller_id],
-        customer=_customer(submitted),
+        customer=_customer(submitted, placement),
         time_zone=placement.time_zone,
         destination=placement.destination,
         currency=submitted.currency,
@@ -179,13 +179,17 @@ def _line(position: int, line: SubmittedLine, facts: LineFacts, price: Priced, i
     )
 
 
-def _customer(submitted: SubmittedOrder) -> Customer:
+def _customer(submitted: SubmittedOrder, placement: Placement) -> Customer:
     given = submitted.customer
+    shipping = Address(**given.shipping_address.model_dump()) if given.shipping_address else None
+    if shipping is None and submitted.external_id is None and placement.destination:
+        # loopfront page: who has ordered what to where; unless said, to the buyer's own place
+        shipping = Address(name=placement.buyer.name, line1=placement.destination)
     return Customer(
         name=given.name,
         email=given.email,
         phone=given.phone,
-        shipping_address=Address(**given.shipping_address.model_dump()) if given.shipping_address else None,
+        shipping_address=shipping,
         billing_address=Address(**given.billing_address.model_dump()) if given.billing_address else None,
     )
 

@@ -64,5 +64,10 @@ class BadOrder(BadParams):
         super().__init__(list(errors), code="bad_order")
 
 
-class LifecycleFault(Exception):
+class LifecycleFault(Refused):
     """A lifecycle that passed the linter and still cannot be run (its automatic transitions do not end)."""
+
+    STATUS = 409
+
+    def __init__(self, detail: str) -> None:
+        super().__init__("lifecycle_fault", f"{detail}; mend the lifecycle and add it as a new version")

@@ -13,7 +13,7 @@ from services.order.workflow.draft import MOST_NOTES, Draft
 from services.order.workflow.effects_issues import settle_requests
 from services.order.workflow.effects_lines import cancel_everything, receive_everything
 from services.order.workflow.facts import SYSTEM
-from services.order.workflow.lifecycle import Call, Lifecycle, Transition
+from services.order.workflow.lifecycle import Call, Transition
 from services.order.workflow.model import Deadline, Milestone, Order
 from services.order.workflow.refusals import BadParams, GuardFailed, LifecycleFault, Refused, WrongState
 from services.order.workflow.registry import apply, refusal
@@ -214,8 +214,3 @@ def _explain_waiting(draft: Draft) -> None:
                 draft.note(text, SYSTEM.name, "operator", ("seller", "operator"))
                 draft.details["waits_for_person"] = True
             break
-
-
-def automatic(lifecycle: Lifecycle, draft: Draft) -> Transition | None:
-    """The automatic transition that comes next, if any."""
-    return next((t for t in lifecycle.automatic[draft.order.status] if holds(draft, t.guards)), None)

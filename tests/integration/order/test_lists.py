@@ -241,3 +241,25 @@ async def test_an_export_without_rows_is_still_a_file(market: Market) -> None:
     raw = (await market.call("GET", "/v1/orders/export?format=xlsx", market.operator)).raw
     assert zipfile.ZipFile(io.BytesIO(raw)).testzip() is None
     assert openpyxl.load_workbook(io.BytesIO(raw)).worksheets[0].max_row == 1
+
+
+async def test_selected_orders_are_listed_and_exported_by_their_ids(market: Market) -> None:
+    orders = await _some(market)
+    chosen = [orders[5], orders[1], orders[7]]
+    ids = ",".join(o["order_id"] for o in chosen)
+    assert await _found(market, f"ids={ids}", orders) == [1, 5, 7]
+    assert await _found(market, f"ids={ids}&status=pending", orders) == [5, 7]
+    assert await _found(market, f"ids={ids}", orders, market.seller2) == [7]
+    export = await market.call("GET", f"/v1/orders/export?ids={ids}&sort=placed_at", market.operator)
+    rows = list(csv.DictReader(io.StringIO(export.raw.decode("utf-8-sig"))))
+    assert [r["order_id"] for r in rows] == [orders[n]["order_id"] for n in (7, 5, 1)]
+    for wrong in ("", "ORD-1", ",".join([ids] * 70 + [str(n) for n in range(201)])):
+        refused = await market.call("GET", f"/v1/orders?ids={wrong}", market.operator)
+        assert (refused.status, refused.code) in ((400, "invalid_filter"), (422, "invalid_request")), wrong[:20]
+
+
+async def test_an_order_is_found_by_its_id(market: Market) -> None:
+    orders = await _some(market)
+    assert await _found(market, f"q={orders[6]['order_id'].upper()}", orders) == [6]
+    assert await _found(market, f"q={orders[6]['order_id']}", orders, market.seller2) == [6]
+    assert await _found(market, f"q={orders[0]['order_id']}", orders, market.seller2) == []

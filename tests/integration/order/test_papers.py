@@ -12,6 +12,11 @@ import aiohttp
 import pypdf
 import pytest
 
+from contracts.envelope import Received
+from contracts.messaging import MessagePosted
+from contracts.order import Actor
+from services.order.actions.knowing import messages_posted
+from shared.ids import new_id
 from tests.integration.order.market import Market, Reply, Somebody
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
@@ -106,23 +111,48 @@ async def test_the_print_view_escapes_and_loads_nothing(market: Market) -> None:
     assert order["number"].encode() in reply.raw
 
 
+async def _said(market: Market, order: Any, kind: Any, audience: Any, text: str) -> None:
+    """As the messaging service tells it; told twice, it is kept once."""
+    posted = MessagePosted(
+        marketplace_id=market.id, order_id=order["order_id"], order_number=order["number"], thread_id=new_id(),
+        thread_kind=kind, message_id=new_id(), seq=1, posted_at=market.runtime.clock(),
+        sender=Actor(kind="person", name="Somebody"), sender_side="seller",
+        buyer_organisation_id=market.outlet.organisation_id, seller_organisation_id=market.shop.organisation_id,
+        audience=audience, preview=text,
+    )  # fmt: skip
+    for _ in range(2):
+        async with market.runtime.worker_db.transaction() as tx:
+            await messages_posted(tx, [Received(new_id(), "/test", market.runtime.clock(), "", posted)])
+
+
 async def test_the_evidence_bundle_is_complete_and_its_hashes_hold(market: Market) -> None:
     order = await _shipped(market)
     image = (await _upload(market, order, market.seller, name="proof.png")).json
     await market.done(order, "complete", market.seller, {"images": [image["document_id"]]})
-    await market.done(order, "add_note", market.seller, {"text": "signed for by Bo"})
+    await market.done(order, "add_note", market.seller, {"text": "signed for by Bo: grüße"})
+    await _said(market, order, "buyer_seller", ("buyer", "seller", "operator"), "Where is it?")
+    await _said(market, order, "seller_operator", ("seller", "operator"), "The customer is difficult.")
     reply = await market.call("GET", f"/v1/orders/{order['order_id']}/evidence", market.operator)
     bundle = zipfile.ZipFile(io.BytesIO(reply.raw))
     names = set(bundle.namelist())
     assert names == {
-        "README.txt", "order.json", "timeline.json", "tracking.json", "notes.json", "issues.json",
+        "README.txt", "order.json", "timeline.json", "tracking.json", "messages.json", "notes.json", "issues.json",
         "documents/01-proof.png", "SHA256SUMS",
     }  # fmt: skip
     for line in bundle.read("SHA256SUMS").decode().splitlines():
         digest, name = line.split("  ")
         assert hashlib.sha256(bundle.read(name)).hexdigest() == digest
     assert json.loads(bundle.read("tracking.json"))[0]["tracking_number"] == "1Z9"
-    assert [e["action"] for e in json.loads(bundle.read("timeline.json"))][-1] == "add_note"
+    timeline = json.loads(bundle.read("timeline.json"))
+    assert [e["action"] for e in timeline][-1] == "add_note"
+    for entry in timeline:
+        before, after = entry.pop("hash_before"), entry.pop("hash")
+        text = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+        assert hashlib.sha256(bytes.fromhex(before) + text).hexdigest() == after
+    messages = json.loads(bundle.read("messages.json"))
+    assert [(m["preview"], m["sender"]["name"]) for m in messages] == [
+        ("Where is it?", "Somebody"), ("The customer is difficult.", "Somebody")
+    ]  # fmt: skip
     assert bundle.read("documents/01-proof.png") == PNG
     assert (await market.call("GET", f"/v1/orders/{order['order_id']}/evidence", market.buyer_admin)).status == 403
 
