@@ -6,6 +6,8 @@ BIN := .venv/bin
 # make up ORDERTRAIL_ORDER_PORT=9001: settings given to make reach the programs
 export
 unexport PYTHON BIN
+# every program compiles all it imports at every start where nothing compiled may be kept; git ignores what is kept
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help env up down status logs clean doctor test check format lock generate bench demo image
 
@@ -41,7 +43,7 @@ check: env ## lint, types, import rules, generated files, unit tests: no service
 	@$(BIN)/python -m deploy.check
 
 test: check ## all tests, against a real PostgreSQL and a real Kafka
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore tests/unit)
 
 bench: env ## the benchmarks, with their goals
 	@$(BIN)/python -m benchmarks

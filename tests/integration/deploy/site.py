@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ class Site:
         """The same, without waiting for its end."""
         return subprocess.Popen(
             [sys.executable, "-m", "cli", *words],
-            cwd=ROOT, env=self.environment, text=True,
+            cwd=ROOT, env=self.environment, text=True, preexec_fn=_interruptible,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
@@ -70,6 +71,11 @@ class Site:
     async def administrator(self) -> asyncpg.Connection:
         described = json.loads((self.run / "stack.json").read_text())
         return await asyncpg.connect(described["admin_database_url"])
+
+
+def _interruptible() -> None:
+    # a shell gives its background jobs an ignored SIGINT, which every program started from there would inherit
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
