@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "import": "cli.importing",
     "seed": "cli.seeding",
     "verify-timeline": "cli.orders",
-    "lifecycle": "cli.orders",
+    "lifecycle": "cli.lifecycles",
 }
 
 

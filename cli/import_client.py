@@ -89,7 +89,7 @@ class Importer:
             raise DemoError(f"{who} cannot sign in: {answer.get('detail', status)}")
         return str(answer["access_token"])
 
-    async def _call(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
+    async def call(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
         """One request; what passes by itself (busy, still starting, an old token) is tried again for a minute."""
         deadline, pause, renewed = time.monotonic() + PATIENCE_SECONDS, 0.1, False
         while True:
@@ -114,7 +114,7 @@ class Importer:
         if found.canceled and not self._options.with_canceled and not await self._is_known(body):
             why = f"was canceled at its source ({found.canceled}); --with-canceled takes it"
             return replace(outcome, detail=why, warnings=tuple(found.warnings))
-        status, answer = await self._call("POST", self._orders, body)
+        status, answer = await self.call("POST", self._orders, body)
         if status not in (200, 201):
             return replace(outcome, detail=_reason(status, answer), warnings=tuple(found.warnings))
         placed = answer["orders"]
@@ -142,7 +142,7 @@ class Importer:
 
     async def _is_known(self, body: Mapping[str, Any]) -> bool:
         query = urlencode({"channel": body["channel"], "external_id": body["external_id"], "limit": 1})
-        status, answer = await self._call("GET", f"{self._orders}?{query}")
+        status, answer = await self.call("GET", f"{self._orders}?{query}")
         return status == 200 and bool(answer["items"])
 
     async def _refund(self, placed: list[Any], refund: SourceRefund) -> list[str]:
@@ -152,7 +152,7 @@ class Importer:
         body = {"amount": refund.amount, "external_id": refund.external_id}
         if refund.reason:
             body["reason"] = refund.reason
-        status, answer = await self._call("POST", f"{self._orders}/{placed[0]['order_id']}/refunds", body)
+        status, answer = await self.call("POST", f"{self._orders}/{placed[0]['order_id']}/refunds", body)
         if status in (200, 201):
             return [f"refunded at its source: {refund.amount['amount']} {refund.amount['currency']}"]
         return [f"a refund of {refund.amount['amount']} was not booked: {_reason(status, answer)}"]

@@ -1,18 +1,16 @@
-"""Commands on orders and lifecycles: `verify-timeline`, `lifecycle lint`, `lifecycle diagram`."""
+"""Commands on all orders: `verify-timeline`."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, NoReturn
 from uuid import UUID
 
 import typer
 
 from cli.dead_letters import worker_database_url
-from services.order import workflow
 from services.order.verification import Fault, Verified, verify
 from shared.postgres import Database
 from shared.postgres.database import TRANSIENT
@@ -20,10 +18,6 @@ from shared.postgres.database import TRANSIENT
 
 def register(app: typer.Typer) -> None:
     app.command("verify-timeline")(verify_timeline)
-    group = typer.Typer(no_args_is_help=True, help="Check and draw lifecycles.")
-    group.command("lint")(lint)
-    group.command("diagram")(diagram)
-    app.add_typer(group, name="lifecycle")
 
 
 def verify_timeline(
@@ -53,52 +47,6 @@ async def _verified(marketplace: UUID | None) -> tuple[list[Fault], Verified]:
         return [f async for f in verify(db, marketplace_id=marketplace, verified=seen)], seen
     finally:
         await db.close()
-
-
-def lint(
-    files: Annotated[list[Path], typer.Argument(help="lifecycles as TOML", show_default=False)],
-) -> None:
-    """Check lifecycle files. Each finding names its line and what to do. Exit code 1 where there are any."""
-    found = 0
-    for file in files:
-        findings = workflow.lint(_read(file))
-        found += len(findings)
-        for f in findings:
-            typer.echo(f"{file}:{f.line}: {f.message}. {f.remedy}")
-    typer.echo(f"{len(files)} lifecycle(s): {found or 'no'} finding(s)")
-    raise typer.Exit(1 if found else 0)
-
-
-def diagram(
-    lifecycle: Annotated[str, typer.Argument(help=f"a TOML file, or one of {', '.join(workflow.BUILTIN)}")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="standard output unless given")] = None,
-) -> None:
-    """Draw a lifecycle as SVG."""
-    try:
-        drawn = (
-            workflow.builtin(lifecycle)
-            if lifecycle in workflow.BUILTIN
-            else workflow.load_lifecycle(_read(Path(lifecycle)))
-        )
-    except workflow.LifecycleError as e:
-        for f in e.findings:
-            typer.echo(f"{lifecycle}:{f.line}: {f.message}. {f.remedy}", err=True)
-        raise typer.Exit(1) from None
-    svg = workflow.draw(drawn)
-    if output is None:
-        typer.echo(svg)
-        return
-    try:
-        output.write_text(svg, encoding="utf-8")
-    except OSError as e:
-        _fail(f"{output} cannot be written: {e.strerror}")
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as e:
-        _fail(f"{file} cannot be read: {e}")
 
 
 def _fail(reason: str) -> NoReturn:

@@ -69,8 +69,9 @@ def number(value: Any, what: str) -> Decimal:
     if isinstance(value, bool) or value is None:
         raise Refusal(f"{what} is missing or not a number")
     raw = str(value).strip()
-    if isinstance(value, Decimal | int) and not _NUMBER.match(raw):
-        raw = f"{Decimal(value):f}" if Decimal(value).is_finite() else raw
+    # 1E+9 is a number that JSON may write so; one of thousands of digits is not written out to be refused
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < 40 and not _NUMBER.match(raw):
+        raw = f"{value:f}"
     if not _NUMBER.match(raw):
         raise Refusal(f"{what} is {raw[:40]!r}; a plain decimal number such as 12.50 is needed")
     try:

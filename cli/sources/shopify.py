@@ -22,6 +22,7 @@ from cli.sources.model import (
     compact,
     country,
     email,
+    is_exact,
     money,
     number,
     spread,
@@ -42,17 +43,19 @@ def read(content: bytes) -> Iterator[Found | Refused]:
 def _parse(content: bytes) -> Any:
     try:
         return json.loads(
-            content.decode("utf-8-sig"),
+            content.decode(json.detect_encoding(content)).removeprefix("\ufeff"),
             parse_float=Decimal,
             parse_constant=_no_constant,
             object_pairs_hook=_no_duplicates,
         )
     except UnicodeDecodeError:
-        raise Refusal("the file is not UTF-8 text") from None
+        raise Refusal("the file is not UTF-8, UTF-16 or UTF-32 text, as JSON is") from None
     except json.JSONDecodeError as e:
         raise Refusal(f"not valid JSON: {e.msg} at line {e.lineno}, column {e.colno}") from None
     except RecursionError:
         raise Refusal("the JSON is nested too deeply") from None
+    except ValueError:
+        raise Refusal("not valid JSON: a number in it has thousands of digits") from None
 
 
 def _no_constant(name: str) -> None:
@@ -162,6 +165,10 @@ def _lines(o: Json, currency: str, included: bool, warnings: list[str]) -> list[
         price = _amount(item, "price", currency, f"{what}.price")
         if price is None or price < 0:
             raise Refusal(f"{what}.price is missing or below zero")
+        if not is_exact(price, currency):
+            warnings.append(
+                f"line {n}: the price {price} is finer than {currency} has units; the line's worth is rounded"
+            )
         lines.append(_line(item, n, quantity, price, currency, included))
     if not lines:
         raise Refusal("the order has no lines with a quantity above zero")
@@ -186,6 +193,8 @@ def _line(item: Json, n: int, quantity: Decimal, price: Decimal, currency: str, 
     )
     if included and tax_lines:
         body["net"] = money(gross - tax, currency, f"line {n}")
+    elif not is_exact(price, currency):
+        body["net"] = money(gross, currency, f"line {n}")
     return _Line(body, gross)
 
 
@@ -316,7 +325,10 @@ def _refunds(o: Json, currency: str, warnings: list[str]) -> list[SourceRefund]:
             Decimal(0),
         )
         identity = text(refund.get("id"), 100)
-        if moved > 0 and identity:
+        other = sorted({c for t in _list(refund, "transactions") if (c := text(t.get("currency"), 3))} - {currency})
+        if moved > 0 and other:
+            warnings.append(f"a refund of {moved} in {', '.join(other)} was not booked: the order is in {currency}")
+        elif moved > 0 and identity:
             found.append(SourceRefund(identity, money(moved, currency, "refund"), text(refund.get("note"), 400)))
         elif moved > 0:
             warnings.append(f"a refund of {moved} {currency} has no id and was not booked")

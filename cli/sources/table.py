@@ -22,6 +22,7 @@ from cli.sources.model import (
     compact,
     country,
     email,
+    is_exact,
     money,
     number,
     text,
@@ -166,7 +167,7 @@ def _line(n: int, row: Row, currency: str, warnings: list[str]) -> dict[str, Any
             "quantity": f"{quantity:f}",
             "unit_code": unit_code(row.get("unit_code"), f"row {n}", warnings),
             **{k: _money(row.get(k), currency, f"row {n}: {k}") for k in ("unit_price", "net", "tax")},
-            "tax_rate": text(row.get("tax_rate"), 12),
+            "tax_rate": _rate(row.get("tax_rate"), f"row {n}: tax_rate"),
             "seller": text(row.get("seller"), 100),
         }
     )
@@ -174,7 +175,22 @@ def _line(n: int, row: Row, currency: str, warnings: list[str]) -> dict[str, Any
 
 def _money(value: str | None, currency: str, what: str) -> dict[str, str] | None:
     given = text(value, 60)
-    return None if given is None else money(number(given, what), currency, what)
+    if given is None:
+        return None
+    amount = number(given, what)
+    if not is_exact(amount, currency):
+        raise Refusal(f"{what} is {given}, finer than {currency} has units; round it")
+    return money(amount, currency, what)
+
+
+def _rate(value: str | None, what: str) -> str | None:
+    """A share such as 0.25. Raises Refusal, because 25 for 25 % would be another order."""
+    given = text(value, 60)
+    if given is None:
+        return None
+    if not 0 <= (rate := number(given, what)) <= 1:
+        raise Refusal(f"{what} is {given}; a share from 0 to 1 is needed, such as 0.25 for 25 %")
+    return f"{rate:f}"
 
 
 def _moment(value: str | None) -> str | None:

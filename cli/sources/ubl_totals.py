@@ -51,7 +51,7 @@ def totals(root: Element, currency: str, lines: list[Line], warnings: list[str])
     total = inclusive if payable is None else payable + prepaid
     if prepaid and prepaid != total:
         warnings.append(f"{prepaid} {currency} was prepaid; the order is taken as not paid until a payment settles it")
-    tax = amount(root, "cac:TaxTotal/cbc:TaxAmount", currency, "tax")
+    tax = _stated_tax(root, currency)
     exclusive = stated("TaxExclusiveAmount")
     if tax is None and inclusive is not None and exclusive is not None:
         tax = inclusive - exclusive
@@ -68,6 +68,15 @@ def totals(root: Element, currency: str, lines: list[Line], warnings: list[str])
         "total": None if total is None else money(total, currency, "total"),
         "paid": bool(prepaid) and prepaid == total,
     }
+
+
+def _stated_tax(root: Element, currency: str) -> Decimal | None:
+    """The tax in the document's currency: a second total may state it in the currency that it is accounted in."""
+    stated = [child(t, "cbc:TaxAmount") for t in children(root, "cac:TaxTotal")]
+    own = [t for t in stated if t is not None and (t.get("currencyID") or currency) == currency]
+    if own:
+        return amount(own[0].getparent(), "cbc:TaxAmount", currency, "tax")
+    return amount(root, "cac:TaxTotal/cbc:TaxAmount", currency, "tax")
 
 
 def _document_level(root: Element, currency: str) -> tuple[Decimal, Decimal]:

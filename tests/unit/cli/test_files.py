@@ -30,6 +30,42 @@ def test_the_content_decides_not_the_name(tmp_path: Path) -> None:
             assert found.order["channel"] == channel
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+def test_json_is_read_in_every_encoding_that_it_may_have(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "order.json"
+    file.write_bytes(json.dumps({"order": shopify(note="grüße")}, ensure_ascii=False).encode(encoding))
+    (found,) = read_file(file)
+    assert isinstance(found, Found)
+    assert found.order["note"] == "grüße"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [("9" * 5_000, "thousands of digits"), ("1e999999999", "plain decimal number"), ("1e-999999999", "plain decimal")],
+)
+def test_a_number_beyond_all_bounds_is_refused(tmp_path: Path, value: str, reason: str) -> None:
+    file = tmp_path / "order.json"
+    file.write_text('{"order":{"id":1,"currency":"USD","line_items":[{"quantity":1,"price":%s}]}}' % value)  # noqa: UP031 - braces
+    assert reason in _why(file)
+
+
+def _why(file: Path) -> str:
+    """Why the file, or the one order in it, is refused."""
+    try:
+        (found,) = read_file(file)
+    except Refusal as e:
+        return e.reason
+    return found.reason if isinstance(found, Refused) else "taken"
+
+
+def test_rows_state_exact_amounts_and_shares(tmp_path: Path) -> None:
+    head = f"{HEAD},tax_rate"
+    rows = ("A-1,JPY,Jo,S1,Sauce,2,1.50,", "A-2,EUR,Jo,S1,Sauce,2,1.50,25%", "A-3,EUR,Jo,S1,Sauce,2,1.50,25")
+    found = _csv(tmp_path, *rows, head=head)
+    reasons = [f.reason for f in found if isinstance(f, Refused)]
+    assert [r.split(" is ")[0] for r in reasons] == ["row 2: unit_price", "row 3: tax_rate", "row 4: tax_rate"]
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="No such file"):
         read_file(tmp_path / "none.json")

@@ -233,3 +233,22 @@ def test_one_bad_order_does_not_hold_the_others_up() -> None:
 def test_what_is_no_document_is_refused(raw: bytes, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         list(read(raw))
+
+
+def test_a_refund_in_the_customers_currency_is_not_booked_as_the_shops() -> None:
+    back = {"kind": "refund", "status": "success", "amount": "5.00", "currency": "EUR"}
+    found = _one(refunds=[{"id": 9, "transactions": [back]}, {"id": 10, "transactions": [back | {"currency": "USD"}]}])
+    assert [(r.external_id, r.amount["amount"]) for r in found.refunds] == [("10", "5.00")]
+    assert any("in EUR was not booked" in w for w in found.warnings)
+
+
+def test_yen_have_no_cents() -> None:
+    lines = [
+        {"id": 1, "name": "Tea", "quantity": 3, "price": "199.50"},
+        {"id": 2, "name": "Cup", "quantity": 1, "price": "80"},
+    ]
+    found = _one(currency="JPY", line_items=lines, shipping_lines=[], total_tax="0", total_price="678", tax_lines=[])
+    tea, cup = found.order["lines"]
+    assert (tea["net"]["amount"], cup["unit_price"]["amount"], "net" in cup) == ("598", "80", False)
+    assert found.order["total"] == {"amount": "678", "currency": "JPY"}
+    assert any("finer than JPY" in w for w in found.warnings)

@@ -225,3 +225,12 @@ def test_depth_and_damage_are_refused() -> None:
         read(b"<a>" * 100_000)
     with pytest.raises(Refusal, match="larger than"):
         read(b"<Order>" + b" " * (21 * 1024 * 1024))
+
+
+def test_tax_is_taken_in_the_documents_currency() -> None:
+    both = "".join(
+        f'<cac:TaxTotal><cbc:TaxAmount currencyID="{c}">{a}</cbc:TaxAmount></cac:TaxTotal>'
+        for c, a in (("SEK", "110.00"), ("EUR", "10.00"))
+    )
+    found = _one(ubl(sums=both + ubl_sums("10.00", "50.00").partition("</cac:TaxTotal>")[2]))
+    assert _total(found.order) == Decimal("50.00")
