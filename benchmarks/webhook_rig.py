@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,8 @@ from services.webhook.store.endpoints import EndpointRow
 from services.webhook.vault import Vault, new_ring_entry
 from shared.clock import utc_now
 from shared.ids import new_id
-from shared.kafka.producer import SETTINGS
+from shared.kafka import Producer
+from shared.kafka.producer import SETTINGS, Outgoing
 from shared.postgres import Database
 
 RING = new_ring_entry()
@@ -46,6 +47,7 @@ class Rig:
     http: aiohttp.ClientSession
     receiver: str
     producer: AIOKafkaProducer
+    example: OrderCreated = field(default_factory=lambda: _example())
 
     async def endpoints(self, paths: Sequence[str], **given: Any) -> list[UUID]:
         """One endpoint for each path of the receiver, in one transaction."""
@@ -68,20 +70,24 @@ class Rig:
 
     def event(self) -> OrderCreated:
         """An order.created of a new order, happening now."""
-        example = examples()["order.created", 1]
-        assert isinstance(example, OrderCreated)
         order_id, now = new_id(), utc_now()
-        order: OrderSnapshot = example.order.model_copy(
+        order: OrderSnapshot = self.example.order.model_copy(
             update={"order_id": order_id, "marketplace_id": self.marketplace, "updated_at": now}
         )
         changes = {"order_id": order_id, "marketplace_id": self.marketplace, "occurred_at": now, "order": order}
-        return example.model_copy(update=changes)
+        return self.example.model_copy(update=changes)
 
     async def produce(self, count: int) -> None:
-        """That many events on the topic, as fast as it goes."""
-        for start in range(0, count, 500):
-            futures = [await self._send() for _ in range(start, min(count, start + 500))]
-            await asyncio.gather(*futures)
+        """That many events on the topic, as the relay sends them. They are made beforehand: who measures, waits."""
+        records = [self._record() for _ in range(count)]
+        relay = Producer(self.world.stack.kafka_bootstrap, client_id="bench")
+        await relay.start()
+        try:
+            for start in range(0, count, 500):
+                batch = records[start : start + 500]
+                assert all(await relay.settle(await relay.enqueue(batch), len(batch)))
+        finally:
+            await relay.stop()
 
     async def produce_at(self, rate: float, seconds: float) -> int:
         """Events at a steady rate; how many there were."""
@@ -93,10 +99,13 @@ class Rig:
         await asyncio.gather(*futures)
         return count
 
-    async def _send(self) -> asyncio.Future[Any]:
+    def _record(self) -> Outgoing:
         r = encode(self.event(), event_id=new_id(), source="/bench", time=utc_now())
-        topic = self.world.prefix + r.topic
-        sent: asyncio.Future[Any] = await self.producer.send(topic, r.value, r.key.encode(), headers=r.headers)
+        return self.world.prefix + r.topic, r.key, r.value, r.headers
+
+    async def _send(self) -> asyncio.Future[Any]:
+        topic, key, value, headers = self._record()
+        sent: asyncio.Future[Any] = await self.producer.send(topic, value, key.encode(), headers=headers)
         return sent
 
     async def figures(self, *, reset: bool = False) -> dict[str, float]:
@@ -140,6 +149,12 @@ class Rig:
 
     async def waiting(self) -> int:
         return int(await self.admin.fetchval("SELECT count(*) FROM webhook.pending"))
+
+
+def _example() -> OrderCreated:
+    example = examples()["order.created", 1]
+    assert isinstance(example, OrderCreated)
+    return example
 
 
 @asynccontextmanager

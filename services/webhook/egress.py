@@ -21,6 +21,7 @@ from uuid import UUID
 from services.webhook.addresses import Address, ForbiddenTarget, Policy, Target
 from services.webhook.exchange import Broken, Connection, HeadersTooLarge, Malformed, Response, request_bytes
 from services.webhook.schedule import Failure
+from services.webhook.stalls import Stalls
 
 IDLE_SECONDS: Final = 20.0
 # A kept connection is not used for longer than this, so that a changed address is noticed.
@@ -29,6 +30,8 @@ IDLE_MOST: Final = 1_024
 RESOLVED_SECONDS: Final = 5.0
 RESOLVED_MOST: Final = 4_096
 ADDRESSES_TRIED: Final = 3
+# A deadline that struck after our own process stood still for this part of it says nothing of the receiver.
+STALLED_PART: Final = 0.25
 _LOCAL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
@@ -70,6 +73,7 @@ class Egress:
         self._names: OrderedDict[tuple[str, int], tuple[float, asyncio.Future[list[str]]]] = OrderedDict()
         # threads of its own: slow name servers must not starve whatever else uses the loop's executor
         self._threads = ThreadPoolExecutor(resolver_threads, thread_name_prefix="resolve")
+        self._stalls = Stalls()
 
     async def send(
         self,
@@ -86,7 +90,8 @@ class Egress:
 
         `place` is the endpoint: connections are shared within it only. Never raises for what a server does.
         """
-        started = time.monotonic()
+        self._stalls.start()
+        started, stalled = time.monotonic(), self._stalls.seconds
         connected = [0.0]
         try:
             request = request_bytes(method, target.path, target.authority, headers, body)
@@ -95,6 +100,9 @@ class Egress:
             return Outcome(time.monotonic() - started, connected[0], response)
         except Exception as e:
             failure, error = _explain(e, deadline, connected[0])
+            stalled = self._stalls.seconds - stalled
+            if failure is Failure.TIMEOUT and stalled >= deadline * STALLED_PART:
+                failure, error = Failure.LOCAL, f"this machine stood still for {stalled:.1f} s of the {deadline:g} s"
             return Outcome(time.monotonic() - started, connected[0], None, failure, error)
 
     async def _exchange(
@@ -203,6 +211,7 @@ class Egress:
                 self._drop(key, kept)
 
     async def close(self) -> None:
+        self._stalls.stop()
         for stack in self._idle.values():
             for kept in stack:
                 kept.connection.abort()

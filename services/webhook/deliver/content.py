@@ -55,8 +55,11 @@ class Contents:
         self._messages: OrderedDict[tuple[UUID, Side], Content] = OrderedDict()
         self._bytes = 0
 
-    async def load(self, tx: Transaction, claimed: Sequence[Claimed], now: datetime) -> None:
-        """Read what these claims need and is not here."""
+    async def load(self, tx: Transaction, claimed: Sequence[Claimed], now: datetime) -> list[Content | None]:
+        """What each claim sends, read where it is not here; None where the event's day has been dropped (retention).
+
+        Whoever sends keeps it: it may be forgotten here before the delivery has found a place.
+        """
         stale = [c.endpoint_id for c in claimed if not self._fresh(self._destinations.get(c.endpoint_id), c, now)]
         if stale:
             await self._load_destinations(tx, list(dict.fromkeys(stale)), now)
@@ -68,6 +71,7 @@ class Contents:
             for row in await tx.fetch(_q.messages, list(missing), list(missing.values())):
                 for eyes in wanted[row["event_id"]]:
                     self._keep(row, eyes)
+        return [self._content(c) for c in claimed]
 
     @staticmethod
     def _fresh(known: Destination | None, c: Claimed, now: datetime) -> bool:
@@ -76,8 +80,7 @@ class Contents:
     def destination(self, claimed: Claimed) -> Destination | None:
         return self._destinations.get(claimed.endpoint_id)
 
-    def content(self, claimed: Claimed) -> Content | None:
-        """The event as the endpoint may see it; None where its day has been dropped (retention)."""
+    def _content(self, claimed: Claimed) -> Content | None:
         found = self._messages.get((claimed.event_id, claimed.eyes))
         if found is None or claimed.origin != "test":
             return found

@@ -13,10 +13,9 @@ from uuid import UUID
 from services.webhook import metrics
 from services.webhook.actions.endpoints import Disabling, disable_many
 from services.webhook.deliver import queue
-from services.webhook.deliver.queue import LATENCY_BUCKETS, Pulse, Result
+from services.webhook.deliver.queue import LATENCY_BUCKETS, TROUBLE, Pulse, Result
 from services.webhook.schedule import State, Verdict
 from shared.logs import log
-from shared.postgres.database import TRANSIENT
 from shared.process import Runtime
 from shared.stop import Wake
 
@@ -96,7 +95,7 @@ class Ledger:
                 if time.monotonic() >= self._hours_due:
                     await self._write_hours()
                 pause = PAUSE_FIRST
-            except TRANSIENT as e:
+            except TROUBLE as e:
                 log.warning("deliveries.not_settled", waiting=len(self._results), error=f"{type(e).__name__}: {e}")
                 if self._closing and pause >= PAUSE_MOST:
                     return  # the leases end by themselves
@@ -107,7 +106,7 @@ class Ledger:
         batch, self._results = self._results[:BATCH_MOST], self._results[BATCH_MOST:]
         try:
             later, freed = await self._settle(batch)
-        except TRANSIENT:
+        except TROUBLE:
             self._results[:0] = batch
             raise
         except Exception:
@@ -136,7 +135,7 @@ class Ledger:
                 one_later, one_freed = await self._settle([result])
                 later += one_later
                 freed += one_freed
-            except TRANSIENT:
+            except TROUBLE:
                 later.append(result)
             except Exception as e:
                 log.error(
@@ -156,11 +155,17 @@ class Ledger:
             return
         for endpoint_id in due:
             del self._pulses[endpoint_id]
-        async with self._db.transaction() as tx:
-            if due:
-                await queue.note_health(tx, due, self._clock(), random.uniform(-1, 1))  # noqa: S311 - jitter
-            if disable:
-                await disable_many(tx, self._runtime.outbox, disable, self._clock())
+        try:
+            async with self._db.transaction() as tx:
+                if due:
+                    await queue.note_health(tx, due, self._clock(), random.uniform(-1, 1))  # noqa: S311 - jitter
+                if disable:
+                    await disable_many(tx, self._runtime.outbox, disable, self._clock())
+        except BaseException:
+            # noted with the next batch; what has come meanwhile is newer
+            self._pulses = {**due, **self._pulses}
+            self._disable[:0] = disable
+            raise
         # only a success-only pulse may be put off: after a failure the next success must close the breaker at once
         self._noted = {i: t for i, t in self._noted.items() if now - t < SUCCESS_NOTED_SECONDS and i not in due}
         self._noted.update({i: now for i, p in due.items() if not p.failed and not p.throttle_until})

@@ -1,4 +1,8 @@
 -- The queue as the deliver worker works it: find, claim, settle, rest.
+--
+-- The queue is empty one minute and holds a million rows the next, and plans are kept: none may depend on how many
+-- there are. So each row is found by the one index that has the order asked for (sorting is off for these
+-- connections), and changed by its place (ctid); a row that was changed meanwhile is not at its place any more.
 
 -- name: due_drains
 -- Endpoints with something to do. Those already in hand ($3) are left out.
@@ -21,22 +25,21 @@ WITH want AS (
     JOIN drain AS d USING (endpoint_id)
     WHERE e.status = 'active' AND e.handshake <> 'required' AND d.gate_until <= $3
 ), picked AS (
-    SELECT p.endpoint_id, p.delivery_id, want.version, want.lease_until
+    SELECT p.place, want.endpoint_id, want.version, want.lease_until, want.rate_limit
     FROM want CROSS JOIN LATERAL (
-        SELECT q.endpoint_id, q.delivery_id FROM pending AS q
+        SELECT q.ctid AS place FROM pending AS q
         WHERE q.endpoint_id = want.endpoint_id AND q.next_attempt_at <= $3
         ORDER BY q.next_attempt_at LIMIT greatest(0, want.room) FOR UPDATE SKIP LOCKED) AS p
 ), paid AS (
     UPDATE drain AS d
     SET paid_until = greatest(d.paid_until, $3) + make_interval(secs => c.n / c.rate_limit)
-    FROM (SELECT want.endpoint_id, want.rate_limit::float8 AS rate_limit, count(*)::float8 AS n
-          FROM want JOIN picked USING (endpoint_id)
-          WHERE want.rate_limit IS NOT NULL GROUP BY 1, 2 ORDER BY 1) AS c
+    FROM (SELECT endpoint_id, rate_limit::float8 AS rate_limit, count(*)::float8 AS n
+          FROM picked WHERE rate_limit IS NOT NULL GROUP BY 1, 2 ORDER BY 1) AS c
     WHERE d.endpoint_id = c.endpoint_id
 )
 UPDATE pending AS p SET next_attempt_at = k.lease_until, leased = true, claim = p.claim + 1
 FROM picked AS k
-WHERE p.endpoint_id = k.endpoint_id AND p.delivery_id = k.delivery_id
+WHERE p.ctid = k.place
 RETURNING p.endpoint_id, p.delivery_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.ordered,
           p.eyes, p.origin, p.claim, p.attempts, p.deferrals, p.tries, k.version;
 
@@ -62,9 +65,10 @@ ORDER BY endpoint_id, created_at DESC, secret_id DESC;
 WITH locked AS (
     SELECT stream_id FROM stream WHERE stream_id = ANY ($1::uuid[]) ORDER BY stream_id FOR NO KEY UPDATE SKIP LOCKED
 )
+SELECT stream_id FROM locked
+UNION ALL
 SELECT u.stream_id FROM unnest($1::uuid[]) AS u(stream_id)
-WHERE u.stream_id IN (SELECT stream_id FROM locked)
-   OR NOT EXISTS (SELECT FROM stream AS s WHERE s.stream_id = u.stream_id);
+WHERE NOT EXISTS (SELECT FROM stream AS s WHERE s.stream_id = u.stream_id);
 
 -- name: settle
 -- Moves what is over to the log, dates what is to be tried again, logs the attempts, and lets the next of each lane go.
@@ -73,9 +77,15 @@ WITH result AS (
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::int[], $7::int[],
                          $8::bool[], $9::smallint[], $10::text[])
         AS r(endpoint_id, delivery_id, claim, state, next_attempt_at, attempts, deferrals, tried, status, error)
+), found AS MATERIALIZED (
+    SELECT r.*, p.place FROM result AS r CROSS JOIN LATERAL (
+        SELECT q.ctid AS place, q.delivery_id, q.claim FROM pending AS q
+        WHERE q.endpoint_id = r.endpoint_id AND q.delivery_id >= r.delivery_id
+        ORDER BY q.delivery_id LIMIT 1) AS p
+    WHERE p.delivery_id = r.delivery_id AND p.claim = r.claim
 ), gone AS (
-    DELETE FROM pending AS p USING result AS r
-    WHERE r.state <> 'pending' AND p.endpoint_id = r.endpoint_id AND p.delivery_id = r.delivery_id AND p.claim = r.claim
+    DELETE FROM pending AS p USING found AS r
+    WHERE r.state <> 'pending' AND p.ctid = r.place
     RETURNING p.endpoint_id, p.delivery_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.sequence,
               p.order_id, p.eyes, p.ordered, p.origin, p.created_at, p.tries, p.last_status, p.last_error,
               r.state, r.attempts, r.deferrals, r.tried, r.status, r.error
@@ -93,24 +103,24 @@ WITH result AS (
         tries = p.tries + r.tried::int,
         last_status = CASE WHEN r.tried THEN r.status ELSE p.last_status END,
         last_error = CASE WHEN r.tried THEN r.error ELSE p.last_error END
-    FROM result AS r
-    WHERE r.state = 'pending' AND p.endpoint_id = r.endpoint_id AND p.delivery_id = r.delivery_id AND p.claim = r.claim
+    FROM found AS r
+    WHERE r.state = 'pending' AND p.ctid = r.place
 ), logged_attempts AS (
     INSERT INTO attempt (delivery_id, number, marketplace_id, endpoint_id, started_at, duration_ms, connect_ms, status,
                          outcome, error, response_headers, response_body, response_truncated)
     SELECT * FROM unnest($12::uuid[], $13::int[], $14::uuid[], $15::uuid[], $16::timestamptz[], $17::int[], $18::int[],
                          $19::smallint[], $20::text[], $21::text[], $22::text[], $23::bytea[], $24::bool[])
+), lane AS (
+    SELECT endpoint_id, stream_id, array_agg(delivery_id) AS over FROM gone WHERE ordered GROUP BY 1, 2
 ), freed AS (
     UPDATE pending AS p SET next_attempt_at = $11
-    FROM (SELECT DISTINCT endpoint_id, stream_id FROM gone WHERE ordered) AS g
+    FROM lane AS g
     CROSS JOIN LATERAL (
-        SELECT q.delivery_id, q.sequence, q.next_attempt_at FROM pending AS q
-        WHERE q.endpoint_id = g.endpoint_id AND q.stream_id = g.stream_id
-          AND NOT EXISTS (SELECT FROM gone AS x WHERE x.delivery_id = q.delivery_id)
+        SELECT q.ctid AS place, q.sequence, q.next_attempt_at FROM pending AS q
+        WHERE q.stream_id = g.stream_id AND q.endpoint_id = g.endpoint_id AND q.ordered AND q.delivery_id <> ALL (g.over)
         ORDER BY q.sequence LIMIT 1) AS h
     JOIN stream AS s ON s.stream_id = g.stream_id
-    WHERE p.endpoint_id = g.endpoint_id AND p.delivery_id = h.delivery_id
-      AND h.next_attempt_at = 'infinity' AND h.sequence <= s.seen_through
+    WHERE p.ctid = h.place AND h.next_attempt_at = 'infinity' AND h.sequence <= s.seen_through
     RETURNING p.endpoint_id
 )
 SELECT DISTINCT endpoint_id FROM freed;
@@ -121,7 +131,7 @@ WITH news AS (
     SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[], $5::text[])
         AS n(endpoint_id, succeeded, failed, throttle_until, error)
 ), locked AS (
-    SELECT d.endpoint_id FROM drain AS d JOIN news USING (endpoint_id) ORDER BY d.endpoint_id FOR NO KEY UPDATE OF d
+    SELECT news.* FROM news JOIN drain AS d USING (endpoint_id) ORDER BY d.endpoint_id FOR NO KEY UPDATE OF d
 )
 UPDATE drain AS d SET
     failures = CASE WHEN n.succeeded > 0 THEN 0 ELSE d.failures + n.failed END,
@@ -134,7 +144,7 @@ UPDATE drain AS d SET
     last_error = CASE WHEN n.failed > 0 THEN n.error ELSE d.last_error END,
     gate_until = greatest(CASE WHEN n.succeeded > 0 THEN '-infinity' ELSE d.gate_until END,
                           coalesce(n.throttle_until, '-infinity'))
-FROM news AS n JOIN locked USING (endpoint_id)
+FROM locked AS n
 WHERE d.endpoint_id = n.endpoint_id
 RETURNING d.endpoint_id, d.failures, d.probes;
 
@@ -157,7 +167,7 @@ UPDATE drain AS d SET due_at = greatest(
                  ELSE '-infinity' END
      FROM endpoint AS e WHERE e.endpoint_id = d.endpoint_id))
 WHERE d.endpoint_id = ANY ($1::uuid[])
-RETURNING d.endpoint_id, d.due_at <= $2 AS soon;
+RETURNING d.endpoint_id, extract(epoch FROM least(d.due_at, $2::timestamptz + interval '1 hour') - $2)::float8 AS seconds;
 
 -- name: add_hours
 INSERT INTO endpoint_hour AS h (endpoint_id, hour, marketplace_id, succeeded, failed, total_ms, latency)

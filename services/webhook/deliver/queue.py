@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -10,9 +10,13 @@ from uuid import UUID
 
 from services.webhook.audience import Side
 from services.webhook.schedule import BREAKER_FAILURES, State, breaker_until
+from shared.errors import Unavailable
 from shared.postgres import Queries, Transaction
+from shared.postgres.database import TRANSIENT
 
 _q = Queries.load("services.webhook.deliver")
+# What another try may not meet; a pool that is all in use is no reason to let go of what was claimed.
+TROUBLE: Final = (*TRANSIENT, Unavailable)
 LATENCY_BUCKETS: Final = 18
 
 
@@ -105,12 +109,19 @@ async def settle(tx: Transaction, results: Sequence[Result], now: datetime) -> t
     if lanes:
         locked = {row["stream_id"] for row in await tx.fetch(_q.lock_streams, sorted(lanes))}
         busy = lanes - locked
-    later = [r for r in results if r.state is not State.PENDING and r.claimed.ordered and r.claimed.stream_id in busy]
-    ours = [r for r in results if r not in later] if later else list(results)
+    later, ours = [], list(results)
+    if busy:
+        later = [r for r in results if _ends_in(r, busy)]
+        ours = [r for r in results if not _ends_in(r, busy)]
     if not ours:
         return later, []
     rows = await tx.fetch(_q.settle, *_result_columns(ours), now, *_attempt_columns(ours))
     return later, [row["endpoint_id"] for row in rows]
+
+
+def _ends_in(r: Result, streams: Set[UUID]) -> bool:
+    """Whether it ends a delivery in a lane of one of these streams."""
+    return r.state is not State.PENDING and r.claimed.ordered and r.claimed.stream_id in streams
 
 
 def _result_columns(results: Sequence[Result]) -> tuple[list[Any], ...]:
@@ -168,12 +179,12 @@ async def note_health(tx: Transaction, pulses: Mapping[UUID, Pulse], now: dateti
         await tx.execute(_q.open_breakers, list(opened), list(opened.values()))
 
 
-async def rest(tx: Transaction, endpoint_ids: Sequence[UUID], soon: datetime) -> dict[UUID, bool]:
-    """Note when each endpoint has something due next, and say whether that is by `soon`. Busy ones are left out."""
+async def rest(tx: Transaction, endpoint_ids: Sequence[UUID], now: datetime) -> dict[UUID, float]:
+    """Note when each endpoint has something due next; seconds until then, an hour at most. Busy ones are left out."""
     locked = [row["endpoint_id"] for row in await tx.fetch(_q.lock_drains, list(endpoint_ids))]
     if not locked:
         return {}
-    return {row["endpoint_id"]: row["soon"] for row in await tx.fetch(_q.rest, locked, soon)}
+    return {row["endpoint_id"]: row["seconds"] for row in await tx.fetch(_q.rest, locked, now)}
 
 
 def latency_bucket(milliseconds: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections import deque
@@ -17,14 +18,14 @@ from services.webhook.deliver import queue
 from services.webhook.deliver.attempt import attempt
 from services.webhook.deliver.content import Contents
 from services.webhook.deliver.ledger import Ledger
-from services.webhook.deliver.queue import Claimed, Result
+from services.webhook.deliver.queue import TROUBLE, Claimed, Result
 from services.webhook.deliver.windows import Window, share
 from services.webhook.egress import Egress
+from services.webhook.formats import Content
 from services.webhook.hints import Hints
 from services.webhook.schedule import THROTTLING, State, Verdict
 from services.webhook.settings import Settings
 from shared.logs import log
-from shared.postgres.database import TRANSIENT
 from shared.process import Runtime
 from shared.stop import Stop
 
@@ -40,17 +41,28 @@ GATHER_SECONDS: Final = 0.004
 PAUSE_FIRST, PAUSE_MOST = 0.05, 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A claim with what it sends (None: no longer kept); not to be started after `start_by` (monotonic seconds)."""
+
+    claimed: Claimed
+    content: Content | None
+    start_by: float
+
+
 @dataclass(slots=True)
 class Drain:
     """One endpoint in hand: its window, what is claimed and waits for a place, and when to look for more.
 
-    `look_at` and `idle_since` are monotonic seconds; `idle_since` is 0 while there is work.
+    `look_at`, `idle_since` and `due` (the first row's moment, known once it rests) are monotonic seconds;
+    `idle_since` is 0 while there is work.
     """
 
     window: Window
-    waiting: deque[tuple[Claimed, float]] = field(default_factory=deque)
+    waiting: deque[Ready] = field(default_factory=deque)
     look_at: float = 0.0
     idle_since: float = 0.0
+    due: float = math.inf
     rested: int = 0
 
 
@@ -78,7 +90,7 @@ class Worker:
                 try:
                     await self._round()
                     pause = PAUSE_FIRST
-                except TRANSIENT as e:
+                except TROUBLE as e:
                     log.warning("deliveries.not_claimed", error=f"{type(e).__name__}: {e}", pause_s=pause)
                     await stop.wait(pause)
                     pause = min(pause * 2, PAUSE_MOST)
@@ -134,14 +146,13 @@ class Worker:
         now = self._clock()
         async with self._db.transaction() as tx:
             claimed = await queue.claim(tx, wanted, now, self._settings.webhook_lease_seconds)
-            if claimed:
-                await self._contents.load(tx, claimed, now)
+            contents = await self._contents.load(tx, claimed, now) if claimed else []
         self._in_hand += len(claimed)
         counts = dict.fromkeys(wanted, 0)
-        for c in claimed:
+        for c, content in zip(claimed, contents, strict=True):
             counts[c.endpoint_id] += 1
             drain = self._drains[c.endpoint_id]
-            drain.waiting.append((c, start_by))
+            drain.waiting.append(Ready(c, content, start_by))
             drain.window.queued += 1
         for endpoint_id, n in counts.items():
             self._note_claim(endpoint_id, n, wanted[endpoint_id][0])
@@ -162,6 +173,8 @@ class Worker:
         if drain.rested:
             drain.rested += 1
             drain.look_at = now + AFTER_REST[min(drain.rested, len(AFTER_REST)) - 1]
+            if drain.due > now:
+                drain.look_at = min(drain.look_at, drain.due)
         else:
             drain.look_at = now + self._settings.webhook_poll_seconds
 
@@ -178,38 +191,38 @@ class Worker:
         resting = [i for i, d in idle if not d.rested]
         if not resting:
             return
-        soon = self._clock() + timedelta(seconds=self._settings.webhook_poll_seconds)
         async with self._db.transaction() as tx:
-            rested = await queue.rest(tx, resting, soon)
-        for endpoint_id, is_soon in rested.items():
+            rested = await queue.rest(tx, resting, self._clock())
+        for endpoint_id, seconds in rested.items():
             drain = self._drains[endpoint_id]
-            if is_soon:
+            if seconds <= self._settings.webhook_poll_seconds:
                 self._look(endpoint_id)
             else:
                 drain.rested = 1
-                drain.look_at = now + AFTER_REST[0]
+                drain.due = now + seconds
+                drain.look_at = min(now + AFTER_REST[0], drain.due)
 
     def _advance(self, endpoint_id: UUID) -> None:
         """Start what waits for this endpoint, as far as its window allows."""
         drain = self._drains.get(endpoint_id)
         while drain is not None and drain.waiting and drain.window.free:
-            claimed, start_by = drain.waiting.popleft()
+            ready = drain.waiting.popleft()
             drain.window.queued -= 1
-            if time.monotonic() >= start_by:
+            if time.monotonic() >= ready.start_by:
                 # its exchange might end after the lease: somebody else may have it by then
-                self._give_back(claimed, "lease")
+                self._give_back(ready.claimed, "lease")
                 continue
             drain.window.in_flight += 1
             self._in_flight += 1
-            task = asyncio.create_task(self._deliver(claimed, drain))
+            task = asyncio.create_task(self._deliver(ready.claimed, ready.content, drain))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         metrics.IN_FLIGHT.set(self._in_flight)
 
-    async def _deliver(self, claimed: Claimed, drain: Drain) -> None:
+    async def _deliver(self, claimed: Claimed, content: Content | None, drain: Drain) -> None:
         """Send one and hand the result on. Whatever goes wrong in here, the claim is not forgotten."""
         try:
-            destination, content = self._contents.destination(claimed), self._contents.content(claimed)
+            destination = self._contents.destination(claimed)
             if destination is None:
                 self._give_back(claimed, "no_endpoint")
                 return
@@ -262,9 +275,8 @@ class Worker:
         """Let what is on its way arrive, give the rest back, write everything down."""
         for drain in self._drains.values():
             while drain.waiting:
-                claimed, _ = drain.waiting.popleft()
                 drain.window.queued -= 1
-                self._give_back(claimed, "stopped")
+                self._give_back(drain.waiting.popleft().claimed, "stopped")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=max(0.5, self._settings.shutdown_seconds - 5))
         for task in list(self._tasks):

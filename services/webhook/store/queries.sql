@@ -56,9 +56,9 @@ WITH event AS (
            CASE WHEN NOT w.ordered THEN $18
                 WHEN NOT w.in_reach THEN 'infinity'
                 WHEN row_number() OVER (PARTITION BY w.endpoint_id, w.stream_id ORDER BY w.sequence) > 1 THEN 'infinity'
-                WHEN EXISTS (SELECT FROM pending AS q
-                             WHERE q.endpoint_id = w.endpoint_id AND q.stream_id = w.stream_id
-                               AND q.sequence < w.sequence) THEN 'infinity'
+                WHEN (SELECT q.sequence FROM pending AS q
+                      WHERE q.stream_id = w.stream_id AND q.endpoint_id = w.endpoint_id AND q.ordered
+                      ORDER BY q.sequence LIMIT 1) < w.sequence THEN 'infinity'
                 ELSE $18 END AS next_attempt_at
     FROM wanted AS w
     WHERE w.eyes <> 0
@@ -89,19 +89,18 @@ SELECT endpoint_id FROM ready;
 
 -- name: free_lanes
 -- Lets the head of each lane of these streams go, where nothing before it is missing any more.
-WITH head AS (
-    SELECT DISTINCT ON (p.endpoint_id, p.stream_id) p.endpoint_id, p.delivery_id, p.sequence, p.next_attempt_at,
-           s.seen_through
-    FROM pending AS p JOIN stream AS s USING (stream_id)
-    WHERE p.ordered AND (p.endpoint_id, p.stream_id) IN (
-        SELECT w.endpoint_id, w.stream_id FROM pending AS w
-        WHERE w.stream_id = ANY ($1::uuid[]) AND w.next_attempt_at = 'infinity')
-    ORDER BY p.endpoint_id, p.stream_id, p.sequence
+WITH lane AS MATERIALIZED (
+    SELECT DISTINCT w.endpoint_id, w.stream_id FROM pending AS w
+    WHERE w.stream_id = ANY ($1::uuid[]) AND w.ordered AND w.next_attempt_at = 'infinity'
 ), freed AS (
     UPDATE pending AS p SET next_attempt_at = $2
-    FROM head AS h
-    WHERE p.endpoint_id = h.endpoint_id AND p.delivery_id = h.delivery_id
-      AND h.next_attempt_at = 'infinity' AND h.sequence <= h.seen_through
+    FROM lane AS l
+    CROSS JOIN LATERAL (
+        SELECT q.ctid AS place, q.sequence, q.next_attempt_at FROM pending AS q
+        WHERE q.stream_id = l.stream_id AND q.endpoint_id = l.endpoint_id AND q.ordered
+        ORDER BY q.sequence LIMIT 1) AS h
+    JOIN stream AS s ON s.stream_id = l.stream_id
+    WHERE p.ctid = h.place AND h.next_attempt_at = 'infinity' AND h.sequence <= s.seen_through
     RETURNING p.endpoint_id
 ), asleep AS (
     SELECT d.endpoint_id FROM drain AS d

@@ -1,7 +1,8 @@
-"""Every second or at a word: gaps that were waited for long enough, replays, queues of stopped endpoints set aside."""
+"""Every second or at a word: gaps waited for long enough, replays, stopped endpoints' queues set aside, lost wakes."""
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from typing import Final
 
@@ -18,16 +19,31 @@ REPLAY_PAGE: Final = 1_000
 # A replay waits while its endpoint has this many waiting: the queue stays small, the message table is the backlog.
 REPLAY_WAITING_MOST: Final = 20_000
 SHELVE_AT_ONCE: Final = 5_000
+# A word to wake an endpoint is lost where a worker puts it to rest while an intake that read "awake" is still open, and
+# is then killed. This bounds what that costs.
+FORGOTTEN_SECONDS: Final = 5.0
 
 
 async def run(runtime: Runtime, stop: Stop, hints: Hints) -> None:
     wake = runtime.wakes.get("upkeep")
+    woken = -FORGOTTEN_SECONDS
     while not stop.requested:
+        if time.monotonic() - woken >= FORGOTTEN_SECONDS:
+            woken = time.monotonic()
+            await _wake_forgotten(runtime, hints)
         busy = await _gaps(runtime, hints)
         busy = await _replay(runtime, hints) or busy
         busy = await _shelve(runtime) or busy
         if not busy:
             await pace.rest(wake, stop, EVERY_SECONDS)
+
+
+async def _wake_forgotten(runtime: Runtime, hints: Hints) -> None:
+    async with runtime.worker_db.transaction() as tx:
+        found = await rows.wake_forgotten(tx, runtime.clock())
+    if found:
+        log.warning("webhook.woken_late", endpoints=len(found))
+        hints.add(found)
 
 
 async def _gaps(runtime: Runtime, hints: Hints) -> bool:

@@ -81,16 +81,21 @@ WITH wanted AS (
 ), behind AS (
     UPDATE pending AS p SET next_attempt_at = 'infinity'
     FROM (SELECT DISTINCT stream_id, first FROM fresh WHERE ordered) AS f
-    WHERE p.endpoint_id = $1 AND p.stream_id = f.stream_id AND p.sequence > f.first AND p.ordered
-      AND p.next_attempt_at <> 'infinity' AND NOT (p.leased AND p.next_attempt_at > $10)
+    CROSS JOIN LATERAL (
+        SELECT q.ctid AS place FROM pending AS q
+        WHERE q.stream_id = f.stream_id AND q.endpoint_id = $1 AND q.sequence > f.first AND q.ordered
+          AND q.next_attempt_at <> 'infinity' AND NOT (q.leased AND q.next_attempt_at > $10)
+        ORDER BY q.sequence FOR UPDATE) AS b
+    WHERE p.ctid = b.place
 ), queued AS (
     INSERT INTO pending (endpoint_id, delivery_id, marketplace_id, event_id, message_at, type, stream_id, sequence,
                          order_id, eyes, ordered, origin, next_attempt_at, created_at)
     SELECT endpoint_id, uuid_at($10), marketplace_id, event_id, message_at, type, stream_id, sequence, order_id, eyes,
            ordered, $2,
            CASE WHEN NOT ordered THEN $10
-                WHEN place > 1 OR EXISTS (SELECT FROM pending AS q WHERE q.endpoint_id = $1
-                     AND q.stream_id = fresh.stream_id AND q.sequence < fresh.sequence) THEN 'infinity'
+                WHEN place > 1 OR (SELECT q.sequence FROM pending AS q
+                                   WHERE q.stream_id = fresh.stream_id AND q.endpoint_id = $1 AND q.ordered
+                                   ORDER BY q.sequence LIMIT 1) < fresh.sequence THEN 'infinity'
                 ELSE $10 END, $10
     FROM fresh
     RETURNING delivery_id
@@ -113,12 +118,11 @@ WHERE d.shelve LIMIT 1 FOR NO KEY UPDATE OF d SKIP LOCKED;
 -- name: shelve
 -- Moves waiting deliveries to the log, ends of lanes first; what is just being sent is left to settle.
 WITH batch AS (
-    SELECT endpoint_id, delivery_id FROM pending
+    SELECT ctid AS place FROM pending
     WHERE endpoint_id = $1 AND NOT (leased AND next_attempt_at > $2)
     ORDER BY next_attempt_at DESC LIMIT $3 FOR UPDATE SKIP LOCKED
 ), gone AS (
-    DELETE FROM pending AS p USING batch AS b
-    WHERE p.endpoint_id = b.endpoint_id AND p.delivery_id = b.delivery_id RETURNING p.*
+    DELETE FROM pending AS p USING batch AS b WHERE p.ctid = b.place RETURNING p.*
 )
 INSERT INTO delivery (endpoint_id, delivery_id, marketplace_id, event_id, message_at, type, stream_id, sequence,
                       order_id, eyes, origin, state, attempts, deferrals, tries, last_status, last_error, created_at,
@@ -135,14 +139,13 @@ WHERE endpoint_id = $1 AND NOT EXISTS (SELECT FROM pending AS p WHERE p.endpoint
 -- name: forget_pending
 -- What has waited for longer than anything is kept goes, oldest first; the streams are returned.
 WITH old AS (
-    SELECT p.endpoint_id, p.delivery_id FROM drain AS d CROSS JOIN LATERAL (
-        SELECT q.endpoint_id, q.delivery_id FROM pending AS q
+    SELECT p.place FROM drain AS d CROSS JOIN LATERAL (
+        SELECT q.ctid AS place FROM pending AS q
         WHERE q.endpoint_id = d.endpoint_id AND q.delivery_id < $1
         ORDER BY q.delivery_id LIMIT $2 FOR UPDATE SKIP LOCKED) AS p
     LIMIT $2
 )
-DELETE FROM pending AS p USING old AS o
-WHERE p.endpoint_id = o.endpoint_id AND p.delivery_id = o.delivery_id
+DELETE FROM pending AS p USING old AS o WHERE p.ctid = o.place
 RETURNING p.stream_id;
 
 -- name: forget_streams
@@ -160,7 +163,7 @@ DELETE FROM endpoint_hour WHERE hour < $1;
 UPDATE drain AS d SET due_at = $1
 FROM (SELECT d2.endpoint_id FROM drain AS d2 JOIN endpoint AS e USING (endpoint_id)
       WHERE d2.due_at > $1 AND d2.gate_until <= $1 AND e.status = 'active' AND e.handshake <> 'required'
-        AND EXISTS (SELECT FROM pending AS p WHERE p.endpoint_id = d2.endpoint_id AND p.next_attempt_at <= $1)
+        AND (SELECT min(p.next_attempt_at) FROM pending AS p WHERE p.endpoint_id = d2.endpoint_id) <= $1
         AND (e.rate_limit IS NULL OR d2.paid_until <= $1)
       ORDER BY d2.endpoint_id FOR NO KEY UPDATE OF d2 SKIP LOCKED) AS f
 WHERE d.endpoint_id = f.endpoint_id

@@ -1,4 +1,4 @@
-"""Every minute: failing endpoints warned and disabled, lost wakes, expired keys; every hour: days made and dropped."""
+"""Every minute: failing endpoints warned and disabled, expired keys; every hour: days made and dropped."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID
 
 from contracts.webhook import EndpointDisabled
 from services.webhook.actions.endpoints import Disabling, disable_many, disabled_event
-from services.webhook.hints import Hints
 from services.webhook.schedule import DISABLE_AFTER, WARN_AFTER, standing
 from services.webhook.settings import Settings
 from services.webhook.store import endpoints, intake
@@ -30,21 +29,20 @@ RESEAL_AT_ONCE: Final = 200
 HOURS_DAYS: Final = 400
 
 
-async def run(runtime: Runtime, stop: Stop, hints: Hints, vault: Vault) -> None:
+async def run(runtime: Runtime, stop: Stop, vault: Vault) -> None:
     housekept = -HOURLY
     while not stop.requested:
         if time.monotonic() - housekept >= HOURLY:
             await housekeep(runtime, stop, vault)
             housekept = time.monotonic()
-        await look_after(runtime, hints)
+        await look_after(runtime)
         await stop.wait(EVERY_SECONDS)
 
 
-async def look_after(runtime: Runtime, hints: Hints) -> None:
-    """Warn and disable who does nothing but fail; wake what was forgotten; forget expired keys."""
+async def look_after(runtime: Runtime) -> None:
+    """Warn and disable who does nothing but fail; forget expired keys."""
     now = runtime.clock()
     async with runtime.worker_db.transaction() as tx:
-        hints.add(await rows.wake_forgotten(tx, now))
         await rows.forget_secrets(tx, now)
         failing = await endpoints.failing(tx, now - WARN_AFTER, FAILING_AT_ONCE)
         warned, disabled = [], []

@@ -228,7 +228,7 @@ async def test_failing_for_days_warns_then_disables(world: World, receiver: Rece
             "UPDATE webhook.drain SET failing_since = $2 WHERE endpoint_id = $1",
             UUID(endpoint["endpoint_id"]), datetime.now(UTC) - timedelta(days=days),
         )  # fmt: skip
-        await seldom.look_after(world.runtime, Hints())
+        await seldom.look_after(world.runtime)
         assert await events_published(world, endpoint) == reasons
     await settled(world, endpoint, held=1)
 
