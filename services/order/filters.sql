@@ -15,10 +15,10 @@ ORDER BY {order}
 o.marketplace_id = :marketplace
 
 -- name: scope_seller
-o.seller_org = :own_seller AND o.known
+o.marketplace_id = :marketplace AND o.seller_org = :own_seller AND o.known
 
 -- name: scope_buyer
-o.buyer_org = :own_buyer
+o.marketplace_id = :marketplace AND o.buyer_org = :own_buyer
 
 -- name: scope_person
 o.buyer_person = :own_person AND o.buyer_org = :own_buyer
@@ -94,16 +94,42 @@ o.search LIKE :pattern
 -- name: customer_containing
 (o.customer_name_lc LIKE :customer OR o.customer_email_lc LIKE :customer)
 
--- name: beginning
-((o.customer_name_lc ~>=~ :from AND o.customer_name_lc ~<~ :upto)
- OR (o.customer_email_lc ~>=~ :from AND o.customer_email_lc ~<~ :upto)
- OR (o.external_id ~>=~ :from AND o.external_id ~<~ :upto))
+-- name: own_status
+o.status = :own_status
 
--- name: beginning_or_number
-(o.number = :number
- OR (o.customer_name_lc ~>=~ :from AND o.customer_name_lc ~<~ :upto)
- OR (o.customer_email_lc ~>=~ :from AND o.customer_email_lc ~<~ :upto)
- OR (o.external_id ~>=~ :from AND o.external_id ~<~ :upto))
+-- name: over_any
+o.over = ANY (:statuses)
+
+-- name: walk_placed_at
+-- Columns of the index that the list is walked by, and no others: the orders themselves are not looked at.
+SELECT o.id, o.search, o.placed_at
+FROM orders AS o
+WHERE {conditions}
+
+-- name: walk_total
+SELECT o.id, o.search, o.total_minor
+FROM orders AS o
+WHERE {conditions}
+
+-- name: walk_page
+SELECT u.id, u.search
+FROM ({branches}) AS u
+ORDER BY {order}
+
+-- name: hits
+SELECT w.id FROM ({walk}) AS w
+WHERE w.search LIKE :pattern{further}
+LIMIT :most
+
+-- name: sample
+-- How many orders were walked, the hits among them, and how many have each of the words.
+WITH w AS MATERIALIZED ({walk})
+SELECT (SELECT count(*) FROM w) AS walked,
+       ARRAY(SELECT w.id FROM w WHERE w.search LIKE :pattern{further} LIMIT :most) AS hits,
+       ARRAY(SELECT (SELECT count(*) FROM w WHERE w.search LIKE p.word) FROM unnest(:words) AS p (word)) AS words
+
+-- name: hit_of_customer
+AND (SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = w.id)
 
 -- name: order_placed_at
 {t}.placed_at, {t}.id

@@ -238,8 +238,22 @@ ORDER BY id LIMIT $3;
 -- name: order_by_number
 SELECT id FROM orders WHERE marketplace_id = $1 AND number = $2;
 
--- name: orders_containing
-SELECT orders_containing($1, $2) AS id;
+-- name: orders_matching
+SELECT orders_matching($1, $2, $3) AS id;
+
+-- name: plan_by_values
+-- For the lists of this transaction: a plan that fits every status fits no rare one.
+SET LOCAL plan_cache_mode = force_custom_plan;
+
+-- name: statuses
+-- Every status that an order of the marketplace has, by one look at the index for each.
+WITH RECURSIVE known (status) AS (
+    (SELECT status FROM orders WHERE marketplace_id = $1 ORDER BY status LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.status FROM orders AS o WHERE o.marketplace_id = $1 AND o.status > k.status ORDER BY o.status LIMIT 1)
+    FROM known AS k WHERE k.status IS NOT NULL
+)
+SELECT status FROM known WHERE status IS NOT NULL;
 
 -- name: lifecycle_latest
 SELECT name, version, digest, builtin FROM lifecycle

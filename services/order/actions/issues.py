@@ -7,7 +7,7 @@ begin with the verb and take issues of that kind.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from services.order import policy
@@ -22,6 +22,8 @@ from shared.errors import Conflict, NotFound
 from shared.postgres import Transaction
 from shared.process import Runtime
 from shared.web import Answer, Once, Precondition, Principal
+
+_SETTLING: Final = frozenset({"settle_issue", "reopen_issue"})
 
 
 async def open_issue(
@@ -84,15 +86,18 @@ def _opening(lifecycle: Lifecycle, kind: str) -> str | None:
 
 
 def _settling(lifecycle: Lifecycle, verb: str, kind: str, status: str) -> tuple[str, bool] | None:
-    """The action, preferably one that starts from the present status, and whether it asks which issue is meant."""
+    """The action, preferably one that starts from the present status, and whether it asks which issue is meant.
+
+    What settles is known by its effect: an order's own `close` waits for incidents, and closes none.
+    """
+    here = lifecycle.actions[status]
     candidates = []
     for t in lifecycle.transitions:
         if t.auto or not (t.name == verb or t.name.startswith(f"{verb}_")):
             continue
-        kinds = {k for p in t.params if p.type == "issue" for k in p.kinds}
-        kinds |= {k for call in (*t.guards, *t.effects) for k in call.args.get("kinds", ())}
+        kinds = {k for call in t.effects if call.name in _SETTLING for k in call.args.get("kinds", ())}
         if kind in kinds:
-            candidates.append((status not in t.sources, t.name, any(p.name == "issue_id" for p in t.params)))
+            candidates.append((t.name not in here, t.name, any(p.name == "issue_id" for p in t.params)))
     if not candidates:
         return None
     _, name, takes_issue = min(candidates)

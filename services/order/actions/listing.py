@@ -14,8 +14,8 @@ from services.order import policy
 from services.order.actions.acting import facts_for
 from services.order.actions.changing import lifecycle_of
 from services.order.actions.showing import order_json
-from services.order.store import channels, orders, search
-from services.order.store.search import Filters
+from services.order.store import channels, orders, pages
+from services.order.store.search import Filters, Whose
 from shared.errors import BadRequest
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -47,11 +47,8 @@ async def page(
         wanted = await narrowed(tx, caller, filters, seller, buyer)
         if wanted is None:
             return b'{"items":[],"next_cursor":null}'
-        words = await search.words_of(tx, wanted)
-        sql = search.statement(
-            caller.marketplace_id, policy.scopes(caller), wanted, words, after=after, limit=page.fetch
-        )
-        rows = await search.page(tx, sql)
+        whose = Whose(caller.marketplace_id, policy.scopes(caller), wanted)
+        rows = await pages.page(tx, whose, after, page.fetch)
         shown, next_cursor = page.of(rows, lambda r: cursor.encode(*(r[k] for k in _KEYS[sort])))
         items = [await _whole(run, tx, caller, r["id"]) for r in shown] if full else [card(r, caller) for r in shown]
     return b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), orjson.dumps(next_cursor))

@@ -33,7 +33,7 @@ class Parts:
 
 f: Final = Parts(Queries.load("services.order", "filters.sql"))
 Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"]
-# Up to so many orders with a word in them are looked up one by one; a word in more is found by walking the list.
+# Up to so many orders with a word in them are looked up one by one; a word in more is found by walking a list.
 MOST_FOUND: Final = 2_000
 SHORTEST_WORD: Final = 3
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
@@ -44,7 +44,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "statuses": "text[]", "phase": "text", "phases": "text[]", "channel": "text", "seller": "uuid", "buyer": "uuid",
     "money": "text", "issue": "text", "purchase": "uuid", "ids": "uuid[]", "external": "text",
     "placed_from": "timestamptz", "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint",
-    "pattern": "text", "customer": "text", "from": "text", "upto": "text", "limit": "bigint",
+    "pattern": "text", "customer": "text", "own_status": "text", "words": "text[]", "most": "bigint", "limit": "bigint",
 }  # fmt: skip
 _AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "placed_at": ("timestamptz", "uuid"),
@@ -112,41 +112,81 @@ class Words:
     values: Mapping[str, Any] | None = None
 
 
-async def words_of(tx: Transaction, filters: Filters) -> Words:
-    """Look the words of a search up. A word in few orders becomes their ids, one in many a pattern."""
-    values: dict[str, Any] = {}
-    conditions: list[str] = []
-    if filters.customer and (customer := fold(filters.customer)):
-        values["customer"] = _pattern(customer)
-        conditions.append(f.customer_containing)
-    text = fold(filters.q) or (fold(filters.customer) if filters.customer else "")
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """What free text asks for: a folded text, perhaps an order number, perhaps of the customer only, or one order."""
+
+    text: str
+    number: int | None = None
+    customer: str | None = None
+    order_id: UUID | None = None
+
+    @property
+    def pattern(self) -> str:
+        return pattern(self.text)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        given = {"number": self.number, "customer": self.customer and pattern(self.customer)}
+        return {name: value for name, value in given.items() if value is not None}
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What has to hold beside the text's being there."""
+        return (f.customer_containing,) if self.customer else ()
+
+    def among(self, ids: Sequence[UUID]) -> Words:
+        """The orders of these ids, and the one of the number."""
+        found = f.found_or_number if self.number is not None else f.found
+        return Words((*self.conditions, found), {**self.values, "found": list(ids)})
+
+
+def needle_of(filters: Filters) -> Needle | None:
+    """None where no free text is asked for."""
+    words, customer = fold(filters.q), fold(filters.customer) or None
+    text = words or customer
     if not text:
-        return Words(tuple(conditions), values)
-    if filters.q and _ID.match(text):
-        return Words((*conditions, f.found), values | {"found": [UUID(text)]})
-    number = _NUMBER.match(text) if filters.q else None
-    if number:
-        values["number"] = int(number[1])
-    if len(text) == 1:
-        if filters.q:
-            values |= {"from": text, "upto": chr(ord(text) + 1)}
-            conditions.append(f.beginning_or_number if number else f.beginning)
-        return Words(tuple(conditions), values)
-    # Two letters are the beginning of a word: with the space before them they are three, as the index needs.
+        return None
+    if words and _ID.match(text):
+        return Needle(text, customer=customer, order_id=UUID(text))
+    number = _NUMBER.match(text) if words else None
+    # One or two letters are the beginning of a word: with the space before them the index finds them.
     text = f" {text}" if len(text) < SHORTEST_WORD else text
-    found = [r["id"] for r in await tx.fetch(q.orders_containing, text, MOST_FOUND + 1)]
-    if len(found) <= MOST_FOUND:
-        values["found"] = found
-        conditions.append(f.found_or_number if number else f.found)
-    elif filters.q:
-        values["pattern"] = _pattern(text)
-        conditions.append(f.containing_or_number if number else f.containing)
-    return Words(tuple(conditions), values)
+    return Needle(text, int(number[1]) if number else None, customer)
 
 
-def _pattern(text: str) -> str:
+async def words_of(tx: Transaction, filters: Filters) -> Words:
+    """Look the words of a whole list up (for exports): in few orders they become ids, in many a pattern."""
+    needle = needle_of(filters)
+    if needle is None:
+        return Words()
+    if needle.order_id is not None:
+        return needle.among([needle.order_id])
+    found = await matching(tx, needle.text, needle.text)
+    if found is not None:
+        return needle.among(found)
+    containing = f.containing_or_number if needle.number is not None else f.containing
+    return Words((*needle.conditions, containing), {**needle.values, "pattern": needle.pattern})
+
+
+async def matching(tx: Transaction, part: str, text: str) -> list[UUID] | None:
+    """Orders of the marketplace with the text, by the index of its part; None where they are more than MOST_FOUND."""
+    found = [r["id"] for r in await tx.fetch(q.orders_matching, part, text, MOST_FOUND + 1)]
+    return found if len(found) <= MOST_FOUND else None
+
+
+def pattern(text: str) -> str:
     escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     return f"%{escaped}%"
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """A list as somebody asks for it: whose orders, narrowed to what."""
+
+    marketplace_id: UUID
+    scopes: Sequence[Scope]
+    filters: Filters
 
 
 def statement(
@@ -159,29 +199,59 @@ def statement(
     limit: int | None = None,
 ) -> Statement:
     """The list as one statement. Without `limit` all of it, in order (for exports)."""
-    order = "order_" + _sort_name(filters.sort)
-    values = _values(marketplace_id, scopes, filters) | dict(words.values or {})
+    parameters = _Parameters()
+    sql = _listed(parameters, Whose(marketplace_id, scopes, filters), words, after, limit, (f.branch, f.page))
+    return Statement(sql, tuple(parameters.values))
+
+
+def hits(
+    whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int,
+    *, walked: int | None = None, sample: Sequence[str] | None = None,
+) -> Statement:  # fmt: skip
+    """Ids of the first `most` orders of the list with the text in them, among its first `walked`.
+
+    With `sample` one row instead: how many were walked, these ids, and how many orders have each of the samples.
+    """
+    parameters = _Parameters()
+    name = _sort_name(whose.filters.sort).removesuffix("_desc")
+    texts = (getattr(f, f"walk_{name}"), f.walk_page)
+    walk = _listed(parameters, whose, words, after, walked, texts)
+    shape = _bare(f.hits if sample is None else f.sample).replace("{walk}", walk)
+    shape = shape.replace("{further}", f"\n{_bare(f.hit_of_customer)}" if needle.customer else "")
+    values = {**needle.values, "pattern": needle.pattern, "most": most}
+    values["words"] = [pattern(word) for word in sample or ()]
+    return Statement(parameters.fill(shape, values), tuple(parameters.values))
+
+
+def _listed(
+    parameters: _Parameters, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int | None,
+    texts: tuple[str, str],
+) -> str:  # fmt: skip
+    """The list with the columns of `texts`: those of one branch, and of several put together."""
+    filters = whose.filters
+    by = _bare(getattr(f, "order_" + _sort_name(filters.sort)))
+    values = _values(whose.marketplace_id, whose.scopes, filters) | dict(words.values or {})
     common = _common(filters) + list(words.conditions)
     if after is not None:
         common.append(getattr(f, "after_" + _sort_name(filters.sort)))
         kinds = _AFTER_TYPES[filters.sort.removeprefix("-")]
         values |= {name: (v, kind) for name, v, kind in zip("abc", after, kinds, strict=False)}
-    parameters = _Parameters()
     tail = ""
     if limit is not None:
         values["limit"] = limit
         tail = parameters.fill(" LIMIT :limit", values)
     branches = []
-    for scope in _scope_conditions(scopes):
+    for scope in _scope_conditions(whose.scopes):
         for own, own_values in _value_branches(filters):
             conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *common))
-            branches.append(_bare(f.branch).replace("{conditions}", conditions))
-    by = _bare(getattr(f, order))
+            branches.append(_bare(texts[0]).replace("{conditions}", conditions))
     if len(branches) == 1:
-        return Statement(f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}", tuple(parameters.values))
+        return f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}"
     ordered = [f"({b}\nORDER BY {by.replace('{t}', 'o')}{tail})" for b in branches] if limit is not None else branches
-    sql = _bare(f.page).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
-    return Statement(sql + tail, tuple(parameters.values))
+    sql = (
+        _bare(texts[1]).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
+    )
+    return sql + tail
 
 
 def _sort_name(sort: str) -> str:
@@ -252,11 +322,6 @@ def _common(filters: Filters) -> list[str]:
         (filters.phases and filters.statuses, f.phases),
     ]
     return [sql for wanted, sql in conditions if wanted]
-
-
-async def page(tx: Transaction, wanted: Statement) -> Sequence[Any]:
-    """id, card, placed_at, total_minor, status of each order."""
-    return await tx.fetch(wanted.sql, *wanted.args)
 
 
 def stream(tx: Transaction, wanted: Statement, prefetch: int = 500) -> AsyncIterator[Any]:

@@ -38,9 +38,9 @@ WORDS = [
     Words(),
     Words((search.f.found,), {"found": [new_id()]}),
     Words((search.f.found_or_number,), {"found": [new_id()], "number": 7}),
-    Words((search.f.containing_or_number,), {"pattern": "%a%", "number": 7}),
-    Words((search.f.beginning_or_number, search.f.customer_containing),
-          {"from": "a", "upto": "b", "number": 7, "customer": "%a%"}),
+    Words((search.f.containing_or_number, search.f.customer_containing),
+          {"pattern": "%a%", "number": 7, "customer": "%a%"}),
+    Words((search.f.own_status, search.f.over_any), {"own_status": "pending", "statuses": ["refunded"]}),
 ]  # fmt: skip
 AFTER: dict[str, tuple[Any, ...]] = {
     "placed_at": (NOON, new_id()),
