@@ -1,4 +1,4 @@
-"""Issues as a resource: each kind is opened, settled and reopened at its own address in every lifecycle that knows it."""
+"""Issues as a resource: every kind is opened, settled and reopened at its own address, whatever the lifecycle."""
 
 from __future__ import annotations
 
