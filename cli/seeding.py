@@ -1,56 +1,37 @@
 """`ordertrail seed`: very many orders in one marketplace, for trying lists, exports and searches at size.
 
 Rows go in by COPY as the administrator, past the service: nothing is told to the other services, no clock runs for
-the seeded orders, and their timelines verify. The same seed makes the same orders.
+the seeded orders, and their timelines verify. The same seed makes the same lives, customers and amounts.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from uuid import UUID
 
 import asyncpg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.seed_templates import Cast, Template, template, values
+from cli.seed_rows import Task, connected, write_all
+from cli.seed_templates import Cast, template
 from contracts.order import Party
 from deploy.embedded.installation import Installation
 from services.order import workflow
-from services.order.store.texts import fold
-from services.order.store.writing import GENESIS
 from services.order.workflow import Lifecycle
-from shared.postgres.database import connect
 
-BATCH: Final = 4_000
 MOST_ORDERS: Final = 20_000_000
+MOST_PROCESSES: Final = 4
 TEMPLATES: Final = 1_200
 OTHER_SELLERS: Final = 40
-DAYS: Final = 730
-COLUMNS: Final = (
-    "marketplace_id", "id", "number", "purchase_id", "channel", "external_id", "part", "fingerprint", "lifecycle",
-    "lifecycle_version", "sequence", "status", "shown", "phase", "money", "issue", "known", "overdue", "buyer_org",
-    "buyer_person", "seller_org", "customer_name_lc", "customer_email_lc", "search", "currency", "total_minor",
-    "placed_at", "updated_at", "closed_at", "timer_at", "chain", "card", "doc",
-)  # fmt: skip
-TIMELINE: Final = ("marketplace_id", "order_id", "sequence", "occurred_at", "event_id", "audience", "entry", "hash")
-FIRST: Final = (
-    "John", "Sarah", "Mike", "Åse", "José", "Łukasz", "Ingrid", "Ahmed", "Mei", "Olga", "Paul", "Anna", "Kofi", "Lena",
-    "Tom", "Nina", "Ravi", "Eva", "Finn", "Zoë",
-)  # fmt: skip
-LAST: Final = (
-    "Doe", "Miller", "Tran", "Ødegård", "Núñez", "Żak", "Berg", "Haddad", "Lin", "Petrova", "Weber", "Novak", "Mensah",
-    "Koch", "Baker", "Rossi", "Iyer", "Horvat", "Larsen", "Dubois",
-)  # fmt: skip
 
 
 class SeedError(Exception):
@@ -59,8 +40,9 @@ class SeedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be made, and where."""
+    """What is to be made, and where. `url` is the administrator's address of the database."""
 
+    url: str
     orders: int
     seed: int
     marketplace: str
@@ -78,7 +60,7 @@ def seed(
     """Make very many orders. Uses ORDERTRAIL_ADMIN_DATABASE_URL, else the database of this checkout's installation."""
     began = time.monotonic()
     try:
-        asyncio.run(_seed(Plan(orders, seed, marketplace)))
+        fill(Plan(admin_url(), orders, seed, marketplace))
     except (SeedError, asyncpg.PostgresError, OSError) as error:
         typer.echo(f"{error}", err=True)
         raise typer.Exit(1) from None
@@ -97,28 +79,42 @@ def admin_url() -> str:
         raise SeedError("no installation here: run `make up`, or set ORDERTRAIL_ADMIN_DATABASE_URL") from None
 
 
-async def _seed(plan: Plan) -> None:
-    conns = [await _connected() for _ in range(2)]
+def fill(plan: Plan) -> None:
+    """Make the orders of a plan, with a bar that shows how far it is. Raises SeedError and PostgresError."""
+    task = asyncio.run(_prepared(plan))
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with bar:
+        shown = bar.add_task("orders", total=plan.orders)
+        try:
+            for count in write_all(task, min(os.cpu_count() or 1, MOST_PROCESSES, len(task.batches()))):
+                bar.advance(shown, count)
+        except asyncpg.UniqueViolationError:
+            raise SeedError("these orders are there already; another --seed makes others") from None
+        except BrokenProcessPool:
+            raise SeedError("a process that wrote orders died; what it had written so far is there") from None
+        bar.update(shown, description="statistics")
+        asyncio.run(_tidied(plan.url))
+
+
+async def _prepared(plan: Plan) -> Task:
+    conn = await connected(plan.url)
     try:
-        cast, lifecycle = await _cast(conns[0], plan.marketplace)
+        cast, lifecycle = await _cast(conn, plan.marketplace)
         rng = random.Random(plan.seed)  # noqa: S311 - made-up orders, no secrets
-        templates = [template(lifecycle, cast, rng) for _ in range(min(TEMPLATES, max(plan.orders, 20)))]
-        first = await _numbers(conns[0], cast.marketplace_id, plan.orders)
-        batches = _batches(plan, templates, rng, first)
-        bar = Progress(TextColumn("orders"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True)
-        with bar:
-            task = bar.add_task("orders", total=plan.orders)
-            await asyncio.gather(*(_copy(c, batches, lambda n: bar.advance(task, n)) for c in conns))
-        await conns[0].execute("ANALYZE orders")
+        templates = tuple(template(lifecycle, cast, rng) for _ in range(min(TEMPLATES, max(plan.orders, 20))))
+        first = await _numbers(conn, cast.marketplace_id, plan.orders)
     finally:
-        for conn in conns:
-            await conn.close()
+        await conn.close()
+    return Task(plan.url, plan.orders, plan.seed, first, datetime.now(UTC) - timedelta(days=3), templates)
 
 
-async def _connected() -> asyncpg.Connection:
-    conn = await connect(admin_url(), name="ordertrail-seed")
-    await conn.execute("SET search_path = orders, public; SET synchronous_commit = off; SET statement_timeout = 0")
-    return conn
+async def _tidied(url: str) -> None:
+    """What PostgreSQL would do by itself in the next minutes: what it waits for must not slow the first lists down."""
+    conn = await connected(url)
+    try:
+        await conn.execute("VACUUM (ANALYZE) orders")
+    finally:
+        await conn.close()
 
 
 async def _cast(conn: asyncpg.Connection, slug: str) -> tuple[Cast, Lifecycle]:
@@ -166,83 +162,3 @@ async def _numbers(conn: asyncpg.Connection, marketplace_id: UUID, count: int) -
         name = f"orders.order_number_{marketplace_id.hex}"
         await conn.execute("SELECT setval($1::text::regclass, $2)", name, first + count)
     return first
-
-
-Batch = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
-
-
-def _batches(plan: Plan, templates: Sequence[Template], rng: random.Random, first: int) -> Iterator[Batch]:
-    """Rows of orders and of their timelines, some thousand orders at a time."""
-    end = datetime.now(UTC).replace(microsecond=0) - timedelta(days=3)
-    for start in range(0, plan.orders, BATCH):
-        orders: list[tuple[Any, ...]] = []
-        entries: list[tuple[Any, ...]] = []
-        for n in range(start, min(start + BATCH, plan.orders)):
-            chosen = templates[rng.randrange(len(templates))]
-            placed_at = end - timedelta(seconds=rng.randrange(DAYS * 86_400))
-            order, own = _copy_of(chosen, placed_at, first + n, rng)
-            orders.append(order)
-            entries += own
-        yield orders, entries
-
-
-def _copy_of(t: Template, placed_at: datetime, number: int, rng: random.Random) -> tuple[tuple[Any, ...], list[Any]]:
-    """One order of a template: other ids, another customer, another time; the timeline hashed anew."""
-    stamp = int(placed_at.timestamp() * 1000)
-    ids = [_uuid7(stamp, rng.getrandbits(74)) for _ in range(t.ids)]
-    name = f"{FIRST[rng.randrange(len(FIRST))]} {LAST[rng.randrange(len(LAST))]}"
-    mail = f"c{rng.randrange(400_000)}@customer.example"
-    filled = values(t, ids, placed_at, number, (name, mail))
-    row = dict(zip(COLUMNS, t.row, strict=True))
-    order_id = ids[_place(t.order.order_id)]
-    chain = GENESIS
-    entries = []
-    for sequence, (text, audience, at) in enumerate(zip(t.entries, t.audiences, t.step_spans, strict=True), 1):
-        entry = text.filled(filled)
-        chain = hashlib.sha256(chain + entry.encode()).digest()
-        event_id = ids[t.ids - len(t.entries) + sequence - 1]
-        entries.append(
-            (row["marketplace_id"], order_id, sequence, placed_at + t.spans[at], event_id,
-             audience[1:-1].split(","), entry, chain)
-        )  # fmt: skip
-    folded, folded_mail = fold(name), mail
-    external = f"SEED-{number}" if t.order.external_id else None
-    row |= {
-        "id": order_id,
-        "number": number,
-        "purchase_id": ids[_place(t.order.purchase_id)],
-        "external_id": external,
-        "customer_name_lc": folded,
-        "customer_email_lc": folded_mail,
-        "search": f" {folded} {folded_mail}" + (f" {external.lower()}" if external else ""),
-        "placed_at": placed_at,
-        "updated_at": placed_at + t.spans[t.step_spans[-1]],
-        "closed_at": placed_at + (t.order.closed_at - t.order.placed_at) if t.order.closed_at else None,
-        "chain": chain,
-        "card": t.card.filled(filled),
-        "doc": t.doc.filled(filled),
-    }
-    return tuple(row.values()), entries
-
-
-def _uuid7(stamp: int, bits: int) -> str:
-    """The text of a UUIDv7 of that millisecond with these 74 random bits."""
-    t = f"{(stamp << 80) | (0x7 << 76) | ((bits >> 62) << 64) | (0b10 << 62) | (bits & (2**62 - 1)):032x}"
-    return f"{t[:8]}-{t[8:12]}-{t[12:16]}-{t[16:20]}-{t[20:]}"
-
-
-def _place(template_id: UUID) -> int:
-    """Which of a template's ids this one is."""
-    return (template_id.int & 0xFFFF_FFFF) - 1
-
-
-async def _copy(conn: asyncpg.Connection, batches: Iterator[Batch], advance: Any) -> None:
-    """Take batches while there are any: while one connection's rows are indexed, the other's are made."""
-    for orders, entries in batches:
-        async with conn.transaction():
-            try:
-                await conn.copy_records_to_table("orders", records=orders, columns=COLUMNS)
-            except asyncpg.UniqueViolationError:
-                raise SeedError("these orders are there already; another --seed makes others") from None
-            await conn.copy_records_to_table("timeline", records=entries, columns=TIMELINE)
-        advance(len(orders))
