@@ -12,14 +12,14 @@ import orjson
 from shared.ids import new_id
 
 
-async def main(url: str, token: str, body: str, seconds: float, at_once: int) -> float:
+async def main(urls: list[str], token: str, body: str, seconds: float, at_once: int) -> float:
     """Orders per second that were answered 201; anything else ends the run."""
     order = orjson.loads(body)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     done = 0
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=at_once)) as http:
 
-        async def place() -> None:
+        async def place(url: str) -> None:
             reference = str(new_id())
             data = orjson.dumps({**order, "external_id": reference})
             async with http.post(
@@ -29,20 +29,21 @@ async def main(url: str, token: str, body: str, seconds: float, at_once: int) ->
                     raise RuntimeError(f"{answer.status}: {await answer.text()}")
                 await answer.read()
 
-        async def client(until: float) -> None:
+        async def client(url: str, until: float) -> None:
             nonlocal done
             while time.perf_counter() < until:
-                await place()
+                await place(url)
                 done += 1
 
-        await asyncio.gather(*(place() for _ in range(at_once)))
+        mine = [urls[i % len(urls)] for i in range(at_once)]
+        await asyncio.gather(*(place(url) for url in mine))
         started = time.perf_counter()
-        await asyncio.gather(*(client(started + seconds) for _ in range(at_once)))
+        await asyncio.gather(*(client(url, started + seconds) for url in mine))
         return done / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":
     import uvloop
 
-    url, token, body, seconds, at_once = sys.argv[1:6]
-    print(uvloop.run(main(url, token, body, float(seconds), int(at_once))))
+    urls, token, body, seconds, at_once = sys.argv[1:6]
+    print(uvloop.run(main(urls.split(","), token, body, float(seconds), int(at_once))))

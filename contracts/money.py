@@ -83,10 +83,16 @@ class Money(BaseModel):
     @classmethod
     def of(cls, minor: int, currency: str) -> Money:
         """Money of minor units; trusted, so not validated again (this is the hot path of every event)."""
-        return cls.model_construct(amount=from_minor(minor, currency), currency=currency)
+        return _money(minor, currency)
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Money) and (self.currency, self.minor) == (other.currency, other.minor)
 
     def __hash__(self) -> int:
         return hash((self.currency, self.minor))
+
+
+@lru_cache(maxsize=65_536)
+def _money(minor: int, currency: str) -> Money:
+    # Frozen, so that equal amounts may be one object: an order shows some fifteen, most of them zero or equal.
+    return Money.model_construct(amount=from_minor(minor, currency), currency=currency)

@@ -183,7 +183,7 @@ class Database:
                 raise
             await conn.execute("COMMIT")
         finally:
-            await asyncio.shield(pool.release(conn))
+            await pool.release(conn, timeout=ACQUIRE_SECONDS)  # shields itself against cancellation
         tx.committed()
 
 
@@ -192,7 +192,9 @@ async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
     tries = pool.get_size() + 1
     for attempt in range(1, tries + 1):
         try:
-            conn = await pool.acquire(timeout=ACQUIRE_SECONDS)
+            # asyncpg's own timeout costs a task for every transaction
+            async with asyncio.timeout(ACQUIRE_SECONDS):
+                conn = await pool.acquire()
         except TimeoutError:
             raise Unavailable("database_busy", "All database connections are in use. Try again in a moment.") from None
         try:
@@ -200,7 +202,7 @@ async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
             return conn
         except BaseException as e:
             _terminate(conn)
-            await asyncio.shield(pool.release(conn))
+            await pool.release(conn, timeout=ACQUIRE_SECONDS)
             if attempt == tries or not isinstance(e, TRANSIENT):
                 raise
     raise AssertionError("unreachable")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from difflib import get_close_matches
@@ -224,7 +224,7 @@ def allowed_actions(
     facts: Facts = Facts(),  # noqa: B008 - frozen and empty
 ) -> tuple[AllowedAction, ...]:
     """What the actor could do now, in the file's order, each with the JSON Schema of its parameters."""
-    return tuple(a for a in _survey(order, lifecycle, actor, now, facts) if a.blocked is None)
+    return tuple(_survey(order, lifecycle, actor, now, facts, blocked=False))
 
 
 def blocked_actions(
@@ -235,25 +235,33 @@ def blocked_actions(
     facts: Facts = Facts(),  # noqa: B008 - frozen and empty
 ) -> tuple[AllowedAction, ...]:
     """What the actor could do in this state but for a condition; `blocked` says which."""
-    return tuple(a for a in _survey(order, lifecycle, actor, now, facts) if a.blocked is not None)
+    return tuple(_survey(order, lifecycle, actor, now, facts, blocked=True))
 
 
-def _survey(order: Order, lifecycle: Lifecycle, actor: Actor, now: datetime, facts: Facts) -> list[AllowedAction]:
+def _survey(
+    order: Order, lifecycle: Lifecycle, actor: Actor, now: datetime, facts: Facts, *, blocked: bool
+) -> Iterator[AllowedAction]:
     if not visible(order, actor) or actor.kind == "clock":
-        return []
+        return
     run = Run(order, lifecycle, now, _no_ids, facts)
-    found = []
     for name, transitions in lifecycle.actions[order.status].items():
-        open_to = [(t, side) for t in transitions for ok, side in [admits(order, actor, t, run.settings)] if ok]
         judged = []
-        for t, side in open_to:
+        for t in transitions:
+            ok, side = admits(order, actor, t, run.settings)
+            if not ok:
+                continue
             draft = run.draft(actor, side)
             failed = first_refusal(draft, t.guards, surveying=True)
+            judged.append((t, draft, failed))
+            if failed is None:
+                break
+        if not judged:
+            continue
+        # the first that may be taken speaks for the name, else the first that may not
+        t, draft, failed = judged[-1] if judged[-1][2] is None else judged[0]
+        if (failed is not None) == blocked:
             schema = params_schema(t.params, order, lifecycle)
-            judged.append(AllowedAction(name, label_of(draft, t), schema, failed.detail if failed else None))
-        if judged:
-            found.append(next((a for a in judged if a.blocked is None), judged[0]))
-    return found
+            yield AllowedAction(name, label_of(draft, t), schema, failed.detail if failed else None)
 
 
 def _no_ids() -> NoReturn:
