@@ -33,12 +33,15 @@ from shared.web import Answer, Principal
 # Statuses of well-known channels, where the marketplace has not mapped them itself, by the phase they mean.
 _PHASES: Final[Mapping[str, Phase]] = {
     "fulfilled": "in_transit",
+    "dispatched": "in_transit",
     "shipped": "in_transit",
     "delivered": "completed",
     "completed": "completed",
     "cancelled": "canceled",
     "canceled": "canceled",
 }
+# lengow page: "changes to 'declined'"
+_REJECTED: Final = frozenset({"declined", "refused", "rejected"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +218,8 @@ def target_of(raw: str, channel: ChannelConfig, lifecycle: Lifecycle) -> str | N
     mapped = _mapped(raw, channel)
     if mapped in lifecycle.states:
         return mapped
+    if mapped in _REJECTED:
+        return next((n for n, s in lifecycle.states.items() if s.cancel_kind == "rejected"), None)
     phase = _PHASES.get(mapped)
     return first_of(lifecycle, (phase,)) if phase else None
 

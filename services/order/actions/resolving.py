@@ -52,8 +52,8 @@ class Resolved:
 
 
 class _Resolver:
-    def __init__(self, order: SubmittedOrder, context: Context, who: Submitter) -> None:
-        self.order, self.context, self.who = order, context, who
+    def __init__(self, order: SubmittedOrder, context: Context, who: Submitter, *, replacement: bool = False) -> None:
+        self.order, self.context, self.who, self.replacement = order, context, who, replacement
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
         self.attributes: dict[str, str] = {}
@@ -228,7 +228,8 @@ class _Resolver:
 
     def offered(self, i: int, line: SubmittedLine, offer: Offer) -> LineFacts:
         channel_owned = self.who.trusted and self.order.external_id is not None
-        if not offer.active and not channel_owned:
+        # what was sold once is replaced though it is not on sale any more
+        if not (offer.active or channel_owned or self.replacement):
             self.errors.append((f"lines.{i}.listing_id", "the listing is not on sale any more"))
         priced = line.unit_price is not None or line.net is not None
         if offer.price.currency != self.order.currency and not priced:
@@ -268,7 +269,7 @@ def resolve(
     reordered_from: UUID | None = None,
 ) -> Resolved:
     """What the engine needs to place the order. Raises Unprocessable with every mistake."""
-    resolver = _Resolver(order, context, _trusted_for(order, context, who))
+    resolver = _Resolver(order, context, _trusted_for(order, context, who), replacement=replaces is not None)
     return resolver.run(marketplace_id, replaces=replaces, reordered_from=reordered_from)
 
 

@@ -38,6 +38,16 @@ async def test_what_the_channel_cancels_was_not_refused_by_the_seller(make_marke
     assert topics.count("order.created") == topics.count("order.canceled") == 1
 
 
+@pytest.mark.parametrize(
+    ("raw", "status"), [("declined", "refused"), ("dispatched", "shipped"), ("Delivered", "closed")]
+)
+async def test_words_that_channels_use_are_known(make_market: MakeMarket, raw: str, status: str) -> None:
+    market = await _market(make_market)
+    body = market.order("10.00", channel="zalando", external_id="Z-1")
+    await market.place(body)
+    assert (await _said(market, body, raw))["status"] == status
+
+
 async def test_a_channel_that_refunds_is_followed_to_refunding_and_refunded(make_market: MakeMarket) -> None:
     market = await _market(make_market)
     body = market.order("10.00", channel="zalando", external_id="Z-1", paid=True)

@@ -1,0 +1,84 @@
+"""Seeded orders are orders: of every lifecycle, with timelines that verify, columns that follow, money that adds up."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+
+from cli.seed_templates import COLUMNS, Text, copy_text
+from cli.seeding import Plan, SeedError, fill
+from services.order import workflow
+from services.order.store import rows
+from services.order.verification import Verified, verify
+from shared.postgres import Database
+from tests.integration.order.conftest import MakeMarket
+from tests.integration.order.market import Market
+from tests.stack import StackDatabase
+
+ORDERS = 120
+LIFECYCLES = ("storefront", "loopfront", "marketpush", "lengow", "supplier")
+# what only templates have: ids, times, names
+TRACES = re.compile("feed0000|2001-0|@name@|seed.invalid|@external@|ORD-0")
+
+
+async def _seeded(market: Market, database: StackDatabase) -> list[Any]:
+    """Orders in the market, which gets a slug of its own to be named by."""
+    slug = f"m-{market.id.hex}"
+    async with market.runtime.worker_db.transaction() as tx:
+        await tx.execute("UPDATE marketplace SET slug = $2 WHERE marketplace_id = $1", market.id, slug)
+    await asyncio.to_thread(fill, Plan(database.admin_dsn, ORDERS, 1, slug))
+    return list(await market.rows("SELECT * FROM orders WHERE marketplace_id = $1 ORDER BY placed_at", market.id))
+
+
+@pytest.mark.parametrize("lifecycle", LIFECYCLES)
+async def test_seeded_orders_are_what_the_engine_makes(
+    make_market: MakeMarket, module_database: StackDatabase, lifecycle: str
+) -> None:
+    market = await make_market(lifecycle=lifecycle)
+    found = await _seeded(market, module_database)
+    loaded = workflow.builtin(lifecycle)
+    for row in found:
+        order = rows.order_of(row["doc"])
+        derived = rows.placing(order, loaded, None, row["chain"], part=1, fingerprint=None)
+        assert dict(zip(COLUMNS, derived, strict=True)) == {name: row[name] for name in COLUMNS}
+        assert order.total == sum(line.total for line in order.lines) + order.shipping
+        assert order.refunded <= order.paid
+    numbers = [row["number"] for row in found]
+    assert numbers == list(range(numbers[0], numbers[0] + ORDERS)), "in the order of their dates"
+    assert len({row["status"] for row in found}) >= 3
+    entries = await market.rows("SELECT entry FROM timeline WHERE marketplace_id = $1", market.id)
+    assert not [t for t in [e["entry"] for e in entries] + [r["card"] + r["doc"] for r in found] if TRACES.search(t)]
+
+
+async def test_seeded_timelines_verify_and_the_service_goes_on_with_the_orders(
+    make_market: MakeMarket, module_database: StackDatabase
+) -> None:
+    market, other = await make_market(), await make_market()
+    found = await _seeded(market, module_database)
+    pending = next(r for r in found if r["status"] == "pending")
+    await market.done({"order_id": str(pending["id"])}, "process", market.operator)
+    db = Database(module_database.worker_dsn("order"), name="test", max_size=1)
+    await db.open()
+    seen = Verified()
+    try:
+        assert [f async for f in verify(db, marketplace_id=market.id, verified=seen)] == []
+    finally:
+        await db.close()
+    assert seen.orders == ORDERS
+    assert (await market.place())["number"] == f"ORD-{found[-1]['number'] + 2}"
+    assert (await other.call("GET", "/v1/orders", other.operator)).json["items"] == []
+
+
+async def test_a_marketplace_that_nobody_knows_is_refused(module_database: StackDatabase) -> None:
+    with pytest.raises(SeedError, match="no marketplace 'nowhere'"):
+        await asyncio.to_thread(fill, Plan(module_database.admin_dsn, 10, 1, "nowhere"))
+
+
+def test_texts_with_places_are_filled_and_escaped() -> None:
+    assert Text.of(["100 % of ", 1, " and ", 0, 0]).filled(["b", "a"]) == "100 % of a and bb"
+    assert Text.of([0]).filled(["%s"]) == "%s"
+    assert Text.of(["none %"]).filled([]) == "none %"
+    assert copy_text('a\\"b\tc\n') == 'a\\\\"b\\tc\\n'
