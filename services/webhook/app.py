@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from services.webhook.upkeep import often, seldom
 from services.webhook.upkeep.handshake import Handshakes
 from services.webhook.vault import Vault
 from shared.logs import log
+from shared.postgres import Database
 from shared.process import Runtime, Service
 from shared.stop import Stop
 
@@ -39,9 +41,17 @@ def service(settings: Settings | None = None) -> Service:
 
     async def deliver(runtime: Runtime, stop: Stop) -> None:
         egress = Egress(client_context(settings.webhook_ca_file or None))
+        claims = Database(
+            _with(settings.worker_database_url.get_secret_value(), {"synchronous_commit": "off"}),
+            name="ordertrail-webhook-claims",
+            max_size=1,
+            statement_timeout_ms=settings.statement_timeout_ms,
+        )
+        await claims.open()
         try:
-            await Worker(runtime, hints, Contents(vault, policy), egress).run(stop)
+            await Worker(runtime, claims, hints, Contents(vault, policy), egress).run(stop)
         finally:
+            await claims.close()
             await egress.close()
 
     async def handshake(runtime: Runtime, stop: Stop) -> None:
@@ -83,5 +93,8 @@ def _with_kept_plans(settings: Settings) -> Settings:
     url = settings.worker_database_url.get_secret_value()
     if not url or "plan_cache_mode" in url:
         return settings
-    joined = f"{url}{'&' if '?' in url else '?'}{urlencode(PLANS)}"
-    return settings.model_copy(update={"worker_database_url": SecretStr(joined)})
+    return settings.model_copy(update={"worker_database_url": SecretStr(_with(url, PLANS))})
+
+
+def _with(url: str, server_settings: Mapping[str, str]) -> str:
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(server_settings)}"

@@ -26,6 +26,7 @@ from services.webhook.hints import Hints
 from services.webhook.schedule import THROTTLING, State, Verdict
 from services.webhook.settings import Settings
 from shared.logs import log
+from shared.postgres import Database
 from shared.process import Runtime
 from shared.stop import Stop
 
@@ -67,11 +68,15 @@ class Drain:
 
 
 class Worker:
-    """One deliver worker. `run` returns once stopped, with everything that it had claimed settled or given back."""
+    """One deliver worker. `run` returns once stopped, with everything that it had claimed settled or given back.
 
-    def __init__(self, runtime: Runtime, hints: Hints, contents: Contents, egress: Egress) -> None:
+    `claims` need not wait for the disk: a claim that a crash of the database forgets is one that nobody holds. What
+    became of it is written down through the runtime's own pool, which does wait.
+    """
+
+    def __init__(self, runtime: Runtime, claims: Database, hints: Hints, contents: Contents, egress: Egress) -> None:
         settings: Settings = runtime.settings
-        self._db, self._clock, self._settings = runtime.worker_db, runtime.clock, settings
+        self._db, self._clock, self._settings = claims, runtime.clock, settings
         self._hints, self._contents, self._egress = hints, contents, egress
         self._drains: dict[UUID, Drain] = {}
         self._in_flight = 0
