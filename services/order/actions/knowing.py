@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
+
+import asyncpg
 
 from contracts.envelope import Received
 from contracts.identity import MemberChanged
@@ -77,30 +80,45 @@ async def _listing_changed(tx: Transaction, event: ListingChanged) -> None:
             raise ValueError(f"listing {event.listing_id} belongs to another seller than {event.seller!r}")
         if known["tracked"]:
             told.pop("on_hand", None)  # counted by its units
-        await listings.update(tx, {**dict(known), **told, "sku": event.sku, "changed_at": event.changed_at})
+        async with _own_sku(tx, event):
+            await listings.update(tx, {**dict(known), **told, "sku": event.sku, "changed_at": event.changed_at})
         return
     if "price_minor" not in told:
         raise ValueError(f"listing {event.listing_id} is new and has no price")
-    await listings.insert(
-        tx,
-        {
-            "name": event.sku,
-            "unit_code": "C62",
-            "on_hand": None,
-            "delivery_mode": None,
-            "location": None,
-            "kg_per_unit": None,
-            "material": None,
-            "active": True,
-            **told,
-            "marketplace_id": event.marketplace_id,
-            "id": event.listing_id,
-            "seller_org": sellers[0],
-            "sku": event.sku,
-            "tracked": False,
-            "changed_at": event.changed_at,
-        },
-    )
+    async with _own_sku(tx, event):
+        await listings.insert(
+            tx,
+            {
+                "name": event.sku,
+                "unit_code": "C62",
+                "on_hand": None,
+                "delivery_mode": None,
+                "location": None,
+                "kg_per_unit": None,
+                "material": None,
+                "active": True,
+                **told,
+                "marketplace_id": event.marketplace_id,
+                "id": event.listing_id,
+                "seller_org": sellers[0],
+                "sku": event.sku,
+                "tracked": False,
+                "changed_at": event.changed_at,
+            },
+        )
+
+
+@asynccontextmanager
+async def _own_sku(tx: Transaction, event: ListingChanged) -> AsyncIterator[None]:
+    """Raises ValueError with what is wrong, where the seller or another marketplace has taken the name already."""
+    try:
+        async with tx.savepoint():
+            yield
+    except asyncpg.UniqueViolationError:
+        raise ValueError(
+            f"listing {event.listing_id}: {event.seller!r} lists the SKU {event.sku!r} under another id, or the id is "
+            "taken"
+        ) from None
 
 
 async def messages_posted(tx: Transaction, events: Sequence[Received[MessagePosted]]) -> None:

@@ -18,11 +18,13 @@ from services.order.store.orders import q
 from services.order.store.search import Filters, Needle, Statement, Whose, Words, f
 from shared.postgres import Transaction
 
-# Entries of the first walk (half a millisecond), and the most of the second one.
+# Entries of the first walk (half a millisecond), the most of the second one, and of the last one: a limit keeps the
+# planner from looking for the few hits that it expects in another order and sorting them.
 WALKED: Final = 2_000
-MOST_WALKED: Final = 60_000
+MOST_WALKED: Final = 40_000
+EVERYTHING: Final = 1_000_000_000
 # So many hits in the first walk make further walking worth more than the index of trigrams.
-DENSE: Final = 3
+DENSE: Final = 1
 # A word in more of the walked orders than this share is no help in the index.
 FREQUENT: Final = 0.01
 MOST_WORDS: Final = 8
@@ -88,7 +90,7 @@ async def _by_status(
         following = after[1:] if after is not None and after[0] == status else None
         wanted = limit - len(rows)
         if needle is not None:
-            ids = await _hits(tx, within[0], needle, own, following, wanted, None)
+            ids = await _hits(tx, within[0], needle, own, following, wanted, EVERYTHING)
             found = needle.among(ids)
             own = Words((*own.conditions, *found.conditions), {**(own.values or {}), **(found.values or {})})
         rows += await _sorted(tx, within[0], own, following, wanted)
@@ -114,7 +116,7 @@ async def _found(
 ) -> Sequence[UUID]:
     """Ids among which the page is: the first ones of the list, or all that there are."""
     dense, ids = await _looked_up(tx, whose, needle, after, limit)
-    return await _hits(tx, whose, needle, Words(), after, limit, None) if dense and len(ids) < limit else ids
+    return await _hits(tx, whose, needle, Words(), after, limit, EVERYTHING) if dense and len(ids) < limit else ids
 
 
 async def _looked_up(
@@ -146,7 +148,7 @@ async def _hits(
     words: Words,
     after: tuple[Any, ...] | None,
     limit: int,
-    walked: int | None,
+    walked: int,
 ) -> Sequence[UUID]:
     sql = search.hits(whose, needle, words, after, limit, walked=walked)
     return [r["id"] for r in await _rows(tx, sql)]

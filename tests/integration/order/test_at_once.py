@@ -110,3 +110,18 @@ async def test_a_listing_is_not_sold_below_zero_by_edits_and_orders_together(mar
     assert len(placed) == 5
     ((reserved,),) = await market.rows("SELECT reserved FROM listing WHERE marketplace_id = $1", market.id)
     assert reserved == 5
+
+
+async def test_64_refunds_at_once_never_give_back_more_than_was_paid(market: Market) -> None:
+    order = await market.place(market.order("10.00", paid=True))
+    body = {"amount": {"amount": "3.00", "currency": "USD"}}
+    replies = await asyncio.gather(
+        *(market.call("POST", f"/v1/orders/{order['order_id']}/refunds", market.operator, body) for _ in range(64))
+    )
+    assert sorted(r.status for r in replies) == [201] * 6 + [409] * 58
+    assert {r.code for r in replies if r.status == 409} == {"refund_exceeds_paid"}
+    assert all(r.json["current"]["sequence"] == 7 for r in replies if r.status == 409)
+    seen = await market.done(order, "refund", market.operator)
+    assert (seen["totals"]["refunded"]["amount"], seen["money"]) == ("20.00", "refunded")
+    assert seen["commission"]["reversed"] == seen["commission"]["amount"]
+    assert [e["sequence"] for _, e in await market.events(order)] == list(range(1, 9))

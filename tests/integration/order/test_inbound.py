@@ -238,6 +238,27 @@ async def test_listings_are_kept_up_to_date_and_never_go_back_in_time(wire: Wire
     assert (seen["available"], seen["reserved"], seen["name"]) == ("5", "3", "Wheel")
 
 
+async def test_listings_that_cannot_be_kept_end_among_the_dead_letters_with_the_reason(
+    wire: Wire, shop: Market
+) -> None:
+    fields: dict[str, Any] = {"marketplace_id": shop.id, "seller": "shop", "sku": "V-1", "changed_at": NOW}
+    price, below = Money(amount="9.00", currency="USD"), Money(amount="-9.00", currency="USD")
+    first = new_id()
+    await wire.send(ListingChanged(**fields, listing_id=first, price=price))
+    await until(lambda: shop.rows("SELECT 1 FROM listing WHERE id = $1", first))
+    await wire.send(ListingChanged(**fields, listing_id=new_id(), price=price))
+    await wire.send(ListingChanged(**fields | {"sku": "V-2"}, listing_id=new_id(), price=below))
+    await wire.send(ListingChanged(**fields | {"sku": "V-3"}, listing_id=new_id()))
+
+    async def dead() -> Any:
+        found = await shop.rows("SELECT reason FROM dead_letter WHERE marketplace_id = $1", shop.id)
+        return sorted(r["reason"] for r in found) if len(found) == 3 else None
+
+    reasons = " ".join(await until(dead))
+    for said in ("lists the SKU 'V-1' under another id", "is below zero", "is new and has no price"):
+        assert said in reasons
+
+
 async def test_events_reach_the_topics_in_sequence_with_the_whole_order(wire: Wire, shop: Market) -> None:
     order = await shop.place()
     for action in ("process", "ship", "complete"):

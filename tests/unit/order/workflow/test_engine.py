@@ -177,3 +177,31 @@ def test_a_jump_passes_over_what_only_people_could_settle() -> None:
     play.do("channel", "channel_update", status="canceled")
     assert (play.status, play.kinds) == ("canceled", ["order.created", "order.canceled"])
     assert play.moves("release") == play.moves("reserve")
+
+
+AUTOMATIC = """
+[[transition]]
+name = "by_itself"
+label = "By itself"
+from = ["pending"]
+auto = true
+guards = ["nothing_shipped"]
+effects = [{effects}]
+"""
+
+
+@pytest.mark.parametrize("effects", ['"add_note"', '"refund"', '"refund_done"'])
+def test_an_automatic_transition_that_changes_nothing_or_cannot_be_holds_nothing_up(effects: str) -> None:
+    text = wf.builtin_text("storefront") + AUTOMATIC.replace("{effects}", effects)
+    play = Play(wf.load_lifecycle(text), people.placement(people.submitted(paid=False)))
+    assert (play.status, len(play.events)) == ("pending", 1)
+    play.do("seller", "process")
+    assert play.status == "processing"
+
+
+def test_automatic_transitions_without_end_are_a_refusal_that_says_so() -> None:
+    back_and_forth = AUTOMATIC.replace("{effects}", '"accept_lines"') + AUTOMATIC.replace("{effects}", '"reopen_lines"')
+    lifecycle = wf.load_lifecycle(wf.builtin_text("storefront") + back_and_forth)
+    with pytest.raises(wf.Refused, match="do not end; mend the lifecycle") as refused:
+        Play(lifecycle)
+    assert (refused.value.code, refused.value.STATUS) == ("lifecycle_fault", 409)

@@ -226,3 +226,9 @@ def test_money_that_comes_in_late_is_recorded_even_when_abandoned() -> None:
     play.do("placer", "abandon")
     play.do("service", "record_payment", amount={"amount": TOTAL, "currency": "EUR"})
     assert play.order.paid == 4505
+
+
+def test_a_line_that_was_not_accepted_says_so() -> None:
+    play = Play("supplier")
+    play.do("seller", "accept", lines=[play.part(1)])
+    assert [line.status for line in play.snapshot().lines] == ["partially_accepted", "rejected"]
