@@ -186,6 +186,25 @@ SELECT told FROM message
 WHERE order_id = $1 AND $2 = ANY (audience)
 ORDER BY posted_at, id LIMIT $3;
 
+-- name: seller_balance
+-- Over one seller's orders for which money came in; the amounts are the card's, commission less what was reversed.
+SELECT currency, count(*) AS orders, sum(paid) AS paid, sum(refunded) AS refunded, sum(commission) AS commission,
+       coalesce(sum(earned) FILTER (WHERE NOT held AND phase <> 'completed'), 0) AS pending,
+       coalesce(sum(earned) FILTER (WHERE held), 0) AS held,
+       coalesce(sum(earned) FILTER (WHERE NOT held AND phase = 'completed'), 0) AS available
+FROM (
+    SELECT o.currency, o.phase, m.*, m.paid - m.refunded - m.commission AS earned
+    FROM orders AS o
+    CROSS JOIN LATERAL (
+        SELECT (o.card -> 'paid' ->> 'amount')::numeric AS paid, (o.card -> 'refunded' ->> 'amount')::numeric AS refunded,
+               (o.card -> 'commission' ->> 'amount')::numeric AS commission, o.issue = 'open' AS held
+    ) AS m
+    WHERE o.marketplace_id = $1 AND o.seller_org = $2 AND o.known
+) AS each
+WHERE paid > 0
+GROUP BY currency
+ORDER BY currency;
+
 -- name: set_timer
 UPDATE orders SET timer_at = $2 WHERE id = $1;
 
@@ -246,14 +265,16 @@ SELECT orders_matching($1, $2, $3) AS id;
 SET LOCAL plan_cache_mode = force_custom_plan;
 
 -- name: statuses
--- Every status that an order of the marketplace has, by one look at the index for each.
-WITH RECURSIVE known (status) AS (
-    (SELECT status FROM orders WHERE marketplace_id = $1 ORDER BY status LIMIT 1)
+-- Every (phase, status) that an order of the marketplace has, by one look at the index for each.
+WITH RECURSIVE known (phase, status) AS (
+    (SELECT phase, status FROM orders WHERE marketplace_id = $1 ORDER BY phase, status LIMIT 1)
     UNION ALL
-    SELECT (SELECT o.status FROM orders AS o WHERE o.marketplace_id = $1 AND o.status > k.status ORDER BY o.status LIMIT 1)
-    FROM known AS k WHERE k.status IS NOT NULL
+    SELECT n.phase, n.status FROM known AS k, LATERAL (
+        SELECT o.phase, o.status FROM orders AS o
+        WHERE o.marketplace_id = $1 AND (o.phase, o.status) > (k.phase, k.status)
+        ORDER BY o.phase, o.status LIMIT 1) AS n
 )
-SELECT status FROM known WHERE status IS NOT NULL;
+SELECT DISTINCT status FROM known WHERE $2::text[] = '{}' OR phase = ANY ($2) ORDER BY status;
 
 -- name: lifecycle_latest
 SELECT name, version, digest, builtin FROM lifecycle

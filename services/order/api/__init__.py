@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from services.order.api.actions import router as actions
+from services.order.api.balances import router as balances
 from services.order.api.channels import router as channels
 from services.order.api.documents import router as documents
 from services.order.api.exports import router as exports
@@ -23,6 +24,6 @@ def api(runtime: Runtime) -> FastAPI:
         title="Ordertrail orders",
         service="order",
         runtime=runtime,
-        routers=[exports, orders, actions, documents, listings, channels, lifecycles],
+        routers=[exports, orders, actions, documents, listings, channels, lifecycles, balances],
         description=DESCRIPTION,
     )

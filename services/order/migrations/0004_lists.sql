@@ -20,9 +20,30 @@ CREATE INDEX orders_buyer_by_placed ON orders (marketplace_id, buyer_org, placed
 CREATE INDEX orders_buyer_by_total ON orders (marketplace_id, buyer_org, total_minor, id,
     status, phase, channel, money, issue, overdue, over, placed_at, known, seller_org, search);
 
+-- The same for what lists are narrowed to most: whatever else they are narrowed to is passed over within the index.
+DROP INDEX orders_status_placed, orders_status_total, orders_seller_status, orders_buyer_status;
+CREATE INDEX orders_by_status ON orders (marketplace_id, status, placed_at, id,
+    phase, channel, money, issue, overdue, over, search);
+CREATE INDEX orders_seller_by_status ON orders (marketplace_id, seller_org, status, placed_at, id,
+    phase, channel, money, issue, overdue, over, known, buyer_org, search);
+CREATE INDEX orders_buyer_by_status ON orders (marketplace_id, buyer_org, status, placed_at, id,
+    phase, channel, money, issue, overdue, over, known, seller_org, search);
+DROP INDEX orders_phase_placed, orders_channel_placed, orders_money, orders_over, orders_overdue, orders_issue;
+CREATE INDEX orders_by_phase ON orders (marketplace_id, phase, status, placed_at, id,
+    channel, money, issue, overdue, over);
+CREATE INDEX orders_by_channel ON orders (marketplace_id, channel, placed_at, id,
+    status, phase, money, issue, overdue, over);
+CREATE INDEX orders_by_money ON orders (marketplace_id, money, placed_at, id,
+    status, phase, channel, issue, overdue, over);
+CREATE INDEX orders_over ON orders (marketplace_id, over, placed_at, id, status, phase, channel, money, issue, overdue)
+    WHERE over IS NOT NULL;
+CREATE INDEX orders_overdue ON orders (marketplace_id, placed_at, id, status, phase, channel, money, issue, over)
+    WHERE overdue;
+CREATE INDEX orders_issue ON orders (marketplace_id, issue, placed_at, id, status, phase, channel, money, overdue, over)
+    WHERE issue <> 'none';
+
 -- What those do as well, or what nothing asks for any more.
-DROP INDEX orders_status_total, orders_seller_over, orders_buyer_over, orders_customer_name, orders_customer_email,
-    orders_external_prefix;
+DROP INDEX orders_seller_over, orders_buyer_over, orders_customer_name, orders_customer_email, orders_external_prefix;
 
 -- Without the marketplace: its key is in every order, and passing over a million entries costs more than the orders of
 -- other marketplaces that are looked at in vain. A short list of what is not filed yet: each search reads all of it.
@@ -40,7 +61,9 @@ ALTER TABLE orders SET (autovacuum_vacuum_insert_scale_factor = 0.02);
 -- it that the index is asked for: words that are in very many orders would only make it slow. LIKE is not leakproof, so
 -- under row-level security its index would be ignored; here the marketplace is filtered by hand.
 CREATE FUNCTION orders_matching(part text, needle text, most int) RETURNS SETOF uuid
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = orders, public, pg_temp AS $$
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = orders, public, pg_temp
+    -- short parts look frequent to the planner, which would then read everything instead of the index
+    SET enable_seqscan = off SET enable_indexscan = off SET enable_indexonlyscan = off AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
         'SELECT id FROM orders.orders WHERE search LIKE %L AND strpos(search, %L) > 0 AND marketplace_id = %L LIMIT %s',

@@ -78,7 +78,8 @@ async def _by_status(
 
     With a `needle`, of which there are many, each is looked for in the list of its status.
     """
-    statuses = [r["status"] for r in await tx.fetch(q.statuses, whose.marketplace_id)]
+    found = await tx.fetch(q.statuses, whose.marketplace_id, list(whose.filters.phases))
+    statuses = [r["status"] for r in found]
     if whose.filters.sort.startswith("-"):
         statuses.reverse()
     if after is not None:

@@ -1,0 +1,61 @@
+"""A seller's balance: what was paid, less what went back and the owner's share, to the cent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.integration.order.market import Market
+
+
+async def _balance(market: Market, query: str = "") -> Any:
+    reply = await market.call("GET", f"/v1/balance{query}", market.operator if query else market.seller)
+    assert reply.status == 200, reply.raw
+    return reply.json
+
+
+def _amounts(found: Any) -> dict[str, str]:
+    (row,) = found["items"]
+    return {k: v["amount"] for k, v in row.items() if isinstance(v, dict)}
+
+
+async def test_a_balance_is_pending_then_available_and_held_by_an_open_issue(market: Market) -> None:
+    assert (await _balance(market))["items"] == []
+    order = await market.place(market.order("10.00", paid=True))
+    await market.place(market.order("33.33"))  # nothing paid yet
+    expected = {"paid": "20.00", "refunded": "0.00", "commission": "2.00", "balance": "18.00"}
+    nothing = {"pending": "0.00", "held": "0.00", "available": "0.00"}
+    assert _amounts(await _balance(market)) == nothing | expected | {"pending": "18.00"}
+    for action in ("process", "ship", "complete"):
+        order = await market.done(order, action, market.seller)
+    assert _amounts(await _balance(market)) == nothing | expected | {"available": "18.00"}
+    await market.done(order, "chargeback", market.operator)
+    assert _amounts(await _balance(market)) == nothing | expected | {"held": "18.00"}
+    await market.done(order, "close_chargeback", market.operator, {"resolution": "lost"})
+    await market.done(order, "refund", market.operator, {"amount": {"amount": "5.00", "currency": "USD"}})
+    after = {"paid": "20.00", "refunded": "5.00", "commission": "1.50", "balance": "13.50", "available": "13.50"}
+    assert _amounts(await _balance(market)) == nothing | after
+    assert _amounts(await _balance(market, "?seller=shop")) == nothing | after
+
+
+async def test_each_currency_and_each_seller_has_its_own(market: Market) -> None:
+    await market.place(market.order("10.00", paid=True))
+    yen = market.order(paid=True) | {"currency": "JPY"}
+    yen["lines"][0]["unit_price"] = {"amount": "500", "currency": "JPY"}
+    await market.place(yen)
+    other = market.order("7.00", paid=True)
+    other["lines"][0]["seller"] = "other-shop"
+    await market.place(other)
+    found = await _balance(market)
+    assert [(r["currency"], r["orders"], r["balance"]["amount"]) for r in found["items"]] == [
+        ("JPY", 1, "900"), ("USD", 1, "18.00")
+    ]  # fmt: skip
+    assert found["seller"] == {"organisation_id": str(market.shop.organisation_id), "name": "Shop"}
+    assert _amounts(await _balance(market, "?seller=other-shop"))["balance"] == "14.00"
+
+
+async def test_nobody_sees_anothers_balance(market: Market) -> None:
+    for who, query, status in (
+        (market.buyer, "", 403), (market.seller, "?seller=other-shop", 404), (market.operator, "?seller=outlet", 404),
+        (market.operator, "", 422),
+    ):  # fmt: skip
+        assert (await market.call("GET", f"/v1/balance{query}", who)).status == status, (who.name, query)
