@@ -49,3 +49,13 @@ def labels(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
 def label(state: State, person: Person) -> str:
     side = "operator" if person.is_operator else "seller" if person.sells else "buyer"
     return state.labels.get(side) or state.label
+
+
+def decisions(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
+    """What the person may decide about several new orders at once: labels by action."""
+    if found is None:
+        return {}
+    own = set(person.roles)
+    if own & {"member", "admin"}:
+        own |= ({"seller"} if person.sells else set()) | ({"buyer"} if person.buys else set())
+    return {d.name: d.label for d in found.decisions if own & set(d.roles)}

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from services.console.downloads import download
 from services.console.errors import NoSuchPage, Refused
-from services.console.lifecycles import labels, lifecycle
-from services.console.page import Page
+from services.console.lifecycles import decisions, labels, lifecycle
+from services.console.page import Page, form
 from services.console.reading import read
 from services.console.rendering import PHASES
 from services.console.schemas import Card, Cards, OrderUnread, Unread
 from services.console.visit import Visit, part
 
 PAGE_SIZE: Final = 25
+_ACTION: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SORTS: Final[Mapping[str, str]] = {
     "-placed_at": "Newest first",
     "placed_at": "Oldest first",
@@ -36,6 +39,8 @@ MONEY: Final[Mapping[str, str]] = {
     "refunded": "Refunded",
 }
 FORMATS: Final = ("csv", "xlsx")
+# Characters: 200 ids with their commas.
+MOST_IDS: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,10 @@ class Filters:
     """What the list is narrowed to, as it stands in the address."""
 
     q: str = ""
+    customer: str = ""
+    seller: str = ""
+    channel: str = ""
+    ids: str = ""
     phase: str = ""
     status: str = ""
     money: str = ""
@@ -54,7 +63,7 @@ class Filters:
 
     @classmethod
     def of(cls, visit: Visit) -> Filters:
-        return cls(**{name: visit.asked(name) for name in cls.__slots__})
+        return cls(**{name: visit.asked(name, MOST_IDS if name == "ids" else 200) for name in cls.__slots__})
 
     def params(self) -> list[tuple[str, str]]:
         """Those that say anything, as query parameters of this page and of the order service alike."""
@@ -86,7 +95,8 @@ async def show(visit: Visit) -> Response:
         if e.status not in (400, 422):
             raise
         problem, status = e.detail, 422
-    states = labels(await lifecycle(visit, visit.person.lifecycle), visit.person)
+    course = await lifecycle(visit, visit.person.lifecycle)
+    states = labels(course, visit.person)
     return await visit.page(
         "orders.html",
         status,
@@ -102,6 +112,8 @@ async def show(visit: Visit) -> Response:
         sorts=SORTS,
         issues=ISSUES,
         moneys=MONEY,
+        decisions=decisions(course, visit.person),
+        formats=FORMATS,
         exports=[(f.upper(), f"/orders/export.{f}{filters.query()}") for f in FORMATS],
     )
 
@@ -126,7 +138,36 @@ async def export(visit: Visit) -> Response:
     return await download(visit, "order", "/v1/orders/export", params)
 
 
+async def selected(visit: Visit) -> Response:
+    """Several orders at once, as the lengow page has it: a decision about them, or a file of them."""
+    back = visit.posted.one("back")[:2_000]
+    home = f"/orders{back}" if back.startswith("?") else "/orders"
+    ids = [i for i in dict.fromkeys(visit.posted.many("order")) if _ID.fullmatch(i)]
+    if not ids:
+        visit.say("No order is selected. Tick the orders first.")
+        return visit.go(home)
+    if (kind := visit.posted.one("export")) in FORMATS:
+        return visit.go(f"/orders/export.{kind}?{urlencode({'ids': ','.join(ids)})}")
+    action = visit.posted.one("action")
+    if not _ACTION.fullmatch(action):
+        visit.say("Choose what to do with the selected orders.")
+        return visit.go(home)
+    body = {"action": action, "order_ids": ids}
+    answer = await visit.send("POST", "order", "/v1/orders/bulk", body, key=visit.form_key)
+    visit.say(_done(answer.body))
+    return visit.go(home)
+
+
+def _done(answer: Any) -> str:
+    """How many it was done for, and why not for the others."""
+    done, refused = answer.get("done", 0), answer.get("refused", 0)
+    said = f"Done for {done} of {done + refused} orders."
+    whys = dict.fromkeys(r["problem"]["detail"] for r in answer.get("results", ()) if "problem" in r)
+    return " ".join([said, *whys])
+
+
 PAGES: Final[Sequence[Page]] = (
+    form("/orders/selected", selected, home="/orders"),
     Page("/orders", show),
     Page("/orders/export.{format}", export, counted=False),
 )

@@ -123,8 +123,17 @@ class State(Read):
     final: bool = False
 
 
+class Decision(Read):
+    """An action for several new orders at once, and the roles that may take it."""
+
+    name: str
+    label: str
+    roles: tuple[str, ...] = ()
+
+
 class Lifecycle(Read):
     name: str
     version: int
     title: str = ""
     states: tuple[State, ...] = ()
+    decisions: tuple[Decision, ...] = ()

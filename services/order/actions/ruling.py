@@ -94,6 +94,7 @@ def described(lifecycle: Lifecycle, text: str) -> dict[str, Any]:
             for n, s in lifecycle.states.items()
         ],
         "actions": sorted({(t.name, t.label) for t in lifecycle.transitions if not t.auto}),
+        "decisions": _decisions(lifecycle),
         "settings": {
             n: {"label": s.label, "default": s.default, "min": s.min, "max": s.max}
             for n, s in lifecycle.settings.items()
@@ -105,3 +106,21 @@ def described(lifecycle: Lifecycle, text: str) -> dict[str, Any]:
 def _answer(status: int, name: str, version: int, lifecycle: Lifecycle) -> Answer:
     body = {"name": name, "version": version, "title": lifecycle.title, "digest": lifecycle.digest}
     return Answer(status, orjson.dumps(body))
+
+
+def _decisions(lifecycle: Lifecycle) -> list[dict[str, Any]]:
+    """What people decide about new orders without an answer being needed: for several orders at once.
+
+    lengow page: "select several orders to perform a combined action".
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for state, actions in lifecycle.actions.items():
+        if lifecycle.states[state].phase not in ("approval", "pending"):
+            continue
+        for t in (t for ts in actions.values() for t in ts):
+            roles = {w.role for w in t.who} - {"channel", "clock", "service"}
+            if not roles or all(x.state == state for x in t.to) or any(p.required for p in t.params):
+                continue
+            entry = found.setdefault(t.name, {"name": t.name, "label": t.label, "roles": []})
+            entry["roles"] = sorted({*entry["roles"], *roles})
+    return list(found.values())

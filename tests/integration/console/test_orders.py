@@ -47,6 +47,41 @@ async def test_pages_of_a_list_follow_each_other_without_gap(town: Town, seller:
     assert "sort=placed_at" in following
 
 
+async def test_several_orders_are_selected_decided_and_exported_together(town: Town, seller: Browser, mug: str) -> None:
+    for n in range(3):
+        await town.place("buyer@storefront.example", mug, "USD", customer={"name": f"Selina Selected {n}"})
+    found = await seller.get("/orders?customer=selina+selected&sort=placed_at")
+    ids = found.tree.xpath("//tbody//input[@name='order'][@form='selected']/@value")
+    assert len(ids) == 3
+    assert found.tree.xpath("//input[@name='customer']/@value") == ["selina selected"]
+    assert found.texts("//form[@id='selected']//select/option") == ["Start processing"]
+    none = await seller.fill(found, "/orders/selected", {})
+    assert none.notice == "No order is selected. Tick the orders first."
+    done = await seller.fill(found, "/orders/selected", {"order": ids[:2], "action": "process"})
+    assert (done.path, done.notice) == (found.path, "Done for 2 of 2 orders.")
+    assert [(await town.order("seller@storefront.example", i))["status"] for i in ids] == [
+        "processing", "processing", "pending"
+    ]  # fmt: skip
+    mixed = await seller.fill(done, "/orders/selected", {"order": ids, "action": "process"})
+    assert mixed.notice.startswith("Done for 1 of 3 orders. Start processing is not possible while the order is")
+    sheet = await seller.fill(mixed, "/orders/selected", {"order": ids[1:], "export": "csv"})
+    rows = list(csv.DictReader(io.StringIO(sheet.raw.decode("utf-8-sig"))))
+    assert {r["order_id"] for r in rows} == set(ids[1:])
+    foreign = await seller.fill(mixed, "/orders/selected", {"order": ids[:1], "back": "//evil.example/", "action": ""})
+    assert (foreign.path, foreign.notice) == ("/orders", "Choose what to do with the selected orders.")
+
+
+async def test_the_owner_narrows_the_list_to_a_seller_and_a_channel(town: Town, mug: str) -> None:
+    await town.place("buyer@storefront.example", mug, "USD")
+    async with Browser(town.console) as operator:
+        await operator.sign_in("operator@storefront.example", PASSWORD)
+        shown = await operator.get("/orders?seller=storefront-seller&channel=direct")
+        assert len(shown.texts("//tbody/tr")) >= 1
+        assert shown.tree.xpath("//input[@name='seller']/@value") == ["storefront-seller"]
+        for query in ("seller=nobody", "channel=elsewhere"):
+            assert "No order fits" in (await operator.get(f"/orders?{query}")).text()
+
+
 async def test_an_order_shows_all_that_its_side_may_know(town: Town, seller: Browser, order_id: str) -> None:
     page = await seller.get(f"/orders/{order_id}")
     assert page.status == 200
