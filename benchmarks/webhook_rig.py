@@ -16,10 +16,12 @@ import aiohttp
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
+from benchmarks.webhook_wire import Wire
 from benchmarks.world import World, reached
 from contracts.envelope import encode
 from contracts.examples import examples
 from contracts.order import OrderCreated, OrderSnapshot
+from services.webhook.app import PLANS, with_server_settings
 from services.webhook.schedule import DEFAULT_SCHEDULE
 from services.webhook.signing import SigningKey
 from services.webhook.store import endpoints as store
@@ -147,6 +149,13 @@ class Rig:
             stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
 
+    def through(self, wire: Wire) -> dict[str, str]:
+        """The service's settings with its database behind a counting proxy."""
+        return {
+            "ORDERTRAIL_DATABASE_URL": wire.through(self.world.database.app_dsn("webhook")),
+            "ORDERTRAIL_WORKER_DATABASE_URL": wire.through(self.world.database.worker_dsn("webhook")),
+        }
+
     async def waiting(self) -> int:
         return int(await self.admin.fetchval("SELECT count(*) FROM webhook.pending"))
 
@@ -166,7 +175,7 @@ async def rig(world: World) -> AsyncIterator[Rig]:
     )  # fmt: skip
     assert receiver.stdout is not None
     port = int(await receiver.stdout.readline())
-    db = Database(world.database.worker_dsn("webhook"), name="bench")
+    db = Database(with_server_settings(world.database.worker_dsn("webhook"), PLANS), name="bench")
     await db.open()
     admin = await asyncpg.connect(world.database.admin_dsn)
     producer = AIOKafkaProducer(bootstrap_servers=world.stack.kafka_bootstrap, **SETTINGS)

@@ -134,7 +134,9 @@ async def list_deliveries(
     state: State | None = None,
     type: Pattern | None = None,
 ) -> Response:
-    """An endpoint's deliveries, newest first."""
+    """An endpoint's deliveries, newest first; `type` is one type, not a wildcard."""
+    if type is not None and type not in catalogue.TYPES:
+        raise _unknown(type)
     after = DELIVERIES.decode(page.cursor)
     rows = await log.page(
         _ctx(request), caller, endpoint_id, after[0] if after else None, page.fetch, state=state, event_type=type
@@ -280,6 +282,8 @@ def _endpoint(document: Document) -> Response:
 def _check_patterns(patterns: Any) -> None:
     unknown = [p for p in patterns if not catalogue.matches(p)]
     if unknown:
-        raise Unprocessable(
-            "unknown_event_type", f"There is no event type {unknown[0]!r}; GET /v1/event-types lists them."
-        )
+        raise _unknown(unknown[0])
+
+
+def _unknown(pattern: str) -> Unprocessable:
+    return Unprocessable("unknown_event_type", f"There is no event type {pattern!r}; GET /v1/event-types lists them.")

@@ -42,7 +42,7 @@ def service(settings: Settings | None = None) -> Service:
     async def deliver(runtime: Runtime, stop: Stop) -> None:
         egress = Egress(client_context(settings.webhook_ca_file or None))
         claims = Database(
-            _with(settings.worker_database_url.get_secret_value(), {"synchronous_commit": "off"}),
+            with_server_settings(settings.worker_database_url.get_secret_value(), {"synchronous_commit": "off"}),
             name="ordertrail-webhook-claims",
             max_size=1,
             statement_timeout_ms=settings.statement_timeout_ms,
@@ -93,8 +93,9 @@ def _with_kept_plans(settings: Settings) -> Settings:
     url = settings.worker_database_url.get_secret_value()
     if not url or "plan_cache_mode" in url:
         return settings
-    return settings.model_copy(update={"worker_database_url": SecretStr(_with(url, PLANS))})
+    return settings.model_copy(update={"worker_database_url": SecretStr(with_server_settings(url, PLANS))})
 
 
-def _with(url: str, server_settings: Mapping[str, str]) -> str:
+def with_server_settings(url: str, server_settings: Mapping[str, str]) -> str:
+    """The address of a database with what its connections are set to."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(server_settings)}"

@@ -143,6 +143,24 @@ WHERE d.endpoint_id = $1 AND ($2::uuid IS NULL OR d.delivery_id < $2) AND d.stat
   AND ($4::text IS NULL OR d.type = $4)
 ORDER BY d.delivery_id DESC LIMIT $5;
 
+-- name: list_of_rare_type
+-- The same for a type other than the two that most events have: an index of its own finds the few among millions.
+SELECT * FROM (
+    (SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
+            p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
+     FROM pending AS p
+     WHERE p.endpoint_id = $1 AND ($2::uuid IS NULL OR p.delivery_id < $2) AND ($3::text IS NULL OR $3 = 'pending')
+       AND p.type = $4
+     ORDER BY p.delivery_id DESC LIMIT $5)
+    UNION ALL
+    (SELECT d.delivery_id, d.endpoint_id, d.event_id, d.type, d.order_id, d.sequence, d.origin, d.state,
+            d.tries, d.last_status, d.last_error, NULL, d.created_at, d.finished_at
+     FROM delivery AS d
+     WHERE d.endpoint_id = $1 AND ($2::uuid IS NULL OR d.delivery_id < $2) AND ($3::text IS NULL OR d.state = $3)
+       AND d.type NOT IN ('order.created', 'order.updated') AND d.type = $4
+     ORDER BY d.delivery_id DESC LIMIT $5)
+) AS both_of_them ORDER BY delivery_id DESC LIMIT $5;
+
 -- name: deliveries_of_order
 -- An order's deliveries to the endpoints of organisation $2 (NULL: of all), oldest first.
 SELECT * FROM (

@@ -14,13 +14,19 @@ from shared.postgres.database import Row
 _q = Queries.load("services.webhook")
 # States that are few among many: an index of their own serves them.
 TROUBLED: Final = frozenset({"exhausted", "aborted", "held", "discarded"})
+# The types that most events have; the others have an index too.
+FREQUENT: Final = frozenset({"order.created", "order.updated"})
 
 
 async def page(
     tx: Transaction, endpoint_id: UUID, after: UUID | None, state: str | None, event_type: str | None, most: int
 ) -> list[Row]:
     """One endpoint's deliveries, newest first."""
-    sql = _q.list_troubled if state in TROUBLED else _q.list_deliveries
+    sql = _q.list_deliveries
+    if state in TROUBLED:
+        sql = _q.list_troubled
+    elif event_type is not None and event_type not in FREQUENT:
+        sql = _q.list_of_rare_type
     return await tx.fetch(sql, endpoint_id, after, state, event_type, most)
 
 

@@ -1,0 +1,159 @@
+"""The order list through HTTP: every filter, sort and side at 1,000,000 orders against 10,000; and seeding them.
+
+One request at a time from this process to the order service's api process, each combination warmed up once. A filter's
+p99 is over its sorts, sides and pages: the one combination that is slow is in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+import asyncpg
+
+from benchmarks import list_filters
+from benchmarks.list_filters import SIDES, SORTS
+from benchmarks.world import Figure, World, percentile, reached
+from tests.e2e.fleet import fleet
+from tests.e2e.market import Market
+from tests.stack import ROOT
+
+SIZES = (10_000, 1_000_000)
+SMALL_SIZES = (400, 800)
+REPEATS = 4
+WORST = 5
+# of a small run: each of so many combinations is asked for once
+SMALL_STEP = 29
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One list: which filter, and the request for it."""
+
+    filter: str
+    side: str
+    params: dict[str, str]
+
+
+async def run(world: World) -> list[Figure]:
+    """Times in milliseconds as the client sees them, and what seeding took."""
+    small, large = SMALL_SIZES if world.small else SIZES
+    async with market_of(world) as market:
+        admin = await asyncpg.connect(world.database.admin_dsn)
+        try:
+            await seed(world, small)
+            before = await measured(admin, market, small=world.small)
+            seconds = await seed(world, large)
+            after = await measured(admin, market, small=world.small)
+        finally:
+            await admin.close()
+    seeding = Figure(f"seeding {large:,} orders", seconds, "s", "" if world.small else "<= 300", "ordertrail seed")
+    return [seeding, *figures(before, after, small, large)]
+
+
+@asynccontextmanager
+async def market_of(world: World) -> AsyncIterator[Market]:
+    """A marketplace that the order service knows, and its api process; nothing else of it runs."""
+    async with fleet(world.database, ORDERTRAIL_LOG_LEVEL="warning") as f:
+        consumer = f.add("order", "consumer")
+        f.add("order", "api")
+        await f.ready()
+        market = Market(f)
+        await market.announce()
+        admin = await asyncpg.connect(world.database.admin_dsn)
+        try:
+            await reached(lambda: _known(admin), seconds=60)
+        finally:
+            await admin.close()
+        await asyncio.to_thread(consumer.stop)
+        yield market
+
+
+async def _known(admin: asyncpg.Connection) -> bool:
+    return bool(await admin.fetchval("SELECT (SELECT count(*) FROM orders.member) = 3"))
+
+
+async def seed(world: World, orders: int) -> float:
+    """`ordertrail seed` in a process of its own; the seconds that it took."""
+    started = time.perf_counter()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", "seed", "--orders", str(orders), cwd=ROOT, stdout=subprocess.PIPE,
+        env={**os.environ, "ORDERTRAIL_ADMIN_DATABASE_URL": world.database.admin_dsn},
+    )  # fmt: skip
+    out, _ = await process.communicate()
+    if process.returncode != 0:
+        raise RuntimeError(f"seeding failed: {out.decode()[-500:]}")
+    return time.perf_counter() - started
+
+
+async def measured(admin: asyncpg.Connection, market: Market, *, small: bool) -> dict[str, list[float]]:
+    """Milliseconds of every request by the name of its filter."""
+    wanted = [c async for c in _combinations(admin, market)]
+    if small:
+        wanted = wanted[::SMALL_STEP]
+    random.Random(1).shuffle(wanted)
+    tokens = {side: _headers(market, side) for side in SIDES}
+    times: dict[str, list[float]] = {}
+    async with aiohttp.ClientSession() as http:
+        for combination in wanted:
+            url, headers = f"{market.fleet.url('order')}/v1/orders", tokens[combination.side]
+            taken = []
+            for _ in range(2 if small else REPEATS + 1):
+                started = time.perf_counter()
+                async with http.get(url, params=combination.params, headers=headers) as answer:
+                    body = await answer.read()
+                taken.append(1_000 * (time.perf_counter() - started))
+                if answer.status != 200:
+                    raise RuntimeError(f"{combination}: {answer.status} {body[:300]!r}")
+            times.setdefault(combination.filter, []).extend(taken[1:])
+    return times
+
+
+def _headers(market: Market, side: str) -> dict[str, str]:
+    kind, roles = SIDES[side]
+    token = market.fleet.issuer.token(
+        marketplace_id=market.marketplace_id, organisation_id=market.organisations[side],
+        person_id=market.people[side], roles=roles, kind=kind, seconds=3_600,
+    )  # fmt: skip
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def _combinations(admin: asyncpg.Connection, market: Market) -> AsyncIterator[Combination]:
+    asked = list_filters.filters(await list_filters.known(admin, market), market)
+    for side in SIDES:
+        for sort in SORTS:
+            cursor = await list_filters.deep_cursor(admin, market, side, sort)
+            for name, params in asked.items():
+                yield Combination(name, side, {**params, "sort": sort})
+                yield Combination(name, side, {**params, "sort": sort, "cursor": cursor})
+
+
+def figures(before: dict[str, list[float]], after: dict[str, list[float]], small: int, large: int) -> Iterator[Figure]:
+    """Over all requests, then the filters that are slowest and those that grew most."""
+    at_small, at_large = ([t for times in found.values() for t in times] for found in (before, after))
+    note = f"{len(after)} filters, {len(at_large):,} requests"
+    for share in (0.5, 0.99):
+        yield Figure(f"list at {small:,} orders, p{share * 100:.0f}", percentile(at_small, share), "ms", note=note)
+        goal = "<= 60" if share == 0.99 else ""
+        yield Figure(f"list at {large:,} orders, p{share * 100:.0f}", percentile(at_large, share), "ms", goal)
+    yield Figure("p99 of all, grown by", percentile(at_large, 0.99) / percentile(at_small, 0.99), "", "<= 1.5")
+    p99 = {name: (percentile(before[name], 0.99), percentile(after[name], 0.99)) for name in after if name in before}
+    for name in _worst(p99, [late for _, late in p99.values()]):
+        yield Figure(f"slow: {name}, p99", p99[name][1], "ms", "<= 60", f"{p99[name][0]:.1f} ms at {small:,}")
+    grown = {name: late / early for name, (early, late) in p99.items()}
+    beyond = sum(g > 1.5 for g in grown.values())
+    yield Figure("filters whose p99 grew by more than 1.5", beyond, "", "<= 0", f"of {len(grown)}")
+    for name in _worst(grown, list(grown.values())):
+        yield Figure(f"grown: {name}", grown[name], "", "<= 1.5", f"{p99[name][0]:.1f} -> {p99[name][1]:.1f} ms")
+
+
+def _worst(names: Mapping[str, object], values: Sequence[float]) -> list[str]:
+    return [name for _, name in sorted(zip(values, names, strict=True), reverse=True)[:WORST]]
