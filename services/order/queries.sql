@@ -1,8 +1,11 @@
 -- name: placing_context
 -- Everything that placing has to know of the marketplace, in one round trip.
 -- $1 marketplace, $2 channel, $3 lifecycle (null: the channel's or marketplace's), $4 names of organisations,
--- $5 listing ids, $6 SKUs.
-WITH place AS (SELECT * FROM marketplace WHERE marketplace_id = $1),
+-- $5 listing ids, $6 SKUs, $7 external id or null. An order that is there already takes no number.
+WITH seen AS MATERIALIZED (
+    SELECT EXISTS (SELECT 1 FROM orders WHERE marketplace_id = $1 AND channel = $2 AND external_id = $7) AS already
+),
+place AS (SELECT * FROM marketplace WHERE marketplace_id = $1),
 chosen AS (SELECT version, config FROM channel WHERE marketplace_id = $1 AND name = $2),
 offer AS (
     SELECT * FROM listing WHERE marketplace_id = $1 AND id = ANY ($5::uuid[])
@@ -25,7 +28,7 @@ course AS (
       AND name = coalesce($3, (SELECT config ->> 'lifecycle' FROM chosen), (SELECT p.lifecycle FROM place AS p))
     ORDER BY version DESC LIMIT 1
 )
-SELECT next_order_number($1) AS number,
+SELECT seen.already, CASE WHEN NOT seen.already THEN next_order_number($1) END AS number,
        (SELECT to_jsonb(p) FROM place AS p) AS marketplace,
        (SELECT config FROM chosen) AS channel,
        (SELECT to_jsonb(c) FROM course AS c) AS lifecycle,
@@ -35,7 +38,8 @@ SELECT next_order_number($1) AS number,
             'id', id, 'seller_org', seller_org, 'sku', sku, 'name', name, 'price_minor', price_minor,
             'currency', currency, 'unit_code', unit_code, 'on_hand', on_hand::text, 'reserved', reserved::text,
             'tracked', tracked, 'delivery_mode', delivery_mode, 'kg_per_unit', kg_per_unit::text,
-            'material', material, 'active', active)) FROM offer) AS listings;
+            'material', material, 'active', active)) FROM offer) AS listings
+FROM seen;
 
 -- name: next_numbers
 SELECT next_order_number($1) AS number FROM generate_series(1, $2::int);

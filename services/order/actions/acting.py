@@ -154,7 +154,9 @@ async def _placed_again(
     found = []
     for wish in decision.of(PlaceAgain):
         request = again_request(held.order, wish, policy.actor_of(caller), policy.reason_of(caller), caller)
-        found.append(await placing.prepare(run, tx, request))
+        purchase = await placing.prepare(run, tx, request)
+        assert purchase is not None, "a further order has no external id"
+        found.append(purchase)
     return found
 
 

@@ -53,9 +53,10 @@ async def _submitted(run: Runtime, tx: Transaction, received: Received[OrderSubm
     request = Request(event.marketplace_id, body, _CHANNEL, Actor("channel", body.channel))
     try:
         async with tx.savepoint():
-            if await following.again(run, tx, body, event.marketplace_id, None) is None:
-                purchase = await placing.prepare(run, tx, request)
+            if (purchase := await placing.prepare(run, tx, request)) is not None:
                 await placing.write(tx, purchase.changes(run, None))
+            else:
+                await following.again(run, tx, body, event.marketplace_id, None)
     except asyncpg.UniqueViolationError as e:
         if e.constraint_name != EXTERNAL_ID:
             raise

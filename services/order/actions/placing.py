@@ -1,7 +1,8 @@
 """Placing an order: over HTTP, from a topic, again, or as a replacement. One purchase, one order per seller.
 
-Round trips: begin, context, one statement that writes everything, commit. An Idempotency-Key costs none: its row is
-part of the statement, and only where that collides is the kept answer looked up.
+Round trips: begin, context (which also tells whether the external id is there already), one statement that writes
+everything, commit. An Idempotency-Key costs none: its row is part of the statement, and only where that collides is the
+kept answer looked up.
 """
 
 from __future__ import annotations
@@ -97,11 +98,11 @@ async def place(run: Runtime, caller: Principal, body: SubmittedOrder, once: Onc
 
 async def _place(run: Runtime, caller: Principal, request: Request, once: Once) -> Answer:
     async with run.db.tenant(caller.marketplace_id) as tx:
-        if request.who.trusted:
-            known = await again(run, tx, request.body, caller.marketplace_id, caller)
-            if known is not None:
-                return await once.keep(tx, known.answer(caller, run.clock()))
         purchase = await prepare(run, tx, request)
+        if purchase is None:
+            known = await again(run, tx, request.body, caller.marketplace_id, caller)
+            assert known is not None, "orders are never deleted"
+            return await once.keep(tx, known.answer(caller, run.clock()))
         changes = purchase.changes(run, request.acting_reason)
         answer = purchase.answer(caller, run.clock(), changes.writing.snapshots)
         changes.once, changes.answer = once, answer
@@ -131,13 +132,18 @@ def submitter(caller: Principal) -> Submitter:
     )
 
 
-async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase:
-    """Decide on a purchase. Raises Problem; nothing but a built-in lifecycle's text is written."""
+async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase | None:
+    """Decide on a purchase; None where its external id has become orders before (`following.again`).
+
+    Raises Problem; nothing but a built-in lifecycle's text is written.
+    """
     who = request.who
     names = [str(i) for i in (who.buys_as, who.sells_as) if i is not None]
     context = await reference.load(tx, request.marketplace_id, request.body, names)
     if context is None:
         raise Unavailable("marketplace_unknown", "This marketplace is still being set up here. Try again in a moment.")
+    if who.trusted and context.already:
+        return None
     now = run.clock()
     lifecycle = await lifecycles.current(tx, request.marketplace_id, context.course, now)
     resolved = resolve(

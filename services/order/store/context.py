@@ -76,8 +76,9 @@ class Course:
 @dataclass(frozen=True, slots=True)
 class Context:
     """`aliases` finds organisations by the names asked for, `known` all that were found by their ids; `operator` is
-    the marketplace's own, if known."""
+    the marketplace's own, if known. `already`: the external id has become orders before; then there is no number."""
 
+    already: bool
     number: str
     currency: str
     settings: Mapping[str, str]
@@ -100,6 +101,7 @@ async def load(tx: Transaction, marketplace_id: UUID, order: SubmittedOrder, nam
         list({*names, *_named(order)}),
         [line.listing_id for line in order.lines if line.listing_id is not None],
         list({line.sku for line in order.lines if line.sku is not None and line.listing_id is None}),
+        order.external_id,
     )
     assert row is not None
     place = row["marketplace"]
@@ -113,6 +115,7 @@ async def load(tx: Transaction, marketplace_id: UUID, order: SubmittedOrder, nam
     course = row["lifecycle"]
     name = order.lifecycle or channel.lifecycle or place["lifecycle"]
     return Context(
+        already=row["already"],
         number=f"{NUMBER_PREFIX}{row['number']}",
         currency=place["currency"],
         settings=place["settings"],

@@ -85,7 +85,7 @@ async def test_the_services_roles_own_nothing_and_cannot_step_over_the_policies(
     assert memberships == []
 
 
-@pytest.mark.parametrize(("reader", "owner"), permutations(SCHEMAS, 2))
+@pytest.mark.parametrize(("reader", "owner"), list(permutations(SCHEMAS, 2)))
 async def test_no_service_can_read_another_services_schema(
     admin: asyncpg.Connection, module_database: StackDatabase, reader: str, owner: str
 ) -> None:
