@@ -15,7 +15,7 @@ DELETE FROM webhook.pending;
 
 
 async def run(world: World) -> list[Figure]:
-    """Deliveries to the healthy at 20 events/s, in turns: none, one and five of ten endpoints never answer a request."""
+    """Deliveries to the healthy at 20 events/s, in turns: none, one and five of ten endpoints never answer."""
     turns, seconds = (1, 2.0) if world.small else (TURNS, SECONDS)
     arms: dict[int, list[dict[str, float]]] = {0: [], 1: [], ENDPOINTS // 2: []}
     for _ in range(turns):
