@@ -45,7 +45,7 @@ class Task:
 
     url: str
     orders: int
-    seed: int
+    seed: str
     first_number: int
     end: datetime
     templates: tuple[Template, ...]
@@ -75,7 +75,7 @@ def _copied(t: Template, placed_at: datetime, number: int, rng: random.Random, e
     name, folded = NAMES[who % len(NAMES)]
     values = [str(number), name, folded, f"c{who}@customer.example", "", _id(placed_at, rng)]
     base = placed_at.replace(tzinfo=None)
-    values += [f"{(base + span).isoformat()}Z" for span in t.spans]
+    values += [(base + span).isoformat() for span in t.spans]
     chain = GENESIS
     for entry in t.entries:
         text = entry.text.filled(values)

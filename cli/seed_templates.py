@@ -203,16 +203,15 @@ def _params(action: workflow.AllowedAction, rng: random.Random) -> dict[str, Any
 
 def _template(order: Order, lifecycle: Lifecycle, steps: Sequence[workflow.Step], ids: _Ids) -> Template:
     event_ids = [ids() for _ in steps]
-    times = sorted({EPOCH, *(s.at for s in steps), *_moments(order)})
+    texts = [entry_of(s, e, None) for s, e in zip(steps, event_ids, strict=True)]
+    times = sorted({EPOCH, *(s.at for s in steps), *_moments(order.model_dump_json(), *texts)})
     row = dict(zip(COLUMNS, rows.placing(order, lifecycle, None, b"", part=1, fingerprint=None), strict=True))
     places = _Places(ids.made, times)
     entries = []
-    for step, event_id in zip(steps, event_ids, strict=True):
+    for step, event_id, text in zip(steps, event_ids, texts, strict=True):
         audience = "{" + ",".join(step.audience) + "}"
         before = (order.marketplace_id, order.order_id, step.order.sequence, step.at, event_id, audience)
-        entries.append(
-            Entry(places.text(entry_of(step, event_id, None)), places.text("\t".join(map(_column, before)) + "\t"))
-        )
+        entries.append(Entry(places.text(text), places.text("\t".join(map(_column, before)) + "\t")))
     return Template(
         row=_row(row, places), entries=tuple(entries), spans=tuple(t - EPOCH for t in times),
     )  # fmt: skip
@@ -256,10 +255,13 @@ def _column(value: Any) -> str:
             return copy_text(str(value))
 
 
-def _moments(order: Order) -> list[datetime]:
-    """Every time that may stand in the order's text."""
-    found = re.findall(r'"(2001-[0-9T:.+-]+Z)"', order.model_dump_json())
-    return [datetime.fromisoformat(t) for t in found]
+def _moments(*texts: str) -> list[datetime]:
+    """Every time that stands in the texts."""
+    return [
+        datetime.fromisoformat(found).replace(tzinfo=UTC)
+        for text in texts
+        for found in re.findall(r'"(2001-[0-9T:.-]+)(?:Z|\+00:00)"', text)
+    ]
 
 
 class _Places:
@@ -269,7 +271,8 @@ class _Places:
         known: dict[str, tuple[str | int, ...]] = {
             str(UUID(int=(0xFEED << 112) | n)): (ID_AT, f"{n:0{_ID_DIGITS}x}") for n in range(1, ids + 1)
         }
-        known |= {_iso(t): (FIRST_TIME_AT + n,) for n, t in enumerate(times)}
+        # how a time ends (Z, or the offset) stays in the text
+        known |= {_iso(t)[:-1]: (FIRST_TIME_AT + n,) for n, t in enumerate(times)}
         known |= {
             NUMBER: (rows.NUMBER_PREFIX, NUMBER_AT),
             NAME: (NAME_AT,),

@@ -105,7 +105,14 @@ async def _prepared(plan: Plan) -> Task:
         first = await _numbers(conn, cast.marketplace_id, plan.orders)
     finally:
         await conn.close()
-    return Task(plan.url, plan.orders, plan.seed, first, datetime.now(UTC) - timedelta(days=3), templates)
+    return Task(
+        plan.url,
+        plan.orders,
+        f"{plan.seed}:{cast.marketplace_id}",
+        first,
+        datetime.now(UTC) - timedelta(days=3),
+        templates,
+    )
 
 
 async def _tidied(url: str) -> None:

@@ -92,8 +92,8 @@ async def _by_status(
         wanted = limit - len(rows)
         if needle is not None:
             ids = await _hits(tx, within[0], needle, own, following, wanted, EVERYTHING)
-            found = needle.among(ids)
-            own = Words((*own.conditions, *found.conditions), {**(own.values or {}), **(found.values or {})})
+            among = needle.among(ids)
+            own = Words((*own.conditions, *among.conditions), {**(own.values or {}), **(among.values or {})})
         rows += await _sorted(tx, within[0], own, following, wanted)
         if len(rows) >= limit:
             break

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
@@ -38,7 +38,7 @@ MOST_FOUND: Final = 2_000
 SHORTEST_WORD: Final = 3
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-_NUMBER: Final = re.compile(r"^(?:#|ord-?)?([0-9]{1,15})$")
+_NUMBER: Final = re.compile(r"^#?(?:ord-?)?([0-9]{1,15})$")
 _TYPES: Final[Mapping[str, str]] = {
     "marketplace": "uuid", "own_seller": "uuid", "own_buyer": "uuid", "own_person": "uuid", "status": "text",
     "statuses": "text[]", "phase": "text", "phases": "text[]", "channel": "text", "seller": "uuid", "buyer": "uuid",
@@ -228,7 +228,7 @@ def _listed(
     texts: tuple[str, str],
 ) -> str:  # fmt: skip
     """The list with the columns of `texts`: those of one branch, and of several put together."""
-    filters = whose.filters
+    filters, after = _tightest(whose.filters, after)
     by = _bare(getattr(f, "order_" + _sort_name(filters.sort)))
     values = _values(whose.marketplace_id, whose.scopes, filters) | dict(words.values or {})
     common = _common(filters) + list(words.conditions)
@@ -252,6 +252,20 @@ def _listed(
         _bare(texts[1]).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
     )
     return sql + tail
+
+
+def _tightest(filters: Filters, after: tuple[Any, ...] | None) -> tuple[Filters, tuple[Any, ...] | None]:
+    """Of a date and a cursor that bound the same end of a list by date only the one that counts.
+
+    An index scan begins at one bound; with the other one it would walk from the wrong place.
+    """
+    if after is None or filters.sort.removeprefix("-") != "placed_at":
+        return filters, after
+    if filters.sort == "placed_at" and filters.placed_from is not None:
+        return (replace(filters, placed_from=None), after) if after[0] >= filters.placed_from else (filters, None)
+    if filters.sort == "-placed_at" and filters.placed_to is not None:
+        return (replace(filters, placed_to=None), after) if after[0] < filters.placed_to else (filters, None)
+    return filters, after
 
 
 def _sort_name(sort: str) -> str:

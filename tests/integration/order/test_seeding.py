@@ -58,8 +58,9 @@ async def test_seeded_timelines_verify_and_the_service_goes_on_with_the_orders(
 ) -> None:
     market, other = await make_market(), await make_market()
     found = await _seeded(market, module_database)
-    pending = next(r for r in found if r["status"] == "pending")
-    await market.done({"order_id": str(pending["id"])}, "process", market.operator)
+    own = market.shop.organisation_id
+    pending = next(r for r in found if (r["status"], r["seller_org"]) == ("pending", own))
+    await market.done({"order_id": str(pending["id"])}, "process", market.seller)
     db = Database(module_database.worker_dsn("order"), name="test", max_size=1)
     await db.open()
     seen = Verified()
