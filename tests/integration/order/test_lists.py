@@ -258,6 +258,13 @@ async def test_selected_orders_are_listed_and_exported_by_their_ids(market: Mark
         assert (refused.status, refused.code) in ((400, "invalid_filter"), (422, "invalid_request")), wrong[:20]
 
 
+async def test_an_order_is_found_by_its_number_however_it_is_written(market: Market) -> None:
+    orders = await _some(market)
+    bare = orders[2]["number"].removeprefix("ORD-")
+    for written in (f"ORD-{bare}", f"%23ORD-{bare}", f"%23{bare}", f"ord{bare}", bare):
+        assert 2 in await _found(market, f"q={written}", orders), written
+
+
 async def test_an_order_is_found_by_its_id(market: Market) -> None:
     orders = await _some(market)
     assert await _found(market, f"q={orders[6]['order_id'].upper()}", orders) == [6]
