@@ -43,7 +43,7 @@ async def rebuild(settings: Settings, db: Database, progress: Progress, *, swap:
     """Build, compare, and unless told otherwise swap. Reports are served from the old figures until the swap."""
     guard = await connect(settings.worker_database_url.get_secret_value(), name="ordertrail-reporting-rebuild")
     try:
-        if not await guard.fetchval(store.q.try_rebuild_lock, REBUILD_LOCK):
+        if not await guard.fetchval(store.rebuilding.try_rebuild_lock, REBUILD_LOCK):
             raise RebuildError("another rebuild is at work; wait for its end")
         result = Rebuilt()
         async with db.transaction() as tx:

@@ -16,6 +16,7 @@ from shared.postgres import Queries, Transaction
 from shared.postgres.database import Row
 
 q = Queries.load(__package__)
+rebuilding = Queries.load(__package__, "rebuilding.sql")
 # Advisory locks are the whole database's; this number is reporting's lock on its roll-ups.
 FIGURES_LOCK: Final = 0x0D_E2_7A_64
 
@@ -222,33 +223,33 @@ async def report_savings(
 
 async def changed_zones(tx: Transaction) -> list[UUID]:
     """Marketplaces whose zone is not the one that identity wants."""
-    return [r["marketplace_id"] for r in await tx.fetch(q.changed_zones)]
+    return [r["marketplace_id"] for r in await tx.fetch(rebuilding.changed_zones)]
 
 
 async def allow_long(tx: Transaction, seconds: float) -> None:
     """Let this transaction's statements take so long."""
-    await tx.execute(q.allow_long, f"{int(seconds * 1000)}ms")
+    await tx.execute(rebuilding.allow_long, f"{int(seconds * 1000)}ms")
 
 
 async def wanted_zone(tx: Transaction, marketplace_id: UUID) -> str | None:
     """Lock the marketplace against batches; its wanted zone, or None where that is the one it has."""
-    row = await tx.fetchrow(q.lock_marketplace, marketplace_id)
+    row = await tx.fetchrow(rebuilding.lock_marketplace, marketplace_id)
     return None if row is None or row["zone"] == row["wanted_zone"] else str(row["wanted_zone"])
 
 
 async def zone_exists(tx: Transaction, zone: str) -> bool:
-    return bool(await tx.fetchval(q.zone_exists, zone))
+    return bool(await tx.fetchval(rebuilding.zone_exists, zone))
 
 
 async def refuse_zone(tx: Transaction, marketplace_id: UUID) -> None:
     """Forget a wanted zone that does not exist."""
-    await tx.execute(q.refuse_zone, marketplace_id)
+    await tx.execute(rebuilding.refuse_zone, marketplace_id)
 
 
 async def move_days(tx: Transaction, marketplace_id: UUID, zone: str) -> None:
     """Give every fact its day in a zone, in all generations."""
-    await tx.execute(q.set_zone, marketplace_id, zone)
-    for sql in (q.move_fact_days, q.move_movement_days, q.move_reply_days):
+    await tx.execute(rebuilding.set_zone, marketplace_id, zone)
+    for sql in (rebuilding.move_fact_days, rebuilding.move_movement_days, rebuilding.move_reply_days):
         await tx.execute(sql, marketplace_id, zone)
 
 
@@ -256,11 +257,11 @@ async def compute_figures(tx: Transaction, marketplace_id: UUID) -> None:
     """Make a marketplace's roll-ups anew from its facts, in all generations."""
     await tx.execute(q.lock_figures, FIGURES_LOCK)
     for clear, compute in (
-        (q.clear_status_day, q.compute_status_day),
-        (q.clear_channel_day, q.compute_channel_day),
-        (q.clear_seller_day, q.compute_seller_day),
-        (q.clear_saving_day, q.compute_saving_day),
-        (q.clear_reply_day, q.compute_reply_day),
+        (rebuilding.clear_status_day, rebuilding.compute_status_day),
+        (rebuilding.clear_channel_day, rebuilding.compute_channel_day),
+        (rebuilding.clear_seller_day, rebuilding.compute_seller_day),
+        (rebuilding.clear_saving_day, rebuilding.compute_saving_day),
+        (rebuilding.clear_reply_day, rebuilding.compute_reply_day),
     ):
         await tx.execute(clear, marketplace_id)
         await tx.execute(compute, marketplace_id)
@@ -273,49 +274,49 @@ GENERATIONAL: Final = (
 
 
 async def all_marketplaces(tx: Transaction) -> list[UUID]:
-    return [r["marketplace_id"] for r in await tx.fetch(q.all_marketplaces)]
+    return [r["marketplace_id"] for r in await tx.fetch(rebuilding.all_marketplaces)]
 
 
 async def facts_of(tx: Transaction, orders: Sequence[UUID]) -> list[Row]:
     """What is reported of orders, in the generation that is served."""
-    return await tx.fetch(q.facts_of, orders)
+    return await tx.fetch(rebuilding.facts_of, orders)
 
 
 async def unequal_figures(tx: Transaction, figure: str, marketplace_id: UUID, rows: int) -> list[Row]:
     """Rows that only the roll-up (served) or only the facts (computed) say; up to `rows` of each."""
-    return await tx.fetch(getattr(q, f"unequal_{figure}"), marketplace_id, rows)
+    return await tx.fetch(getattr(rebuilding, f"unequal_{figure}"), marketplace_id, rows)
 
 
 async def count_figures(tx: Transaction, figure: str, marketplace_id: UUID) -> int:
-    return int(await tx.fetchval(getattr(q, f"count_{figure}"), marketplace_id))
+    return int(await tx.fetchval(getattr(rebuilding, f"count_{figure}"), marketplace_id))
 
 
 async def begin_building(tx: Transaction) -> dict[UUID, int]:
     """Have the consumers write to a next generation too; that generation by marketplace."""
-    return {r["marketplace_id"]: r["building"] for r in await tx.fetch(q.begin_building)}
+    return {r["marketplace_id"]: r["building"] for r in await tx.fetch(rebuilding.begin_building)}
 
 
 async def swap(tx: Transaction) -> None:
     """Serve the generation that was built."""
-    await tx.execute(q.swap)
+    await tx.execute(rebuilding.swap)
 
 
 async def drop_building(tx: Transaction) -> None:
     """Give up the generation that was built."""
-    await tx.execute(q.drop_building)
+    await tx.execute(rebuilding.drop_building)
 
 
 async def compare_generations(tx: Transaction, marketplace_id: UUID, generation: int) -> list[Row]:
     """By clock and currency, sums of what is served and of another generation where they differ."""
-    return await tx.fetch(q.compare_generations, marketplace_id, generation)
+    return await tx.fetch(rebuilding.compare_generations, marketplace_id, generation)
 
 
 async def compare_facts(tx: Transaction, marketplace_id: UUID, generation: int) -> int:
     """How many orders what is served and another generation do not tell alike."""
-    return int(await tx.fetchval(q.compare_facts, marketplace_id, generation))
+    return int(await tx.fetchval(rebuilding.compare_facts, marketplace_id, generation))
 
 
 async def clear_generations(tx: Transaction, table: str, rows: int) -> int:
     """Delete up to `rows` rows of generations that are neither served nor built; how many there were."""
-    status = await tx.execute(getattr(q, f"clear_generations_{table}"), rows)
+    status = await tx.execute(getattr(rebuilding, f"clear_generations_{table}"), rows)
     return int(status.split()[-1])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from typing import Any, Literal
+from typing import Any, Final, Literal
 from uuid import UUID
 
 from contracts.order import Side
-from services.notification.store import q
 from services.notification.telling.timing import DigestMode
-from shared.postgres import Transaction
+from shared.postgres import Queries, Transaction
 
+q: Final = Queries.load("services.notification", "feed.sql")
 FeedState = Literal["all", "unread", "read", "archived"]
 Engagement = Literal["read", "unread", "archive", "unarchive"]
 
