@@ -11,7 +11,7 @@ import orjson
 from contracts.money import from_minor
 from contracts.order import Side
 from services.order import workflow
-from services.order.store.texts import fold
+from services.order.store.texts import fold, searched
 from services.order.workflow import Lifecycle, Order
 
 SIDES: Final[tuple[Side, ...]] = ("buyer", "seller", "operator")
@@ -67,7 +67,7 @@ def placing(
     moving = changing(order, lifecycle, timer_at, chain)
     sequence, status, shown, phase, money, issue, known, overdue, total, updated, closed, timer, _, card, doc = moving
     name, email = fold(order.customer.name), fold(order.customer.email)
-    words = "".join(f" {w}" for w in (name, email, fold(order.external_id), fold(order.external_number)) if w)
+    words = searched(name, email, fold(order.external_id), fold(order.external_number))
     return (
         order.marketplace_id, order.order_id, number_of(order), order.purchase_id, order.channel, order.external_id,
         part, fingerprint, order.lifecycle.name, order.lifecycle.version, sequence, status, shown, phase, money, issue,

@@ -9,6 +9,14 @@ from typing import Final
 _LETTERS: Final = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "\u0131": "i"}
 )
+# What is searched stands in index entries, which hold 2,704 bytes with the filters beside it.
+SEARCHED_BYTES: Final = 2_000
+
+
+def searched(*texts: str) -> str:
+    """What an order is found by: folded texts, each with a space before it, cut where an index entry would be full."""
+    words = "".join(f" {text}" for text in texts if text)
+    return words if len(words) * 4 <= SEARCHED_BYTES else words.encode()[:SEARCHED_BYTES].decode(errors="ignore")
 
 
 def fold(text: str | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import random
+import string
 import zipfile
 from datetime import datetime, timedelta
 from typing import Any
@@ -270,3 +272,32 @@ async def test_an_order_is_found_by_its_id(market: Market) -> None:
     assert await _found(market, f"q={orders[6]['order_id'].upper()}", orders) == [6]
     assert await _found(market, f"q={orders[6]['order_id']}", orders, market.seller2) == [6]
     assert await _found(market, f"q={orders[0]['order_id']}", orders, market.seller2) == []
+
+
+async def test_the_longest_texts_fit_into_the_indexes_and_are_found(market: Market) -> None:
+    rng = random.Random(1)
+    for letters in (range(0x1F300, 0x1F5FF), range(0xAC00, 0xD7A3), range(0x4E00, 0x9FFF)):
+        name = "".join(chr(rng.choice(letters)) for _ in range(500))
+        external = "".join(chr(rng.choice(letters)) for _ in range(200))
+        mail = "".join(rng.choice(string.ascii_lowercase) for _ in range(240)) + "@x.example"
+        customer = {"name": name, "email": mail}
+        body = market.order(customer=customer, external_id=external, external_number=external[:100])
+        order = await market.place(body)
+        found = await market.call("GET", "/v1/orders", market.operator, params={"q": name[:30]})
+        assert [o["order_id"] for o in found.json["items"]] == [order["order_id"]]
+
+
+async def test_dates_and_cursors_of_the_same_end_bound_a_list_together(market: Market) -> None:
+    orders = await _some(market)
+    day = (market.runtime.clock() - timedelta(days=3)).date()
+    assert await _paged(market, f"placed_from={day}&sort=placed_at", orders) == [3, 2, 1, 0]
+    assert await _paged(market, f"placed_to={day}&sort=-placed_at", orders) == [3, 4, 5, 6, 7]
+    cursor = (await market.call("GET", "/v1/orders?limit=2&sort=placed_at", market.operator)).json["next_cursor"]
+    assert await _found(market, f"placed_from={day}&sort=placed_at&cursor={cursor}", orders) == [3, 2, 1, 0]
+
+
+async def test_a_list_by_status_goes_through_every_status_of_the_filter(market: Market) -> None:
+    orders = await _some(market)
+    assert await _found(market, "sort=status&phase=preparing,canceled", orders) == [3, 2, 1]
+    assert await _found(market, "sort=-status&q=example&status=processing,pending", orders) == [1, 2, 4, 5, 6, 7]
+    assert await _paged(market, "sort=status&q=odd.example", orders) == [3, 7, 5, 1]
