@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from services.order import policy
+from services.order import policy, workflow
 from services.order.actions.acting import Wish, act_in
 from services.order.actions.changing import lifecycle_of
+from services.order.actions.showing import facts_of
 from services.order.errors import absent
 from services.order.schemas import IssueRequest
 from services.order.store import orders
@@ -33,11 +34,15 @@ async def open_issue(
     async with run.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
             return kept
-        _, lifecycle = await _held(tx, caller, order_id)
-        action = _opening(lifecycle, body.kind)
-        if action is None:
+        held, lifecycle = await _held(tx, caller, order_id)
+        ways = _opening(lifecycle, body.kind)
+        if not ways:
             raise Conflict("issue_kind_unknown", f"Orders of the lifecycle {lifecycle.name} know no {body.kind}.")
-        return await act_in(run, tx, caller, order_id, Wish(action, body.params), if_match, once, status=201)
+        actor = policy.actor_of(caller)
+        possible = {a.name for a in workflow.allowed_actions(held.order, lifecycle, actor, run.clock(), facts_of(held))}
+        action = next((a for a in ways if a in possible), next(iter(ways)))
+        wish = Wish(action, {**ways[action], **body.params})
+        return await act_in(run, tx, caller, order_id, wish, if_match, once, status=201)
 
 
 async def settle(
@@ -74,15 +79,16 @@ async def _held(tx: Transaction, caller: Principal, order_id: UUID) -> tuple[Hel
     return held, await lifecycle_of(tx, held)
 
 
-def _opening(lifecycle: Lifecycle, kind: str) -> str | None:
-    return next(
-        (
-            t.name
-            for t in lifecycle.transitions
-            if not t.auto and any(e.name == "open_issue" and e.args.get("kind") == kind for e in t.effects)
-        ),
-        None,
-    )
+def _opening(lifecycle: Lifecycle, kind: str) -> dict[str, dict[str, Any]]:
+    """The actions that open the kind, with the parameters that say so: a chargeback may be reported as a problem."""
+    ways: dict[str, dict[str, Any]] = {}
+    for t in (t for t in lifecycle.transitions if not t.auto):
+        for args in (e.args for e in t.effects if e.name == "open_issue"):
+            if args.get("kind") == kind:
+                ways.setdefault(t.name, {})
+            elif kind == "chargeback" and (reason := args.get("chargeback_reason")):
+                ways.setdefault(t.name, {"reason_code": reason})
+    return ways
 
 
 def _settling(lifecycle: Lifecycle, verb: str, kind: str, status: str) -> tuple[str, bool] | None:

@@ -87,6 +87,21 @@ async def test_a_line_has_its_status_from_before_once_its_incident_is_closed(mak
     assert statuses(closed.json) == before
 
 
+async def test_a_chargeback_is_opened_by_whoever_hears_of_it(market: Market) -> None:
+    order = await market.place(market.order("10.00", paid=True))
+    for who in (market.seller, market.buyer_admin, market.operator):
+        opened = await _open(market, order, "chargeback", who, {"note": f"heard by {who.name}"})
+        assert opened.status == 201, opened.raw
+        issue = opened.json["issues"][-1]
+        assert (issue["kind"], issue["note"], "evidence_due_at" in issue) == (
+            "chargeback",
+            f"heard by {who.name}",
+            True,
+        )
+    late = await _open(market, order, "problem", market.seller, {"reason_code": "late"})
+    assert late.json["issues"][-1]["kind"] == "problem"
+
+
 async def test_who_may_not_settle_is_told_so_and_nothing_changes(make_market: MakeMarket) -> None:
     market = await make_market(lifecycle="marketpush", currency="GBP")
     order = await market.place(market.order("5.00", paid=True))
