@@ -139,7 +139,7 @@ async def _cast(conn: asyncpg.Connection, slug: str) -> tuple[Cast, Lifecycle]:
                 sides[side].append(Party(organisation_id=o["id"], name=o["name"]))
     if not sides["buyer"] or not sides["seller"]:
         raise SeedError(f"the marketplace {slug!r} has no buying or no selling organisation")
-    rng = random.Random(slug)  # noqa: S311
+    rng = random.Random(slug)  # noqa: S311  demo data is no secret
     others = [Party(organisation_id=UUID(int=rng.getrandbits(128)), name=f"Seller {n}") for n in range(OTHER_SELLERS)]
     cast = Cast(place["marketplace_id"], place["currency"], sides["buyer"], [*sides["seller"] * 10, *others])
     return cast, await _lifecycle(conn, place["marketplace_id"], place["lifecycle"])

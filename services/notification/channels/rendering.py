@@ -43,7 +43,7 @@ def templates(language: str) -> tuple[Template, Template]:
     text = files("services.notification").joinpath("templates", "mail.txt").read_text(encoding="utf-8")
     sources = {"mail.html": compiled_html(), "mail.txt": text}
     words = Words(language, "UTC")
-    return tuple(_environment(sources, words, name).get_template(name) for name in sources)  # type: ignore[return-value]
+    return tuple(_environment(sources, words, name).get_template(name) for name in sources)  # type: ignore[return-value]  # two templates for two sources
 
 
 def _environment(sources: dict[str, str], words: Words, name: str) -> Environment:
@@ -55,5 +55,5 @@ def _environment(sources: dict[str, str], words: Words, name: str) -> Environmen
         lstrip_blocks=True,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(words.translations, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(words.translations, newstyle=True)  # type: ignore[attr-defined]  # an extension adds it
     return environment

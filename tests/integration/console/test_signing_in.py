@@ -52,7 +52,7 @@ async def test_cookies_show_nothing_and_are_out_of_reach_of_scripts(town: Town) 
     async with Browser(town.console) as browser:
         page = await browser.get("/sign-in")
         answer = await browser.send(page, "/sign-in", email=SELLER, password=PASSWORD, follow=False)
-        session = [c for c in answer.headers.getall("set-cookie") if c.startswith("ordertrail_session")]  # type: ignore[attr-defined]
+        session = [c for c in answer.headers.getall("set-cookie") if c.startswith("ordertrail_session")]  # type: ignore[attr-defined]  # an error here means no answer
         assert len(session) >= 1
         for cookie in session:
             assert "HttpOnly" in cookie

@@ -30,8 +30,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Chil
 
     def make(code: str, **settings: object) -> Child:
         command = Command([sys.executable, "-c", code], plain_environment())
-        ready = lambda: log.exists() and "up" in log.read_text()  # noqa: E731
-        return Child(Program("program", 0, lambda: command, ready, **settings), log)  # type: ignore[arg-type]
+        ready = lambda: log.exists() and "up" in log.read_text()  # noqa: E731  read as part of the next line
+        return Child(Program("program", 0, lambda: command, ready, **settings), log)  # type: ignore[arg-type]  # settings by name
 
     return make
 

@@ -10,9 +10,9 @@ from tests.integration.order.market import Market, Somebody, organisation
 
 async def _market(make_market: MakeMarket) -> tuple[Market, Somebody]:
     market = await make_market(lifecycle="loopfront", currency="NOK")
-    market.trader = Somebody(organisation("trader", "both"), ("member",), "Tess Trader")  # type: ignore[attr-defined]
+    market.trader = Somebody(organisation("trader", "both"), ("member",), "Tess Trader")  # type: ignore[attr-defined]  # one more person than there usually are
     await market.open()
-    return market, market.trader  # type: ignore[attr-defined]
+    return market, market.trader  # type: ignore[attr-defined]  # one more person than there usually are
 
 
 async def test_who_buys_and_sells_states_no_price_for_what_others_sell(make_market: MakeMarket) -> None:

@@ -45,7 +45,7 @@ async def test_lists_and_exports_hold_only_what_is_the_callers(market: Market, m
     await elsewhere.place()
 
     async def seen(who: object, there: Market = market) -> set[str]:
-        reply = await there.call("GET", "/v1/orders", who)  # type: ignore[arg-type]
+        reply = await there.call("GET", "/v1/orders", who)  # type: ignore[arg-type]  # a name or a person
         return {o["order_id"] for o in reply.json["items"]}
 
     assert await seen(market.operator) == {mine["order_id"], theirs["order_id"]}

@@ -63,7 +63,7 @@ async def test_every_combination_of_filters_is_one_statement(module_database: St
     try:
         for scopes, fields, words, (sort, after) in itertools.product(SCOPES, FILTERS, WORDS, AFTER.items()):
             for direction, following, limit in (("", None, 51), ("-", after, 51), ("-", None, None)):
-                filters = Filters(**fields, sort=f"{direction}{sort}")  # type: ignore[arg-type]
+                filters = Filters(**fields, sort=f"{direction}{sort}")  # type: ignore[arg-type]  # fields by name
                 wanted = search.statement(UUID(int=1), scopes, filters, words, after=following, limit=limit)
                 statement = await conn.prepare(wanted.sql)
                 assert len(statement.get_parameters()) == len(wanted.args)

@@ -81,7 +81,7 @@ def main() -> None:
         event = work.get()
         data = event["data"]
         line = {"type": event["type"], "order_id": data["order_id"], "sequence": data.get("sequence")}
-        print(json.dumps(line), flush=True)  # noqa: T201
+        print(json.dumps(line), flush=True)  # noqa: T201  an example tells what it got
 
 
 if __name__ == "__main__":

@@ -234,7 +234,8 @@ def test_random_lives_conserve_everything(name: str, seed: int, steps: list[int]
 def test_the_random_lives_get_everywhere(name: str) -> None:
     """What the property above is worth: its lives reach every state and take most actions."""
     lifecycle = wf.builtin(name)
-    states, actions = set(), set()
+    states: set[str] = set()
+    actions: set[str] = set()
 
     def everywhere() -> bool:
         return states == set(lifecycle.states) and len(lifecycle.named.keys() - actions) <= len(lifecycle.named) // 4
