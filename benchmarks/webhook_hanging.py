@@ -6,7 +6,7 @@ from benchmarks.webhook_rig import Rig, rig
 from benchmarks.world import Figure, World, median
 
 ENDPOINTS, RATE = 10, 20
-TURNS, SECONDS = 5, 12.0
+TURNS, SECONDS = 3, 12.0
 FORGET = """
 UPDATE webhook.endpoint SET status = 'deleted';
 UPDATE webhook.drain SET due_at = 'infinity';

@@ -25,7 +25,8 @@ from shared.postgres import Queries, Transaction
 from shared.postgres.database import Row
 
 _q = Queries.load("services.webhook.deliver")
-MESSAGE_BYTES: Final = 64_000_000
+# Enough for what is on its way to many endpoints at once; a process holds several times this of memory for it.
+MESSAGE_BYTES: Final = 4_000_000
 ENDPOINTS_KEPT: Final = 20_000
 # Keys are read anew after this, so that one whose time is over stops signing.
 FRESH: Final = timedelta(seconds=60)
