@@ -26,14 +26,15 @@ from services.webhook.schedule import DEFAULT_SCHEDULE
 from services.webhook.signing import SigningKey
 from services.webhook.store import endpoints as store
 from services.webhook.store.endpoints import EndpointRow
-from services.webhook.vault import Vault, new_ring_entry
+from services.webhook.vault import Vault
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.kafka import Producer
 from shared.kafka.producer import SETTINGS, Outgoing
+from shared.keyring import new_entry
 from shared.postgres import Database
 
-RING = new_ring_entry()
+RING = new_entry()
 KEY = SigningKey.generate("hmac")
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from starlette.types import ASGIApp
 
 from services.console.api import api
-from services.console.sealing import REMEDY, KeyRingError, Sealer
+from services.console.sealing import REMEDY, Sealer
 from services.console.settings import Settings
+from shared.keyring import KeyRingError
 from shared.logs import log
 from shared.process import Runtime, Service
 

@@ -3,17 +3,17 @@
 import sys
 
 from services.webhook.app import service
-from services.webhook.vault import VaultError, new_ring_entry
+from shared.keyring import KeyRingError, new_entry
 from shared.process import run
 
 
 def main() -> None:
     if sys.argv[1:] == ["new-key"]:
-        sys.stdout.write(new_ring_entry() + "\n")
+        sys.stdout.write(new_entry() + "\n")
         return
     try:
         made = service()
-    except VaultError as e:
+    except KeyRingError as e:
         sys.exit(f"webhook: {e}")
     run(made)
 

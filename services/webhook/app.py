@@ -28,7 +28,7 @@ from shared.stop import Stop
 
 
 def service(settings: Settings | None = None) -> Service:
-    """The service. Raises VaultError, with the remedy, where there is no key to seal secrets with."""
+    """The service. Raises KeyRingError, with the remedy, where there is no key to seal secrets with."""
     settings = _with_kept_plans(settings or Settings())
     vault = Vault.parse(settings.webhook_secret_keys.get_secret_value())
     policy = settings.policy()

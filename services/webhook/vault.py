@@ -1,4 +1,4 @@
-"""Secrets at rest: AES-256-GCM, each sealed to its tenant and row, under a key that is named beside it.
+"""Secrets at rest, each sealed to its tenant and row, under a key that is named beside it.
 
 A sealed value opened with another marketplace's or row's name fails, so copying ciphertext between rows is useless.
 Keys come from settings; the newest seals, older ones still open, and rows are sealed anew in the background.
@@ -6,24 +6,16 @@ Keys come from settings; the newest seals, older ones still open, and rows are s
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
-import secrets
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from shared.keyring import KeyRing
 
-_NONCE: Final = 12
-_KEY: Final = 32
-_RING: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
-
-
-class VaultError(Exception):
-    """A secret that cannot be opened, or a key ring that cannot be used; never holds key or secret."""
+_REMEDY: Final = (
+    "ORDERTRAIL_WEBHOOK_SECRET_KEYS (or the file webhook_secret_keys in ORDERTRAIL_SECRETS_DIR) holds "
+    "`id:base64 of 32 bytes`, newest first, separated by commas; `python -m services.webhook new-key` prints one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,55 +27,24 @@ class Sealed:
 
 
 class Vault:
-    """The key ring, newest key first."""
+    """The service's key ring; `current` is the id of the key that seals."""
 
-    def __init__(self, keys: dict[str, bytes]) -> None:
-        if not keys:
-            raise VaultError(_REMEDY)
-        self._keys = {key_id: AESGCM(key) for key_id, key in keys.items()}
-        self.current = next(iter(keys))
+    def __init__(self, ring: KeyRing) -> None:
+        self._ring = ring
+        self.current = ring.current
 
     @classmethod
     def parse(cls, text: str) -> Vault:
-        """A ring written as `id:base64[,id:base64...]`, newest first. Raises VaultError with the remedy."""
-        keys: dict[str, bytes] = {}
-        for part in filter(None, (p.strip() for p in text.split(","))):
-            key_id, _, encoded = part.partition(":")
-            try:
-                key = base64.b64decode(encoded, validate=True)
-            except (binascii.Error, ValueError):
-                key = b""
-            if not _RING.fullmatch(key_id) or len(key) != _KEY or key_id in keys:
-                raise VaultError(f"entry {len(keys) + 1} of the key ring is not usable. {_REMEDY}")
-            keys[key_id] = key
-        return cls(keys)
+        """A ring written as `id:base64[,id:base64...]`, newest first. Raises KeyRingError with the remedy."""
+        return cls(KeyRing.parse(text, _REMEDY))
 
     def seal(self, plain: bytes, marketplace_id: UUID, row_id: UUID, use: str) -> Sealed:
-        nonce = secrets.token_bytes(_NONCE)
-        box = self._keys[self.current].encrypt(nonce, plain, _bound(marketplace_id, row_id, use))
-        return Sealed(self.current, nonce + box)
+        return Sealed(self.current, self._ring.seal(plain, _bound(marketplace_id, row_id, use)))
 
     def open(self, sealed: Sealed, marketplace_id: UUID, row_id: UUID, use: str) -> bytes:
-        """The plain bytes. Raises VaultError where the key is gone or the value is not this row's."""
-        key = self._keys.get(sealed.key_id)
-        if key is None:
-            raise VaultError(f"the key {sealed.key_id!r} is not in the ring; put it back behind the current one")
-        try:
-            return key.decrypt(sealed.box[:_NONCE], sealed.box[_NONCE:], _bound(marketplace_id, row_id, use))
-        except InvalidTag:
-            raise VaultError(f"a sealed {use} does not belong to its row, or was changed") from None
-
-
-def new_ring_entry() -> str:
-    """A fresh `id:base64` entry for the ring."""
-    return f"k{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(_KEY)).decode()}"
+        """The plain bytes. Raises KeyRingError where the key is gone or the value is not this row's."""
+        return self._ring.open(sealed.key_id, sealed.box, _bound(marketplace_id, row_id, use))
 
 
 def _bound(marketplace_id: UUID, row_id: UUID, use: str) -> bytes:
     return f"ordertrail/webhook/{use}/{marketplace_id}/{row_id}".encode()
-
-
-_REMEDY: Final = (
-    "ORDERTRAIL_WEBHOOK_SECRET_KEYS (or the file webhook_secret_keys in ORDERTRAIL_SECRETS_DIR) holds "
-    "`id:base64 of 32 bytes`, newest first, separated by commas; `python -m services.webhook new-key` prints one"
-)

@@ -20,7 +20,8 @@ from services.webhook.audience import Side, view
 from services.webhook.deliver.queue import Claimed
 from services.webhook.formats import Content, Style
 from services.webhook.signing import KeyKind, SigningKey
-from services.webhook.vault import Sealed, Vault, VaultError
+from services.webhook.vault import Sealed, Vault
+from shared.keyring import KeyRingError
 from shared.postgres import Queries, Transaction
 from shared.postgres.database import Row
 
@@ -141,7 +142,7 @@ def _destination(row: Row, secrets: Sequence[Row], vault: Vault, policy: Policy,
         if not keys:
             return Destination(*common, problem="the endpoint has no live key; rotate its secret")
         style = Style(target.url, row["format"], keys, _custom(row, vault), row["http_signature"])
-    except (ForbiddenTarget, VaultError) as e:
+    except (ForbiddenTarget, KeyRingError) as e:
         return Destination(*common, problem=str(e))
     return Destination(*common, target=target, style=style)
 

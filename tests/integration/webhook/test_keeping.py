@@ -13,9 +13,10 @@ from contracts.envelope import Received
 from services.webhook.handlers import handlers
 from services.webhook.hints import Hints
 from services.webhook.upkeep import rows, seldom
-from services.webhook.vault import Vault, new_ring_entry
+from services.webhook.vault import Vault
 from shared.clock import utc_now
 from shared.ids import new_id
+from shared.keyring import new_entry
 from shared.stop import Stop
 from tests.integration.webhook.receiver import Hit, Receiver, receiving, status
 from tests.integration.webhook.world import RING, World
@@ -394,7 +395,7 @@ async def test_retention_drops_days_and_keeps_the_rest(world: World) -> None:
 
 async def test_keys_are_sealed_anew(world: World, receiver: Receiver) -> None:
     endpoint = await world.endpoint(receiver.url, headers={"x-a": "b"})
-    fresh = new_ring_entry()
+    fresh = new_entry()
     vault = Vault.parse(f"{fresh},{RING}")
     async with world.runtime.worker_db.transaction() as tx:
         assert await rows.reseal(tx, vault, 10_000) >= 2

@@ -15,18 +15,18 @@ from contracts.envelope import Event, encode
 from contracts.order import OrderEvent, OrderSnapshot, Party
 from services.webhook.app import service
 from services.webhook.settings import Settings
-from services.webhook.vault import new_ring_entry
 from shared import logs
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.inbox import Processor, RawRecord
+from shared.keyring import new_entry
 from shared.process import Runtime, running
 from tests.builders import life, snapshot
 from tests.issuer import TokenIssuer
 from tests.stack import StackDatabase
 
 logs.setup("tests", "tests", "error", for_good=False)
-RING = new_ring_entry()
+RING = new_entry()
 
 
 class World:

@@ -10,9 +10,10 @@ import pytest
 from starlette.responses import Response
 
 from services.console.app import service
-from services.console.sealing import KeyRingError, Sealer
+from services.console.sealing import Sealer
 from services.console.session import CHUNK, Cookies, Person, Session
 from services.console.settings import Settings
+from shared.keyring import KeyRingError
 
 NOW = 1_800_000_000.0
 PERSON = Person(
