@@ -10,11 +10,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.message import KafkaAckableMessage
@@ -30,6 +31,7 @@ PAUSE_FIRST: Final = 0.1
 PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0
 START_PAUSE_MOST: Final = 5.0
+POLL_MS: Final = 1_000
 
 # FastStream warns at every start that topics are not made automatically, which is as it should be
 _faststream_log = logging.getLogger("ordertrail.faststream")
@@ -108,7 +110,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             *(self._prefix + t for t in self._topics),
             batch=True,
             max_records=self._batch,
-            batch_timeout_ms=200,
+            batch_timeout_ms=POLL_MS,
             group_id=self._group,
             auto_offset_reset="earliest",
             ack_policy=AckPolicy.NACK_ON_ERROR,
@@ -122,8 +124,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             fetch_max_wait_ms=500,
         )
         subscriber(self._consume)
+        # FastStream's own sleeps as long again after an empty wait: what comes meanwhile would be late
+        subscriber.get_msg = self._next_batch  # type: ignore[method-assign]
         self._subscriber = subscriber
         return broker
+
+    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[Any, Any], ...]:
+        return tuple(chain(*(await consumer.getmany(timeout_ms=POLL_MS, max_records=self._batch)).values()))
 
     async def _consume(self, batch: Sequence[ConsumerRecord[Any, Any]]) -> None:
         records = [self._raw(r) for r in batch]
@@ -150,8 +157,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
 
     async def _unparsed(self, batch: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
         # FastStream's own parser decodes every header, so that one that is not UTF-8 would fail the whole batch.
+        consumer = Rewinding(self._subscriber.consumer)
         return KafkaAckableMessage(
-            body=b"", raw_message=batch, consumer=self._subscriber.consumer, message_id="", headers={}, batch_headers=[]
+            body=b"", raw_message=batch, consumer=consumer, message_id="", headers={}, batch_headers=[]
         )
 
     def _raw(self, r: ConsumerRecord[Any, Any]) -> RawRecord:
@@ -200,6 +208,24 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
                     metrics.CONSUMER_LAG.labels(topic, str(tp.partition)).set(max(0, end - (committed or 0)))
         except (KafkaError, ValueError) as e:
             log.debug("consumer.lag_unknown", error=str(e))
+
+
+class Rewinding:
+    """What a batch asks of its consumer: to commit, or to go back to where the batch began in each partition."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._consumer = consumer
+
+    async def commit(self) -> None:
+        await self._consumer.commit()
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        """Go back in one partition. One that was taken away begins at what was committed, wherever it is now, and must
+        not keep the batch's other partitions from going back."""
+        try:
+            self._consumer.seek(partition, offset)
+        except IllegalStateError:
+            log.info("consumer.not_rewound", topic=partition.topic, partition=partition.partition)
 
 
 async def _undecoded(message: KafkaMessage) -> Any:
