@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from deploy.embedded.errors import SetupError, explained
 
@@ -110,12 +111,22 @@ def plain_environment(**extra: str) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", **extra}
 
 
+# Below the ports that systems give to outgoing connections, any of which could take one before its program listens.
+_PORTS: Final = range(10_240, 32_000)
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port of 127.0.0.1 that is free at this moment, and that this process has not been given before.
+
+    Raises SetupError where none is found.
+    """
+    for _ in range(1_000):
+        port = secrets.choice(_PORTS)
+        if port not in _given and port_is_free(port):
+            _given.add(port)
+            return port
+    raise SetupError("no free port on 127.0.0.1", f"free some of {_PORTS.start} to {_PORTS.stop - 1}")
 
 
 def port_is_free(port: int) -> bool:
