@@ -152,8 +152,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
                         raise
                     await self._stop.wait(pause)
                     pause = min(pause * 2, PAUSE_MOST)
+        # the fuller the batch, the sooner the next: behind a backlog nobody rests
         if self._linger and len(records) < self._batch:
-            await self._stop.wait(self._linger)
+            await self._stop.wait(self._linger * (1 - len(records) / self._batch))
 
     async def _unparsed(self, batch: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
         # FastStream's own parser decodes every header, so that one that is not UTF-8 would fail the whole batch.
