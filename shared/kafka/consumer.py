@@ -125,7 +125,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         )
         subscriber(self._consume)
         # FastStream's own sleeps as long again after an empty wait: what comes meanwhile would be late
-        subscriber.get_msg = self._next_batch  # type: ignore[method-assign]
+        subscriber.get_msg = self._next_batch  # type: ignore[method-assign]  # its one public place to do so
         self._subscriber = subscriber
         return broker
 
