@@ -34,7 +34,15 @@ async def test_in_sequence_though_half_of_all_attempts_fail(world: World, receiv
 
 
 async def _delivered(world: World, endpoint: dict[str, object], n: int) -> bool:
-    return await world.states(endpoint) == {"delivered": n}
+    return await _states(world, endpoint, {"delivered": n})
+
+
+async def _states(world: World, endpoint: dict[str, object], expected: dict[str, int]) -> bool:
+    return await world.states(endpoint) == expected
+
+
+async def _attempted(world: World, endpoint: dict[str, object]) -> bool:
+    return any(d["attempts"] == 1 for d in await world.deliveries(endpoint, state="pending"))
 
 
 async def test_a_failing_order_holds_back_only_itself(world: World, receiver: Receiver) -> None:
@@ -47,15 +55,16 @@ async def test_a_failing_order_holds_back_only_itself(world: World, receiver: Re
     endpoint = await world.endpoint(receiver.url, retry_schedule=[3600])
     await world.take_in([*bad, *good])
     await until(lambda: receiver.of(good[0].order_id) == [1, 2, 3])
+    await until(lambda: _states(world, endpoint, {"delivered": 3, "pending": 3}))
     assert receiver.of(bad[0].order_id) == [1]
-    assert await world.states(endpoint) == {"delivered": 3, "pending": 3}
+    # the refusal too must have been written down before the delivery is asked for again
+    await until(lambda: _attempted(world, endpoint))
     # exhausted in the end: the rest of the order goes on
     [first] = [d for d in await world.deliveries(endpoint, state="pending") if d["attempts"] == 1]
     code, _ = await world.call("POST", f"/v1/deliveries/{first['delivery_id']}/retry")
     assert code == 202
     await until(lambda: receiver.of(bad[0].order_id)[-1:] == [2])
-    states = await world.states(endpoint)
-    assert states["exhausted"] == 1
+    assert (await world.states(endpoint))["exhausted"] == 1
 
 
 async def test_an_early_event_waits_for_its_predecessor(world: World, receiver: Receiver) -> None:
