@@ -257,6 +257,11 @@ TEXTS: Final[Mapping[tuple[O, Side | None], Text]] = {
         N_("%(deadline)s was due on %(due)s. %(items)s for %(buyer)s."),
         N_("View the order and take the next step."),
     ),
+    (O.OVERDUE, "buyer"): _T(
+        N_("Order %(number)s is delayed"),
+        N_("%(deadline)s was due on %(due)s. %(seller)s has been reminded."),
+        N_("You need not do anything. Write to %(seller)s on the order page if you cannot wait."),
+    ),
     (O.OVERDUE, "operator"): _T(
         N_("Order %(number)s of %(seller)s is overdue"),
         N_("%(deadline)s was due on %(due)s."),

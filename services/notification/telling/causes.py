@@ -245,8 +245,10 @@ def _deadline_facts(event: OrderEvent) -> dict[str, Any]:
     if not isinstance(told, dict):
         return {}
     name = str(told.get("name"))
-    found = next((d for d in event.order.deadlines if d.name == name), None)
-    return {"deadline": name, "due_at": found.due_at.isoformat() if found else None}
+    # the event's own date: an order may have several deadlines of one name, one for each chargeback
+    due = {d.due_at.isoformat() for d in event.order.deadlines if d.name == name}
+    stated = told.get("due_at")
+    return {"deadline": name, "due_at": stated if stated in due else min(due, default=None)}
 
 
 def _web_address(url: str | None) -> str | None:

@@ -106,7 +106,9 @@ RULES: Final[Mapping[O, tuple[Rule, ...]]] = {
     O.CANCELLATION_DECLINED: (Rule(To.BUYER, "order_progress"), Rule(To.SELLER, "order_progress")),
     # storefront page: the seller should acknowledge within 24-48 hours; overdue: owner and seller told
     O.DUE: (Rule(To.SELLER, "reminders"),),
-    O.OVERDUE: (Rule(To.SELLER, "reminders"), Rule(To.OPERATOR, "reminders")),
+    # storefront page: late shipments: reach out to the seller, and keep the buyer informed about any delays. Who may
+    # know is the deadline's own (`tell`): a seller that has not begun yet is no news to the buyer, a late parcel is.
+    O.OVERDUE: (Rule(To.SELLER, "reminders"), Rule(To.OPERATOR, "reminders"), Rule(To.BUYER, "order_progress")),
     O.MESSAGE: (Rule(To.OTHER_SIDE, "messages"),),
     O.ENDPOINT_WARNING: (Rule(To.ORGANISATION, "integrations"),),
     O.ENDPOINT_DISABLED: (Rule(To.ORGANISATION, "integrations"),),

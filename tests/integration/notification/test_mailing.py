@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.order import Address, Customer
+from contracts.order import Address, Customer, Deadline
 from deploy.embedded.mailbox import Behaviour
 from shared.ids import new_id
 from tests.builders import line
@@ -230,9 +230,35 @@ async def test_a_reminder_can_be_stopped_with_one_click(world: World) -> None:
     )  # fmt: skip
     await world.tell(late)
     async with world.sending():
-        await settled(world, "sent", "sent")
+        await settled(world, "sent", "sent", "sent")
     [mail] = world.mailbox.mails(to="seller@")
     assert re.fullmatch(r"<http://127\.0\.0\.1:8002/v1/unsubscribe\?token=[\w-]+>", mail.message["List-Unsubscribe"])
+
+
+async def test_the_buyer_is_kept_informed_of_a_late_shipment(world: World) -> None:
+    """Storefront page: reach out to the seller, keep the buyer informed about any delays."""
+    due_at = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    deadline = Deadline(name="ship", due_at=due_at, overdue=True)
+    order = world.order(number="ORD-9", phase="preparing", status="processing", deadlines=(deadline,))
+    late = world.moved(
+        order, "preparing", world.actor(None, None), action="ship_overdue",
+        change={"details": {"deadline": {"name": "ship", "due_at": due_at.isoformat(), "overdue": True}}},
+    )  # fmt: skip
+    await world.tell(world.member("buyer", "buyer-org", "buyer", time_zone="Europe/Oslo"), late)
+    async with world.sending():
+        await settled(world, "sent", "sent", "sent")
+    [mail] = world.mailbox.mails(to="buyer@")
+    assert mail.subject == "Order ORD-9 is delayed"
+    for part in (mail.text, mail.html):
+        said = " ".join(part.replace("\u202f", " ").split())
+        assert "Shipping the order was due on March 2, 2026, 1:00 PM CET. Seller-org Ltd has been reminded." in said
+        assert "Write to Seller-org Ltd on the order page if you cannot wait." in said
+        assert f"http://127.0.0.1:8000/orders/{order.order_id}" in said
+    # news of one's own order, which the settings switch, not a reminder to act
+    assert mail.message["List-Unsubscribe"] is None
+    [owner] = world.mailbox.mails(to="operator@")
+    assert owner.subject == "Order ORD-9 of Seller-org Ltd is overdue"
+    assert "Reach out to Seller-org Ltd and keep Buyer-org Ltd informed." in owner.text
 
 
 async def test_what_a_person_switches_off_meanwhile_is_not_sent(world: World) -> None:

@@ -86,14 +86,28 @@ async def test_a_dispute_goes_to_the_supplier_by_mail(world: World) -> None:
     assert world.name_of(mail["person_id"]) == "seller"
 
 
-async def test_overdue_is_told_to_owner_and_seller(world: World) -> None:
+async def test_a_seller_who_has_not_begun_is_told_to_owner_and_seller(world: World) -> None:
     order = world.order()
     late = world.moved(
-        order, "pending", world.actor(None, None), action="acknowledge_overdue",
+        order, "pending", world.actor(None, None), action="acknowledge_overdue", audience=("seller", "operator"),
         change={"details": {"deadline": {"name": "acknowledge", "overdue": True}}},
     )  # fmt: skip
     [event_id] = await world.tell(late)
     assert await world.told(event_id) == {"seller": "reminders", "operator": "reminders"}
+
+
+async def test_a_late_shipment_is_told_to_the_buyer_too_but_not_that_it_will_be_due(world: World) -> None:
+    order = world.order()
+    due, late = (
+        world.moved(
+            order, "preparing", world.actor(None, None), action=f"ship_{name}",
+            change={"details": {"deadline": {"name": "ship", "overdue": name == "overdue"}}},
+        )
+        for name in ("due", "overdue")
+    )  # fmt: skip
+    [first, second] = await world.tell(due, late)
+    assert await world.told(first) == {"seller": "reminders"}
+    assert await world.told(second) == {"seller": "reminders", "operator": "reminders", "buyer": "order_progress"}
 
 
 async def test_an_audience_of_one_side_is_obeyed(world: World) -> None:
