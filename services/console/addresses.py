@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.console.page import Page
-from services.console.pages import acting, inbox, messages, order, orders, preferences, reports, signing, webhooks
+from services.console.pages import (
+    acting,
+    balance,
+    inbox,
+    messages,
+    order,
+    orders,
+    preferences,
+    reports,
+    signing,
+    webhooks,
+)
 
 PAGES: Final[Sequence[Page]] = (
     *signing.PAGES,
@@ -17,5 +28,6 @@ PAGES: Final[Sequence[Page]] = (
     *inbox.PAGES,
     *preferences.PAGES,
     *reports.PAGES,
+    *balance.PAGES,
     *webhooks.PAGES,
 )

@@ -47,6 +47,11 @@ class Person:
         return self.organisation_kind in ("seller", "both")
 
     @property
+    def sees_balance(self) -> bool:
+        """What was earned is for those who sell, and for the operator, who pays it out."""
+        return self.is_operator or (self.sells and bool({"seller", "member", "admin"} & set(self.roles)))
+
+    @property
     def sees_webhooks(self) -> bool:
         """A plain buyer follows its own orders; an endpoint gets those of the whole organisation."""
         return bool(set(self.roles) - {"buyer"})

@@ -17,7 +17,19 @@ from services.console.schemas.orders import (
     Timeline,
     UnitList,
 )
-from services.console.schemas.reports import Figures, OrdersReport, Period, Rate, SavingRow, Savings, StatusRow, Summary
+from services.console.schemas.reports import (
+    Balance,
+    BalanceRow,
+    BalanceSeller,
+    Figures,
+    OrdersReport,
+    Period,
+    Rate,
+    SavingRow,
+    Savings,
+    StatusRow,
+    Summary,
+)
 from services.console.schemas.telling import (
     Awaiting,
     CategoryPreference,
@@ -56,6 +68,9 @@ __all__ = [
     "Action",
     "Attempt",
     "Awaiting",
+    "Balance",
+    "BalanceRow",
+    "BalanceSeller",
     "Card",
     "CardCustomer",
     "CardParty",

@@ -1,8 +1,9 @@
-"""Figures. Money is never summed over currencies."""
+"""Figures and balances. Money is never summed over currencies."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
+from uuid import UUID
 
 from pydantic import Field
 
@@ -74,3 +75,28 @@ class SavingRow(Read):
 class Savings(Read):
     period: Period
     rows: tuple[SavingRow, ...] = ()
+
+
+class BalanceSeller(Read):
+    organisation_id: UUID
+    name: str
+
+
+class BalanceRow(Read):
+    """One currency: paid less refunded and commission is the balance, which is pending, held or available."""
+
+    currency: str
+    orders: int
+    paid: Money
+    refunded: Money
+    commission: Money
+    pending: Money
+    held: Money
+    available: Money
+    balance: Money
+
+
+class Balance(Read):
+    seller: BalanceSeller
+    as_of: datetime
+    items: tuple[BalanceRow, ...] = ()

@@ -136,6 +136,33 @@ def _rows(page: Page, part: str) -> list[list[str]]:
     ]
 
 
+async def test_a_seller_sees_its_balance_and_the_operator_any_sellers_and_a_buyer_none(
+    town: Town, seller: Browser, buyer: Browser, order_id: str
+) -> None:
+    path = f"/v1/orders/{order_id}/actions/record_payment"
+    paid = {"params": {"amount": {"amount": "20.00", "currency": "USD"}}}
+    status, answer = await town.call("operator@storefront.example", "POST", "order", path, paid)
+    assert status == 200, answer
+    _, told = await town.call("seller@storefront.example", "GET", "order", "/v1/balance")
+    [row] = told["items"]
+    page = await seller.get("/balance")
+    shown = dict(zip(page.texts("//dl//dt"), map(str, page.tree.xpath("//dl//dd/text()")), strict=True))
+    assert {n.lower(): v for n, v in shown.items()} == {
+        n: f"US${float(row[n]['amount']):,.2f}" for n in ("available", "pending", "held", "balance")
+    }
+    async with Browser(town.console) as owner:
+        await owner.sign_in("operator@storefront.example", PASSWORD)
+        assert (await owner.get("/balance")).heading == "Balance"
+        [link] = [a for a in (await owner.get(f"/orders/{order_id}")).links() if a.startswith("/balance?")]
+        assert (await owner.get(link)).heading == f"Balance of {told['seller']['name']}"
+        nobody = await owner.get("/balance?seller=nobody-of-this-name")
+        assert (nobody.status, "nobody-of-this-name" in nobody.alert) == (422, True)
+    assert "/balance" not in (await buyer.get("/orders")).links()
+    assert (await buyer.get("/balance")).status == 403
+    # another's is not told apart from one that is not there
+    assert (await seller.get("/balance?seller=nobody-of-this-name")).status == 404
+
+
 async def test_a_webhook_endpoint_is_made_tested_and_deleted(town: Town, seller: Browser) -> None:
     async with receiving() as receiver:
         form = await seller.get("/webhooks/new")
@@ -236,8 +263,8 @@ async def test_hostile_text_stays_text_on_every_page(town: Town, seller: Browser
 
 
 PATHS = [
-    "/sign-in", "/orders", "/inbox", "/messages", "/reports", "/webhooks", "/webhooks/new", "/settings/notifications",
-    "/nothing", "/orders/not-an-id",
+    "/sign-in", "/orders", "/inbox", "/messages", "/reports", "/balance", "/webhooks", "/webhooks/new",
+    "/settings/notifications", "/nothing", "/orders/not-an-id",
 ]  # fmt: skip
 
 
