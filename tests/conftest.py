@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.embedded.mailbox import Mailbox
 from deploy.embedded.process import free_port as find_free_port
 from tests.stack import Databases, Stack, StackDatabase, chosen_kind, describe, fresh_topics, running_stack
 
 KIND = pytest.StashKey[str]()
+
+# The same examples in every run, and as long as they take: neither chance nor a busy machine decides a run. Others are
+# looked for with --hypothesis-profile default.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.load_profile("steady")
 
 
 def pytest_configure(config: pytest.Config) -> None:

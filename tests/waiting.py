@@ -9,8 +9,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 
-async def until(condition: Callable[[], Any | Awaitable[Any]], *, seconds: float = 20, what: str = "") -> Any:
-    """The first true value of the condition. Fails with what it last was when the deadline passes."""
+async def until(condition: Callable[[], Any | Awaitable[Any]], *, seconds: float = 60, what: str = "") -> Any:
+    """The first true value of the condition. Fails with what it last was when the deadline passes.
+
+    The deadline is for what never comes: a busy machine may need many times what a quiet one does.
+    """
     deadline = time.monotonic() + seconds
     pause = 0.01
     while True:

@@ -23,7 +23,8 @@ from tests.stack import StackDatabase
 from tests.waiting import until
 
 # Deadline of the exchange and the rest of a claim's lease: what a killed worker's deliveries wait for at most.
-DEADLINE_MS, LEASE = 500, 1.0
+# Long enough for a busy machine to answer in: what it fails to is tried again later, and once too often.
+DEADLINE_MS, LEASE = 2_000, 1.0
 
 
 @pytest.fixture
@@ -66,14 +67,14 @@ async def test_killed_between_claim_and_send(quiet: World, receiver: Receiver) -
     endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS)
     events = [event for _ in range(3) for event in quiet.life(2)]
     await quiet.take_in(events)
+    started = asyncio.get_running_loop().time()
     async with quiet.runtime.worker_db.transaction() as tx:
         claimed = await queue.claim(tx, {UUID(endpoint["endpoint_id"]): (100, 0)}, utc_now(), LEASE)
     assert {c.ordered for c in claimed} == {True}
     assert len(claimed) == 3, "the head of each order, no more"
-    started = asyncio.get_running_loop().time()
     async with worker(quiet):
-        await until(lambda: all_delivered(quiet, endpoint, len(events)), seconds=30)
-    assert asyncio.get_running_loop().time() - started >= LEASE - 0.5
+        await until(lambda: all_delivered(quiet, endpoint, len(events)), seconds=90)
+    assert asyncio.get_running_loop().time() - started >= DEADLINE_MS / 1000 + LEASE - 0.5
     _check(receiver, events)
 
 
@@ -90,11 +91,11 @@ async def test_killed_at(quiet: World, stage: str) -> None:
             await writer.drain()
         reached.set()
         if stage == "sent":
-            await asyncio.sleep(5)
+            await asyncio.sleep(60)
         return stage == "answered"
 
     async with receiving(answer) as receiver:
-        endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS, retry_schedule=[1, 1, 1])
+        endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS, retry_schedule=[1] * 20)
         events = [event for _ in range(3) for event in quiet.life(2)]
         await quiet.take_in(events)
         async with worker(quiet) as first:
@@ -102,7 +103,7 @@ async def test_killed_at(quiet: World, stage: str) -> None:
             first.send_signal(signal.SIGKILL)
             await first.wait()
         async with worker(quiet):
-            await until(lambda: all_delivered(quiet, endpoint, len(events)), seconds=30)
+            await until(lambda: all_delivered(quiet, endpoint, len(events)), seconds=90)
         _check(receiver, events)
 
 
@@ -117,17 +118,19 @@ def _check(receiver: Receiver, events: list[Any]) -> None:
 async def test_killed_again_and_again_under_load(quiet: World) -> None:
     """Two workers, one of them killed every half second while events come in."""
     async with receiving() as receiver:
-        endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS, retry_schedule=[1] * 10)
+        endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS, retry_schedule=[1] * 20)
         lives = [quiet.life(4) for _ in range(40)]
         async with worker(quiet):
             for n in range(5):
                 async with worker(quiet) as victim:
+                    # counted before there is anything to send: the other worker may have sent it all by then
+                    before = len(receiver.hits)
                     await quiet.take_in([events[n] for events in lives])
-                    await until(_more_than(receiver, len(receiver.hits) + 5))
+                    await until(_more_than(receiver, before + 5))
                     victim.send_signal(signal.SIGKILL)
                     await victim.wait()
             total = sum(len(events) for events in lives)
-            await until(lambda: all_delivered(quiet, endpoint, total), seconds=60)
+            await until(lambda: all_delivered(quiet, endpoint, total), seconds=120)
         _check(receiver, [event for events in lives for event in events])
         repeated = len(receiver.hits) - total
         assert repeated <= 5 * 256, "at most what a killed worker had in hand"
@@ -148,16 +151,16 @@ async def test_a_stopped_worker_that_wakes_up_changes_nothing(quiet: World) -> N
         return await status(200)(hit, writer)
 
     async with receiving(slow_once) as receiver:
-        endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS, retry_schedule=[1, 1])
+        endpoint = await quiet.endpoint(receiver.url, timeout_ms=DEADLINE_MS, retry_schedule=[1] * 20)
         await quiet.take_in(quiet.life())
         async with worker(quiet) as frozen:
             await hanging.wait()
             frozen.send_signal(signal.SIGSTOP)
             async with worker(quiet):
-                await until(lambda: all_delivered(quiet, endpoint, 1), seconds=30)
+                await until(lambda: all_delivered(quiet, endpoint, 1), seconds=90)
                 frozen.send_signal(signal.SIGCONT)
                 frozen.send_signal(signal.SIGTERM)
-                assert await asyncio.wait_for(frozen.wait(), 20) == 0
+                assert await asyncio.wait_for(frozen.wait(), 90) == 0
         assert await quiet.states(endpoint) == {"delivered": 1}
         assert len({h.webhook_id for h in receiver.hits}) == 1
 
@@ -173,8 +176,8 @@ async def test_a_graceful_stop_gives_everything_back(quiet: World) -> None:
         async with worker(quiet) as first:
             await until(lambda: len(receiver.hits) > 3)
             first.terminate()
-            assert await asyncio.wait_for(first.wait(), 20) == 0
+            assert await asyncio.wait_for(first.wait(), 90) == 0
         assert await quiet.admin.fetchval("SELECT count(*) FROM webhook.pending WHERE leased") == 0
         async with worker(quiet):
-            await until(lambda: all_delivered(quiet, endpoint, 60), seconds=30)
+            await until(lambda: all_delivered(quiet, endpoint, 60), seconds=90)
         assert len(receiver.hits) == 60, "nothing was sent twice"

@@ -28,7 +28,7 @@ async def test_foreign_library_verifies(world: World, receiver: Receiver) -> Non
 
 async def test_failure_is_tried_again_with_the_same_id(world: World, receiver: Receiver) -> None:
     receiver.answer = status(500, b"not now")
-    endpoint = await world.endpoint(receiver.url, retry_schedule=[1, 1, 1])
+    endpoint = await world.endpoint(receiver.url, retry_schedule=[1] * 20)
     await world.take_in(world.life())
     await until(lambda: len(receiver.hits) >= 2)
     receiver.answer = status(200)

@@ -27,6 +27,9 @@ from tests.integration.webhook.receiver import Hit, receiving, status
 
 POLICY = Policy(https_only=False, ports=frozenset(), allowed=LOOPBACK)
 PLACE = new_id()
+# For what is to be answered: more than a busy machine needs. For what is not: short of what each of them takes by far,
+# and long enough for the machine not to stand still for a quarter of it by itself.
+PATIENT, IMPATIENT = 30.0, 3.0
 Raw = Callable[[Hit, asyncio.StreamWriter], Awaitable[bool]]
 
 
@@ -38,7 +41,7 @@ async def egress() -> AsyncIterator[Egress]:
 
 
 async def post(
-    egress: Egress, url: str, *, deadline: float = 5, body: bytes = b"{}", policy: Policy = POLICY
+    egress: Egress, url: str, *, deadline: float = PATIENT, body: bytes = b"{}", policy: Policy = POLICY
 ) -> Outcome:
     return await egress.send(PLACE, parse_target(url, policy), policy, {"x": "y"}, body, deadline=deadline)
 
@@ -133,12 +136,14 @@ BOMB = gzip.compress(b"\0" * 50_000_000, 9)
     ],
 )
 async def test_hostile_answers_fail_in_time(egress: Egress, answer: Raw, failure: Failure) -> None:
+    deadline = IMPATIENT if failure is Failure.TIMEOUT else PATIENT
     async with receiving(answer) as receiver:
-        outcome = await post(egress, receiver.url, deadline=1.0)
+        outcome = await post(egress, receiver.url, deadline=deadline)
     assert outcome.failure is failure, outcome
     assert outcome.error
     assert outcome.status is None
-    assert outcome.seconds < 1.5
+    # what drips takes twenty seconds, silence a minute
+    assert outcome.seconds < 15
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ async def test_a_reused_connection_is_not_another_endpoints(egress: Egress) -> N
     async with receiving() as receiver:
         await post(egress, receiver.url)
         strict = Policy(https_only=False, ports=frozenset(), allowed=LOOPBACK)
-        await egress.send(new_id(), parse_target(receiver.url, POLICY), strict, {}, b"", deadline=2)
+        await egress.send(new_id(), parse_target(receiver.url, POLICY), strict, {}, b"", deadline=PATIENT)
         assert receiver.connections == 2
 
 
@@ -254,7 +259,7 @@ async def test_proxies_in_the_environment_are_ignored(egress: Egress, monkeypatc
 async def test_header_injection_is_impossible(egress: Egress) -> None:
     async with receiving() as receiver:
         target = parse_target(receiver.url, POLICY)
-        outcome = await egress.send(PLACE, target, POLICY, {"x": "a\r\nevil: 1"}, b"", deadline=2)
+        outcome = await egress.send(PLACE, target, POLICY, {"x": "a\r\nevil: 1"}, b"", deadline=PATIENT)
         assert outcome.failure is Failure.CONFIGURATION
         assert receiver.connections == 0
 
@@ -314,14 +319,14 @@ async def test_plain_http_and_old_tls_behind_https(authority: Authority) -> None
     trusted.load_verify_locations(cadata=authority.pem)
     egress = Egress(trusted)
     async with receiving() as receiver:
-        outcome = await post(egress, receiver.url.replace("http:", "https:"))
+        outcome = await post(egress, receiver.url.replace("http:", "https:"), deadline=IMPATIENT)
     assert outcome.failure in (Failure.TLS, Failure.RESET, Failure.TIMEOUT), outcome
     old = authority.server("127.0.0.1")
     old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     with warnings.catch_warnings(action="ignore"):
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     async with receiving(tls=old) as receiver:
-        outcome = await post(egress, receiver.url, deadline=3)
+        outcome = await post(egress, receiver.url)
     assert outcome.failure in (Failure.TLS, Failure.RESET, Failure.CONNECT), outcome
     await egress.close()
 

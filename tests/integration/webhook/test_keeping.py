@@ -260,7 +260,12 @@ async def test_breaker_opens_probes_and_closes(world: World, receiver: Receiver)
         UUID(endpoint["endpoint_id"]),
     )
     await settled(world, endpoint, delivered=12)
-    assert (await world.call("GET", path(endpoint)))[1]["health"]["breaker"] == "closed"
+
+    async def closed() -> bool:
+        return bool((await world.call("GET", path(endpoint)))[1]["health"]["breaker"] == "closed")
+
+    # an endpoint's health is written down after the deliveries that say so
+    await until(closed)
 
 
 @pytest.mark.parametrize("code", [429, 503])
@@ -293,17 +298,18 @@ async def test_rate_limit(world: World, receiver: Receiver) -> None:
 
 async def test_a_hanging_endpoint_delays_nobody(world: World, receiver: Receiver) -> None:
     async def hang(_: Hit, writer: asyncio.StreamWriter) -> bool:
-        await asyncio.sleep(60)
+        await asyncio.sleep(120)
         return False
 
     async with receiving(hang) as hanging:
-        await world.endpoint(hanging.url)
+        stuck = await world.endpoint(hanging.url, timeout_ms=60_000)
         healthy = await world.endpoint(receiver.url)
-        started = asyncio.get_running_loop().time()
         await world.take_in([event for _ in range(40) for event in world.life()])
         await settled(world, healthy, delivered=40)
-        assert asyncio.get_running_loop().time() - started < 10
-        assert 1 <= len(hanging.hits) <= 4, "a window, not the whole budget"
+        await until(lambda: hanging.hits)
+        attempts = "SELECT count(*) FROM webhook.attempt WHERE endpoint_id = $1"
+        assert await world.admin.fetchval(attempts, UUID(stuck["endpoint_id"])) == 0, "none has ended, not even one"
+        assert len(hanging.hits) <= 4, "a window, not the whole budget"
 
 
 async def test_cloudevents_handshake(world: World, receiver: Receiver) -> None:
@@ -329,7 +335,7 @@ async def test_cloudevents_handshake(world: World, receiver: Receiver) -> None:
     # a changed address is asked anew at once, not after the growing pause
     await world.call("PATCH", path(endpoint), {"url": receiver.url + "2"})
     await settled(world, endpoint, delivered=1)
-    event = receiver.hits[-1].json
+    event = next(h.json for h in receiver.hits if h.method == "POST")
     assert (event["specversion"], event["type"]) == ("1.0", "order.created")
     shown = (await world.call("GET", path(endpoint)))[1]
     assert (shown["handshake"], shown["rate_limit"]) == ("granted", 10.0)
@@ -379,8 +385,8 @@ async def test_deleted_endpoints_send_nothing_more(world: World, receiver: Recei
 
 
 async def test_retention_drops_days_and_keeps_the_rest(world: World) -> None:
+    today = datetime.now(UTC).date()
     async with world.runtime.worker_db.transaction() as tx:
-        today = datetime.now(UTC).date()
         await rows.make_partitions(tx, today - timedelta(days=45), today - timedelta(days=40))
     await world.admin.execute(
         "INSERT INTO webhook.attempt (delivery_id, number, marketplace_id, endpoint_id, started_at, duration_ms,"
@@ -388,9 +394,11 @@ async def test_retention_drops_days_and_keeps_the_rest(world: World) -> None:
         " 1, 1, 'answered', false FROM generate_series(1, 1000)", world.marketplace,
     )  # fmt: skip
     await seldom.housekeep(world.runtime, Stop(), Vault.parse(RING))
-    parts = [r[0] for r in await world.admin.fetch(DAYS)]
-    assert min(p.rpartition("_")[2] for p in parts) >= (today - timedelta(days=30)).strftime("%Y%m%d")
-    assert max(p.rpartition("_")[2] for p in parts) == (today + timedelta(days=14)).strftime("%Y%m%d")
+    days = [r[0].rpartition("_")[2] for r in await world.admin.fetch(DAYS)]
+    assert min(days) >= (today - timedelta(days=30)).strftime("%Y%m%d")
+    # midnight may come in between
+    last = {(day + timedelta(days=14)).strftime("%Y%m%d") for day in (today, datetime.now(UTC).date())}
+    assert max(days) in last
 
 
 async def test_keys_are_sealed_anew(world: World, receiver: Receiver) -> None:

@@ -16,6 +16,7 @@ from services.webhook.deliver import content, queue
 from services.webhook.deliver.queue import Claimed, Result
 from services.webhook.egress import Egress
 from services.webhook.schedule import Failure, State
+from services.webhook.stalls import Stalls
 from shared.clock import utc_now
 from shared.ids import new_id
 from shared.postgres import Database
@@ -38,6 +39,8 @@ SELECT $2, webhook.uuid_at(now()), $1, gen_random_uuid(), now(), 'order.updated'
        'event', CASE WHEN n = 1 THEN now() ELSE 'infinity' END, now()
 FROM seen, generate_series(1, 2) AS n
 """
+# Rows that the transaction has read so far, by scans and by indexes.
+READ = "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
 
 
 async def test_a_plan_made_for_an_empty_queue_serves_a_full_one(database: StackDatabase, issuer: TokenIssuer) -> None:
@@ -52,24 +55,26 @@ async def test_a_plan_made_for_an_empty_queue_serves_a_full_one(database: StackD
         await db.open()
         try:
             await world.take_in(world.life())
-            assert await _turn(db, endpoint_id, 10) == 1
+            assert (await _turn(db, endpoint_id, 10))[0] == 1
             await world.admin.execute(FULL, world.marketplace, endpoint_id)
-            started = time.monotonic()
-            assert await _turn(db, endpoint_id, 500) == 500
-            assert time.monotonic() - started < 2
+            settled, read = await _turn(db, endpoint_id, 500)
+            assert settled == 500
+            assert read <= 20 * settled, "so many rows were looked at, which is what takes the seconds"
             due = await world.admin.fetchval("SELECT count(*) FROM webhook.pending WHERE next_attempt_at <= now()")
             assert due == 15_000, "each settled head has let the next one go"
         finally:
             await db.close()
 
 
-async def _turn(db: Database, endpoint_id: UUID, most: int) -> int:
-    """Claim, and settle as delivered; how many."""
+async def _turn(db: Database, endpoint_id: UUID, most: int) -> tuple[int, int]:
+    """Claim, and settle as delivered; how many, and how many rows were read for it."""
     async with db.transaction() as tx:
         claimed = await queue.claim(tx, {endpoint_id: (most, 0)}, utc_now(), 15.0)
+        read = int(await tx.fetchval(READ))
     async with db.transaction() as tx:
         await queue.settle(tx, [_delivered(c) for c in claimed], utc_now())
-    return len(claimed)
+        read += int(await tx.fetchval(READ))
+    return len(claimed), read
 
 
 def _delivered(c: Claimed) -> Result:
@@ -114,9 +119,14 @@ async def test_a_retry_is_punctual_though_its_endpoint_rests(world: World, recei
 
     receiver.answer = once
     await world.endpoint(receiver.url, retry_schedule=[3])
+    stalls = Stalls()
+    stalls.start()
     await world.take_in(world.life())
     await until(lambda: len(times) == 2)
-    assert 2.4 <= times[1] - times[0] < 4.2, "three seconds and a fifth, and a little"
+    stalls.stop()
+    assert times[1] - times[0] >= 2.4, "three seconds less a fifth"
+    # a worker that did not know of the retry would look after seven; what this machine stood still is nobody's fault
+    assert times[1] - times[0] < 6.5 + stalls.seconds
 
 
 async def test_a_lost_wake_is_found(world: World, receiver: Receiver) -> None:
@@ -127,20 +137,22 @@ async def test_a_lost_wake_is_found(world: World, receiver: Receiver) -> None:
     await world.take_in(world.life())
     await world.admin.execute("UPDATE webhook.endpoint SET status = 'active' WHERE endpoint_id = $1", endpoint_id)
     await world.admin.execute("UPDATE webhook.drain SET due_at = 'infinity' WHERE endpoint_id = $1", endpoint_id)
-    await until(lambda: receiver.hits, seconds=12)
+    await until(lambda: receiver.hits)
 
 
 @pytest.mark.parametrize("stands_still", [True, False])
 async def test_a_process_that_stood_still_blames_nobody(stands_still: bool) -> None:
     async def late(hit: Hit, writer: asyncio.StreamWriter) -> bool:
-        await asyncio.sleep(0 if stands_still else 5)
+        await asyncio.sleep(0 if stands_still else 60)
         return await status(200)(hit, writer)
 
     egress = Egress()
     try:
         async with receiving(late) as slow:
             target: Any = parse_target(slow.url, POLICY)
-            sending = asyncio.create_task(egress.send(new_id(), target, POLICY, {}, b"{}", deadline=0.8))
+            # long enough for a busy machine not to stand still for a quarter of it by itself
+            deadline = 0.8 if stands_still else 5
+            sending = asyncio.create_task(egress.send(new_id(), target, POLICY, {}, b"{}", deadline=deadline))
             await asyncio.sleep(0)
             if stands_still:
                 time.sleep(1.2)  # noqa: ASYNC251 - the whole process, as with SIGSTOP or no processor time

@@ -40,7 +40,7 @@ async def test_orders_and_messages_from_their_topics(
                 await producer.send_and_wait(topic_prefix + r.topic, r.value, r.key.encode(), headers=r.headers)
         finally:
             await producer.stop()
-        await until(lambda: len(receiver.hits) == 7, seconds=40)
+        await until(lambda: len(receiver.hits) == 7, seconds=90)
         for hit in receiver.hits:
             Webhook(endpoint["secret"]).verify(hit.body, hit.headers)
         orders = [h.sequence for h in receiver.hits if h.json["type"] != "message.posted"]
