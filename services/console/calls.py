@@ -153,16 +153,18 @@ class Services:
         if token is not None:
             sent["authorization"] = f"Bearer {token}"
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self._settings.connect_seconds)
-        with span(f"{method} {service}", kind=SpanKind.CLIENT), metrics.CALL_SECONDS.labels(service).time():
-            sent["traceparent"] = current_traceparent()
-            try:
-                async with self._pool().request(
+        try:
+            # until the answer begins: what is handed on piece by piece is read by another task, where no span can end
+            with span(f"{method} {service}", kind=SpanKind.CLIENT), metrics.CALL_SECONDS.labels(service).time():
+                sent["traceparent"] = current_traceparent()
+                answer = await self._pool().request(
                     method, url, data=data, headers=sent, timeout=timeout, allow_redirects=False
-                ) as answer:
-                    yield answer
-            except (aiohttp.ClientError, TimeoutError, OSError) as e:
-                metrics.CALLS_FAILED.labels(service).inc()
-                raise ServiceDown(service, type(e).__name__) from e
+                )
+            async with answer:
+                yield answer
+        except (aiohttp.ClientError, TimeoutError, OSError) as e:
+            metrics.CALLS_FAILED.labels(service).inc()
+            raise ServiceDown(service, type(e).__name__) from e
 
     async def _read(self, service: ServiceName, answer: aiohttp.ClientResponse) -> bytes:
         parts: list[bytes] = []

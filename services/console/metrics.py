@@ -6,7 +6,7 @@ from prometheus_client import Counter, Histogram
 
 CALL_SECONDS = Histogram(
     "ordertrail_console_call_seconds",
-    "Calls of the services, from sending to the end of the answer",
+    "Calls of the services, from sending to the beginning of the answer",
     ["service"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )

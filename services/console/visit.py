@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.console.calls import Answer, Params, Services
-from services.console.errors import Refused, ServiceDown, SignedOut
+from services.console.errors import BadForm, Refused, ServiceDown, SignedOut
 from services.console.parts import ServiceName
 from services.console.posted import Posted
 from services.console.rendering import Renderer
@@ -23,6 +24,7 @@ from services.console.tokens import Tokens
 from shared.ids import new_id
 
 T = TypeVar("T")
+_STATE: Final = re.compile(r"[0-9A-Za-z._:-]{1,80}")
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,14 @@ class Visit:
         given = self.posted.one("key")
         fits = given and len(given) <= 100 and given.isascii() and given.replace("-", "").isalnum()
         return given if fits else str(new_id())
+
+    @property
+    def form_state(self) -> str:
+        """The state of what the form was rendered from, for If-Match. Raises BadForm for what no page of ours has."""
+        given = self.posted.one("etag")
+        if given and not _STATE.fullmatch(given):
+            raise BadForm(400, "This form cannot be read", "It was not sent by one of the console's own pages.")
+        return given
 
     # the services
 

@@ -60,7 +60,7 @@ async def _act(visit: Visit) -> Response:
             f"/v1/orders/{order_id}/actions/{action}",
             {"params": params},
             key=visit.form_key,
-            if_match=visit.posted.one("etag")[:40],
+            if_match=visit.form_state,
         )
     except Refused as e:
         return await _refused(visit, e)

@@ -48,7 +48,7 @@ async def save(visit: Visit) -> Response:
         "categories": {n: {c: bool(posted.one(f"{c}.{n}")) for c in CHANNELS} for n in names},
     }
     try:
-        await visit.send("PUT", "notification", "/v1/preferences", body, if_match=posted.one("etag")[:40])
+        await visit.send("PUT", "notification", "/v1/preferences", body, if_match=visit.form_state)
     except Refused as e:
         if e.status == 412:
             return await _page(visit, "Your settings were changed elsewhere meanwhile. This is how they are now.", 409)

@@ -106,6 +106,8 @@ async def test_notification_settings_are_kept_and_required_ones_stay(town: Town,
     # a page from before: somebody else's (or another window's) choice is not written over
     stale = await buyer.fill(page, "/settings/notifications", {"digest": "off"})
     assert (stale.status, "changed elsewhere" in stale.alert) == (409, True)
+    for state in ("\x00", "a b", "x" * 500):
+        assert (await buyer.fill(saved, "/settings/notifications", {"etag": state})).status == 400
 
 
 async def _has_settings(browser: Browser) -> bool:
