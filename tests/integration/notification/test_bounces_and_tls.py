@@ -50,6 +50,7 @@ async def test_a_bounce_is_recorded_told_and_remembered(
         await world.tell(world.created())
         async with world.sending():
             await until(lambda: _states(world, ["sent", "sent", "skipped"]), what="the mails to be sent")
+            await until(lambda: _open(port), what="the door to be open")
             [mail] = world.mailbox.mails(to="seller@")
             assert mail.mail_from.startswith("bounce+")
 
@@ -72,6 +73,15 @@ async def test_a_bounce_is_recorded_told_and_remembered(
             # nothing more goes to a mailbox that is not there
             await world.tell(world.created(world.order()))
             assert len(await world.mails(state="suppressed")) == 1
+
+
+async def _open(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def _states(world: World, states: list[str]) -> bool:

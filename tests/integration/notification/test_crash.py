@@ -32,9 +32,9 @@ async def worker(world: World) -> asyncio.subprocess.Process:
         "ORDERTRAIL_WORKER_DATABASE_URL": world.database.worker_dsn("notification"),
         "ORDERTRAIL_SMTP_PORT": str(world.mailbox.smtp_port),
         "ORDERTRAIL_SMTP_CONNECTIONS": str(CONNECTIONS),
-        "ORDERTRAIL_SMTP_LEASE_SECONDS": "2",
-        "ORDERTRAIL_SMTP_ANSWER_SECONDS": "1",
-        "ORDERTRAIL_SMTP_SETTLE_SECONDS": "1",
+        "ORDERTRAIL_SMTP_LEASE_SECONDS": "5",
+        "ORDERTRAIL_SMTP_ANSWER_SECONDS": "6",
+        "ORDERTRAIL_SMTP_SETTLE_SECONDS": "4",
         "ORDERTRAIL_LOG_LEVEL": "error",
     }
     return await asyncio.create_subprocess_exec(
@@ -47,9 +47,9 @@ async def test_killed_workers_send_nothing_twice(world: World) -> None:
     await world.tell(*(world.created(world.order(number=f"ORD-{n}")) for n in range(ORDERS)))
     chance = random.Random(20260322)
     for _ in range(KILLS):
-        process = await worker(world)
         more = len(world.mailbox.mails()) + 1
-        await asyncio.to_thread(world.mailbox.store.wait_for, more, seconds=40)
+        process = await worker(world)
+        await asyncio.to_thread(world.mailbox.store.wait_for, more, seconds=90)
         assert len(world.mailbox.mails()) >= more, "the worker sent nothing"
         await asyncio.sleep(chance.uniform(0.05, 0.3))
         process.send_signal(signal.SIGKILL)
@@ -57,7 +57,7 @@ async def test_killed_workers_send_nothing_twice(world: World) -> None:
     world.mailbox.behave(Behaviour())
     process = await worker(world)
     try:
-        await until(lambda: _settled(world), seconds=40, what="every mail to have an end")
+        await until(lambda: _settled(world), seconds=120, what="every mail to have an end")
     finally:
         process.terminate()
         await process.wait()

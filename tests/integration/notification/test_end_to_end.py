@@ -53,10 +53,10 @@ async def everything(world: World, stack: Stack, prefix: str, group: str = "") -
         sys.executable, "-m", "services.notification", "all", cwd=ROOT, env=environment
     )
     try:
-        await until(lambda: ready(port, process), seconds=60, what="the service to be ready")
+        await until(lambda: ready(port, process), seconds=120, what="the service to be ready")
         yield
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 20) == 0
+        assert await asyncio.wait_for(process.wait(), 90) == 0
     finally:
         if process.returncode is None:
             process.kill()
@@ -102,7 +102,7 @@ async def test_from_the_topics_to_the_mailbox_and_back(
             await produce(stack, topic_prefix, *members)
             talk = world.message(order, world.actor("buyer", "buyer"), "buyer", "Is it still there?")
             await produce(stack, topic_prefix, talk)
-            await asyncio.to_thread(mailbox.store.wait_for, 3, seconds=40)
+            await asyncio.to_thread(mailbox.store.wait_for, 3, seconds=90)
             if len(mailbox.mails()) != 3:
                 pytest.fail(f"{len(mailbox.mails())} of 3 mails came: {await standing(world)}", pytrace=False)
             delivered = await outcomes(stack, topic_prefix, 6)
@@ -115,7 +115,7 @@ async def test_from_the_topics_to_the_mailbox_and_back(
         # everything again from the first offset, with an inbox that has forgotten all
         await world.admin.execute("TRUNCATE notification.inbox")
         async with everything(world, stack, topic_prefix, group=f"{topic_prefix}replay"):
-            await until(lambda: _replayed(world, 4), seconds=40, what="the topics to be replayed")
+            await until(lambda: _replayed(world, 4), seconds=90, what="the topics to be replayed")
         assert len(mailbox.mails()) == 3
         assert len(await world.mails()) == 3
 
@@ -138,7 +138,7 @@ async def outcomes(stack: Stack, prefix: str, count: int) -> list[NotificationDe
     await consumer.start()
     try:
         found: list[NotificationDelivered] = []
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(90):
             async for record in consumer:
                 event = decode(record.headers, record.value).event
                 assert isinstance(event, NotificationDelivered)

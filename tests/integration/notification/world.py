@@ -33,13 +33,13 @@ logs.setup("tests", "tests", "error", for_good=False)
 
 
 def settings_for(database: StackDatabase, mailbox: Mailbox, **given: Any) -> Settings:
-    """Settings against the test's database and mail server, with short times."""
+    """Settings against the test's database and mail server, with short pauses. Whom it waits for may be busy."""
     fields: dict[str, Any] = {
         "database_url": SecretStr(database.app_dsn("notification")),
         "worker_database_url": SecretStr(database.worker_dsn("notification")),
         "smtp_port": mailbox.smtp_port,
-        "smtp_timeout_seconds": 3,
-        "smtp_answer_seconds": 3,
+        "smtp_timeout_seconds": 30,
+        "smtp_answer_seconds": 30,
         "smtp_retry_seconds": (0.05, 0.05, 0.05),
         "smtp_trouble_seconds": 0.2,
         "smtp_connections": 2,
