@@ -23,7 +23,7 @@ from services.webhook.deliver.windows import Window, share
 from services.webhook.egress import Egress
 from services.webhook.formats import Content
 from services.webhook.hints import Hints
-from services.webhook.schedule import THROTTLING, State, Verdict
+from services.webhook.schedule import THROTTLING, Failure, State, Verdict
 from services.webhook.settings import Settings
 from shared.logs import log
 from shared.postgres import Database
@@ -35,9 +35,10 @@ ENDPOINTS_AT_ONCE: Final = 2_000
 # an intake may have read "awake" just before the rest was written and committed just after.
 LINGER_SECONDS: Final = 1.0
 AFTER_REST: Final = (1.0, 5.0)
-# While this many deliveries are on their way claims and settlements wait a moment for company: fewer, larger
-# statements under load, and no delay without.
+# While this many deliveries start within so short a time, claims and settlements wait a moment for company: fewer,
+# larger statements under load, and no delay without. What merely hangs is no load.
 BUSY: Final = 16
+BUSY_SECONDS: Final = 0.025
 GATHER_SECONDS: Final = 0.004
 PAUSE_FIRST, PAUSE_MOST = 0.05, 2.0
 
@@ -83,7 +84,9 @@ class Worker:
         # claimed and not yet settled: what the global budget bounds
         self._in_hand = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._ledger = Ledger(runtime, lambda: self._in_flight >= BUSY, self._settled)
+        # when the last deliveries started
+        self._started: deque[float] = deque(maxlen=BUSY)
+        self._ledger = Ledger(runtime, self._busy, self._settled)
         self._polled = 0.0
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
 
@@ -130,20 +133,31 @@ class Worker:
         drain.look_at = drain.idle_since = 0.0
         drain.rested = 0
 
-    def _asking(self) -> list[tuple[UUID, Drain]]:
-        now = time.monotonic()
-        asking = [(i, d) for i, d in self._drains.items() if d.look_at <= now and d.window.room() > 0]
+    def _busy(self) -> bool:
+        return len(self._started) == BUSY and time.monotonic() - self._started[0] < BUSY_SECONDS
+
+    def _asking(self) -> tuple[list[tuple[UUID, Drain]], int]:
+        """Who has room and may have something due; and how many hold a place."""
+        now, active = time.monotonic(), 0
+        asking: list[tuple[UUID, Drain]] = []
+        for endpoint_id, drain in self._drains.items():
+            if drain.window.in_flight:
+                active += 1
+                if drain.window.listen(now):
+                    self._return_waiting(drain, "silent")
+            if drain.look_at <= now and drain.window.room() > 0:
+                asking.append((endpoint_id, drain))
         if len(asking) > ENDPOINTS_AT_ONCE:
             asking.sort(key=lambda pair: pair[1].look_at)
-        return asking[:ENDPOINTS_AT_ONCE]
+        return asking[:ENDPOINTS_AT_ONCE], active
 
     async def _claim_some(self) -> bool:
         """Claim for whoever has room and may have something due. True where anything was claimed."""
-        asking = self._asking()
-        if asking and self._in_flight >= BUSY:
+        asking, active = self._asking()
+        if asking and self._busy():
             await asyncio.sleep(GATHER_SECONDS)
-            asking = self._asking()
-        rooms = share(self._settings.webhook_in_flight, self._in_hand, [d.window for _, d in asking])
+            asking, active = self._asking()
+        rooms = share(self._settings.webhook_in_flight, self._in_hand, [d.window for _, d in asking], active)
         wanted = {i: (room, d.window.in_hand) for (i, d), room in zip(asking, rooms, strict=True) if room > 0}
         if not wanted:
             return False
@@ -213,11 +227,13 @@ class Worker:
         while drain is not None and drain.waiting and drain.window.free:
             ready = drain.waiting.popleft()
             drain.window.queued -= 1
-            if time.monotonic() >= ready.start_by:
+            now = time.monotonic()
+            if now >= ready.start_by:
                 # its exchange might end after the lease: somebody else may have it by then
                 self._give_back(ready.claimed, "lease")
                 continue
-            drain.window.in_flight += 1
+            drain.window.began(now)
+            self._started.append(now)
             self._in_flight += 1
             task = asyncio.create_task(self._deliver(ready.claimed, ready.content, drain))
             self._tasks.add(task)
@@ -226,6 +242,7 @@ class Worker:
 
     async def _deliver(self, claimed: Claimed, content: Content | None, drain: Drain) -> None:
         """Send one and hand the result on. Whatever goes wrong in here, the claim is not forgotten."""
+        answered_in: float | None = None
         try:
             destination = self._contents.destination(claimed)
             if destination is None:
@@ -240,6 +257,8 @@ class Worker:
                 return
             spread = self._random.uniform(-1, 1)
             result, verdict = await attempt(self._egress, claimed, destination, content, self._clock, spread)
+            if verdict is not None and result.attempt is not None and result.attempt.outcome != Failure.TIMEOUT:
+                answered_in = result.attempt.duration_ms / 1000
             self._size(drain.window, result, verdict)
             self._ledger.put(result, verdict)
         except asyncio.CancelledError:
@@ -249,7 +268,7 @@ class Worker:
             log.exception("delivery.not_attempted", delivery_id=claimed.delivery_id)
             self._give_back(claimed, "error")
         finally:
-            drain.window.in_flight -= 1
+            drain.window.ended(time.monotonic(), answered_in)
             self._in_flight -= 1
             self._advance(claimed.endpoint_id)
             if drain.look_at <= time.monotonic():
@@ -263,6 +282,11 @@ class Worker:
             window.succeeded()
         elif result.attempt.outcome != "answered" or result.attempt.status in THROTTLING:
             window.struggled()
+
+    def _return_waiting(self, drain: Drain, reason: str) -> None:
+        while drain.waiting:
+            drain.window.queued -= 1
+            self._give_back(drain.waiting.popleft().claimed, reason)
 
     def _give_back(self, claimed: Claimed, reason: str) -> None:
         """Return a claim unsent: due again in a moment, with nothing counted."""
@@ -279,9 +303,7 @@ class Worker:
     async def _finish(self, settling: asyncio.Task[None]) -> None:
         """Let what is on its way arrive, give the rest back, write everything down."""
         for drain in self._drains.values():
-            while drain.waiting:
-                drain.window.queued -= 1
-                self._give_back(drain.waiting.popleft().claimed, "stopped")
+            self._return_waiting(drain, "stopped")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=max(0.5, self._settings.shutdown_seconds - 5))
         for task in list(self._tasks):
