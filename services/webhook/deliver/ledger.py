@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -28,6 +28,7 @@ PAUSE_FIRST, PAUSE_MOST = 0.05, 2.0
 SUCCESS_NOTED_SECONDS: Final = 5.0
 
 Hour = tuple[UUID, datetime]
+HourFigures = tuple[UUID, int, int, int, list[int]]
 
 
 class Ledger:
@@ -42,7 +43,7 @@ class Ledger:
         self._pulses: dict[UUID, Pulse] = {}
         self._disable: list[Disabling] = []
         self._noted: dict[UUID, float] = {}
-        self._hours: dict[Hour, tuple[UUID, int, int, int, list[int]]] = {}
+        self._hours: dict[Hour, HourFigures] = {}
         self._hours_due = time.monotonic() + HOURS_SECONDS
         self._wake = Wake()
         self._closing = False
@@ -73,6 +74,13 @@ class Ledger:
         latency[queue.latency_bucket(a.duration_ms)] += 1
         ok, bad = (ok + 1, bad) if verdict.succeeded else (ok, bad + 1)
         self._hours[(c.endpoint_id, hour)] = (c.marketplace_id, ok, bad, total + a.duration_ms, latency)
+
+    def _add_again(self, hours: Mapping[Hour, HourFigures]) -> None:
+        """What could not be written, to what has come meanwhile."""
+        for hour, (marketplace_id, ok, bad, total, latency) in hours.items():
+            _, ok2, bad2, total2, latency2 = self._hours.get(hour) or (None, 0, 0, 0, [0] * LATENCY_BUCKETS)
+            both = [a + b for a, b in zip(latency, latency2, strict=True)]
+            self._hours[hour] = (marketplace_id, ok + ok2, bad + bad2, total + total2, both)
 
     def close(self) -> None:
         """No more results will come; `run` returns once what is here has been written."""
@@ -156,23 +164,51 @@ class Ledger:
         for endpoint_id in due:
             del self._pulses[endpoint_id]
         try:
-            async with self._db.transaction() as tx:
-                if due:
-                    await queue.note_health(tx, due, self._clock(), random.uniform(-1, 1))  # noqa: S311 - jitter
-                if disable:
-                    await disable_many(tx, self._runtime.outbox, disable, self._clock())
-        except BaseException:
-            # noted with the next batch; what has come meanwhile is newer
-            self._pulses = {**due, **self._pulses}
-            self._disable[:0] = disable
+            await self._note(due, disable)
+        except TROUBLE:
+            self._note_later(due, disable)
             raise
+        except Exception:
+            log.exception("deliveries.health_not_noted", endpoints=len(due))
+            await self._note_each(due, disable)
         # only a success-only pulse may be put off: after a failure the next success must close the breaker at once
         self._noted = {i: t for i, t in self._noted.items() if now - t < SUCCESS_NOTED_SECONDS and i not in due}
         self._noted.update({i: now for i, p in due.items() if not p.failed and not p.throttle_until})
 
+    async def _note(self, pulses: Mapping[UUID, Pulse], disable: Sequence[Disabling]) -> None:
+        async with self._db.transaction() as tx:
+            if pulses:
+                await queue.note_health(tx, pulses, self._clock(), random.uniform(-1, 1))  # noqa: S311 - jitter
+            if disable:
+                await disable_many(tx, self._runtime.outbox, disable, self._clock())
+
+    def _note_later(self, pulses: Mapping[UUID, Pulse], disable: Sequence[Disabling]) -> None:
+        # what has come meanwhile is newer
+        self._pulses = {**pulses, **self._pulses}
+        self._disable[:0] = disable
+
+    async def _note_each(self, pulses: Mapping[UUID, Pulse], disable: Sequence[Disabling]) -> None:
+        """One at a time, so that an endpoint whose health cannot be written costs nobody else his deliveries."""
+        alone: list[tuple[dict[UUID, Pulse], list[Disabling]]] = [({i: p}, []) for i, p in pulses.items()]
+        for one, disabling in alone + [({}, [d]) for d in disable]:
+            try:
+                await self._note(one, disabling)
+            except TROUBLE:
+                self._note_later(one, disabling)
+            except Exception as e:
+                endpoint_id = next(iter(one), None) or disabling[0].endpoint_id
+                log.error("delivery.health_not_noted", endpoint_id=endpoint_id, error=f"{type(e).__name__}: {e}")
+
     async def _write_hours(self) -> None:
         self._hours_due = time.monotonic() + HOURS_SECONDS
         hours, self._hours = self._hours, {}
-        if hours:
+        if not hours:
+            return
+        try:
             async with self._db.transaction() as tx:
                 await queue.add_hours(tx, hours)
+        except TROUBLE:
+            self._add_again(hours)
+            raise
+        except Exception:
+            log.exception("deliveries.hours_not_added", hours=len(hours))

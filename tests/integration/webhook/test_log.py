@@ -1,6 +1,8 @@
-"""The log by state and type: frequent and rare ones are found by different indexes, with the same answers."""
+"""The log by state and type (frequent and rare ones are found by different indexes), by order, and summed up."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -8,8 +10,8 @@ from contracts.messaging import MessagePosted
 from contracts.order import Actor
 from shared.clock import utc_now
 from shared.ids import new_id
-from tests.integration.webhook.receiver import Receiver
-from tests.integration.webhook.world import World
+from tests.integration.webhook.receiver import Receiver, status
+from tests.integration.webhook.world import World, path, settled
 from tests.waiting import until
 
 
@@ -39,3 +41,35 @@ async def test_a_wildcard_is_no_type_of_a_delivery(world: World, receiver: Recei
     path = f"/v1/endpoints/{endpoint['endpoint_id']}/deliveries"
     code, problem = await world.call("GET", path, params={"type": "order.*"})
     assert (code, problem["code"]) == (422, "unknown_event_type")
+
+
+async def test_stats_count_attempts(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url, retry_schedule=[])
+    await world.take_in(world.life(2))
+    await settled(world, endpoint, delivered=3)
+    receiver.answer = status(500)
+    await world.take_in(world.life())
+    await settled(world, endpoint, delivered=3, exhausted=1)
+
+    async def counted() -> dict[str, Any] | None:
+        total = (await world.call("GET", path(endpoint, "/stats")))[1]["total"]
+        return total if total["attempts"] == 4 else None
+
+    total = await until(counted)
+    assert (total["succeeded"], total["failed"], total["success_rate"]) == (3, 1, 0.75)
+    assert total["p50_ms"] <= total["p99_ms"]
+
+
+async def test_an_orders_trail(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url)
+    events = world.life(1)
+    await world.take_in(events)
+    await settled(world, endpoint, delivered=2)
+    _, page = await world.call("GET", "/v1/deliveries", params={"order_id": str(events[0].order_id)})
+    assert [(d["sequence"], d["state"]) for d in page["items"]] == [(1, "delivered"), (2, "delivered")]
+    _, foreign = await world.call(
+        "GET", "/v1/deliveries", params={"order_id": str(events[0].order_id)}, who="buyer-admin"
+    )
+    assert foreign["items"] == []
+    _, seen = await world.call("GET", "/v1/deliveries", params={"order_id": str(events[0].order_id)}, who="operator")
+    assert len(seen["items"]) == 2

@@ -1,9 +1,11 @@
-"""What could hold a delivery for longer than is promised: plans, caches, lost wakes, a process that stood still."""
+"""What could hold a delivery for longer than is promised: plans, caches, lost wakes, a busy pool, a process that stood
+still, an endpoint whose health cannot be written down."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID
 
@@ -12,14 +14,17 @@ import pytest
 from deploy.embedded.process import free_port
 from services.webhook.addresses import LOOPBACK, Policy, parse_target
 from services.webhook.app import PLANS, with_server_settings
-from services.webhook.deliver import content, queue
+from services.webhook.deliver import content, ledger, queue
 from services.webhook.deliver.queue import Claimed, Result
 from services.webhook.egress import Egress
 from services.webhook.schedule import Failure, State
 from services.webhook.stalls import Stalls
+from shared import metrics
 from shared.clock import utc_now
+from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.postgres import Database
+from shared.postgres import database as shared_database
 from tests.integration.webhook.receiver import Hit, Receiver, receiving, status
 from tests.integration.webhook.world import World, webhook_world
 from tests.issuer import TokenIssuer
@@ -160,3 +165,87 @@ async def test_a_process_that_stood_still_blames_nobody(stands_still: bool) -> N
     finally:
         await egress.close()
     assert outcome.failure is (Failure.LOCAL if stands_still else Failure.TIMEOUT), outcome
+
+
+class Said:
+    """The log of a room: what was said, by event."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def __getattr__(self, level: str) -> Any:
+        return lambda event, **_: self.events.append(event)
+
+
+async def test_a_busy_pool_lets_go_of_nothing(
+    database: StackDatabase, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No connection is to be had as the answer comes: it is written down as soon as there is one, and sent once."""
+    monkeypatch.setattr(shared_database, "ACQUIRE_SECONDS", 0.2)
+    said, answers = Said(), asyncio.Event()
+    monkeypatch.setattr(ledger, "log", said)
+
+    async def patient(hit: Hit, writer: asyncio.StreamWriter) -> bool:
+        await answers.wait()
+        return await status(200)(hit, writer)
+
+    async with webhook_world(database, issuer, free_port) as world, receiving(patient) as receiver:
+        endpoint = await world.endpoint(receiver.url)
+        await world.take_in(world.life())
+        await until(lambda: receiver.hits)
+        async with AsyncExitStack() as held:
+            for _ in range(world.runtime.settings.worker_pool_size):
+                await until(lambda: _taken(world, held))
+            answers.set()
+            await until(lambda: said.events.count("deliveries.not_settled") >= 2)
+            assert await world.states(endpoint) == {"pending": 1}
+
+        async def delivered() -> bool:
+            return await world.states(endpoint) == {"delivered": 1}
+
+        await until(delivered)
+        assert len(receiver.hits) == 1
+
+
+async def _taken(world: World, held: AsyncExitStack) -> bool:
+    """Whether another connection of the workers' pool is in hand now."""
+    try:
+        await held.enter_async_context(world.runtime.worker_db.transaction())
+    except Unavailable:
+        return False
+    return True
+
+
+async def test_health_that_cannot_be_noted_holds_nobody_up(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deliveries of that endpoint and of all others go on, in the same worker."""
+    said = Said()
+    monkeypatch.setattr(ledger, "log", said)
+
+    async def by_path(hit: Hit, writer: asyncio.StreamWriter) -> bool:
+        return await status(500 if hit.path == "/ill" else 200)(hit, writer)
+
+    receiver.answer = by_path
+    ill = await world.endpoint(receiver.url.replace("/hook", "/ill"), retry_schedule=[1] * 20)
+    well = await world.endpoint(receiver.url)
+    restarts = metrics.WORKER_RESTARTS.labels("deliver")._value.get()
+    check = f"CHECK (endpoint_id <> '{ill['endpoint_id']}' OR failures = 0)"
+    await world.admin.execute(f"ALTER TABLE webhook.drain ADD CONSTRAINT refuses {check}")
+    try:
+        await world.take_in(world.life(2))
+
+        async def delivered() -> bool:
+            return await world.states(well) == {"delivered": 3}
+
+        await until(delivered)
+        await until(lambda: sum(h.path == "/ill" for h in receiver.hits) >= 3)
+        await until(lambda: "delivery.health_not_noted" in said.events)
+    finally:
+        await world.admin.execute("ALTER TABLE webhook.drain DROP CONSTRAINT refuses")
+    assert metrics.WORKER_RESTARTS.labels("deliver")._value.get() == restarts
+
+    async def noted() -> bool:
+        return bool((await world.call("GET", f"/v1/endpoints/{ill['endpoint_id']}"))[1]["health"]["failing_since"])
+
+    await until(noted)

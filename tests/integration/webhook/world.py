@@ -24,6 +24,7 @@ from shared.process import Runtime, running
 from tests.builders import life, snapshot
 from tests.issuer import TokenIssuer
 from tests.stack import StackDatabase
+from tests.waiting import until
 
 logs.setup("tests", "tests", "error", for_good=False)
 RING = new_entry()
@@ -133,3 +134,23 @@ async def webhook_world(
         world.admin = admin
         yield world
     await admin.close()
+
+
+def path(endpoint: dict[str, Any], suffix: str = "") -> str:
+    return f"/v1/endpoints/{endpoint['endpoint_id']}{suffix}"
+
+
+async def settled(world: World, endpoint: dict[str, Any], **states: int) -> None:
+    async def there() -> bool:
+        return await world.states(endpoint) == states
+
+    await until(there, what=f"states {states}")
+
+
+async def events_published(world: World, endpoint: dict[str, Any]) -> list[str]:
+    """Reasons of the webhook.endpoint_disabled events of an endpoint."""
+    found = await world.admin.fetch(
+        "SELECT convert_from(value, 'utf8')::jsonb ->> 'reason' AS reason FROM webhook.outbox WHERE key = $1"
+        " ORDER BY seq", endpoint["endpoint_id"],
+    )  # fmt: skip
+    return [row["reason"] for row in found]
