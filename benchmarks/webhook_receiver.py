@@ -1,7 +1,7 @@
 """A receiver of webhooks in a process of its own: checks every signature, notes every delay, costs little.
 
-`python -m benchmarks.webhook_receiver SECRET` prints its port. Paths: /ok/N answers 200, /hang/N never answers.
-GET /figures answers what came since the last reset, GET /reset forgets it.
+`python -m benchmarks.webhook_receiver SECRET` prints its port. Paths: /ok/N answers 200, /hang/N never answers,
+/until/N answers until GET /silence. GET /figures answers what came since the last reset, GET /reset forgets it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Figures:
 
     def __init__(self, secret: str) -> None:
         self.key = base64.b64decode(secret.removeprefix("whsec_"))
+        self.silent = False
         self.reset()
 
     def reset(self) -> None:
@@ -91,15 +92,16 @@ class Receiver(asyncio.Protocol):
             self.answer(head.split(b" ", 2)[1], head, body)
 
     def answer(self, path: bytes, head: bytes, body: bytes) -> None:
-        if path.startswith(b"/hang"):
+        if path.startswith(b"/hang/") or (self.figures.silent and path.startswith(b"/until/")):
             self.figures.hanging += 1
-        elif path.startswith(b"/ok"):
+        elif path.startswith((b"/ok/", b"/until/")):
             self.figures.take(path, head, body)
             self.transport.write(OK)
         else:
             document = self.figures.document()
             if path == b"/reset":
                 self.figures.reset()
+            self.figures.silent |= path == b"/silence"
             self.transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(document), document))
 
 

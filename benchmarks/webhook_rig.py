@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ from shared.keyring import new_entry
 from shared.postgres import Database
 
 RING = new_entry()
+PROBE_SECONDS = 0.05
 KEY = SigningKey.generate("hmac")
 
 
@@ -112,7 +114,11 @@ class Rig:
         return sent
 
     async def figures(self, *, reset: bool = False) -> dict[str, float]:
-        async with self.http.get(self.receiver + ("/reset" if reset else "/figures")) as response:
+        return await self.tell("reset" if reset else "figures")
+
+    async def tell(self, word: str) -> dict[str, float]:
+        """Say "figures", "reset" or "silence" to the receiver; its figures until then."""
+        async with self.http.get(f"{self.receiver}/{word}") as response:
             return dict(await response.json(content_type=None))
 
     async def arrived(self, count: int, seconds: float = 300) -> dict[str, float]:
@@ -190,3 +196,30 @@ async def rig(world: World) -> AsyncIterator[Rig]:
         await db.close()
         receiver.terminate()
         await receiver.wait()
+
+
+@asynccontextmanager
+async def disk() -> AsyncIterator[list[float]]:
+    """Milliseconds that 8 kB take to reach the disk, asked twenty times a second while the block lasts."""
+    took: list[float] = []
+    done = asyncio.Event()
+    with tempfile.NamedTemporaryFile(prefix="ordertrail-bench-") as file:
+        task = asyncio.create_task(_probe(file.fileno(), took, done))
+        try:
+            yield took
+        finally:
+            done.set()
+            await task
+
+
+async def _probe(file: int, took: list[float], done: asyncio.Event) -> None:
+    while not done.is_set():
+        started = time.perf_counter()
+        await asyncio.to_thread(_write, file)
+        took.append((time.perf_counter() - started) * 1000)
+        await asyncio.sleep(PROBE_SECONDS)
+
+
+def _write(file: int) -> None:
+    os.pwrite(file, b"x" * 8_192, 0)
+    os.fdatasync(file)
