@@ -40,6 +40,8 @@ _PHASES: Final[Mapping[str, Phase]] = {
     "cancelled": "canceled",
     "canceled": "canceled",
 }
+# Who may hand in a channel's orders, of the roles that lifecycles know.
+_HANDING_IN: Final = frozenset({"operator", "seller", "member", "admin"})
 # lengow page: "changes to 'declined'"
 _REJECTED: Final = frozenset({"declined", "refused", "rejected"})
 
@@ -244,14 +246,21 @@ def _mapped(raw: str, channel: ChannelConfig) -> str:
 
 
 def followed(
-    new: Sequence[NewOrder], raw: str | None, channel: ChannelConfig, facts: Facts, now: datetime
+    new: Sequence[NewOrder], raw: str | None, channel: ChannelConfig, facts: Facts, now: datetime, by: Actor
 ) -> tuple[Sequence[NewOrder], list[str]]:
-    """New orders of a channel, taken to where the channel says that they already are."""
+    """New orders of a channel, taken to where the channel says that they already are.
+
+    Raises Conflict for one that was canceled at its source where neither the channel nor `by`, who hands it in, may
+    cancel it here: it would wait for somebody to fulfil it.
+    """
     if raw is None:
         return new, []
     warnings: list[str] = []
     result = []
     for n in new:
+        if _ended(raw, channel, n.lifecycle):
+            result.append(replace(n, decision=joined(n.decision, _canceled(n, raw, channel, facts, now, by))))
+            continue
         decision, warning = follow(n.decision.order, n.lifecycle, raw, channel, facts, now)
         if warning and warning not in warnings:
             warnings.append(warning)
@@ -259,3 +268,34 @@ def followed(
             n = replace(n, decision=joined(n.decision, decision))
         result.append(n)
     return result, warnings
+
+
+def _ended(raw: str, channel: ChannelConfig, lifecycle: Lifecycle) -> bool:
+    """Whether the channel has canceled the order, in a lifecycle that follows no channel."""
+    target = target_of(raw, channel, lifecycle)
+    follows = any(t.jump for t in lifecycle.transitions)
+    return not follows and target is not None and lifecycle.states[target].phase == "canceled"
+
+
+def _canceled(n: NewOrder, raw: str, channel: ChannelConfig, facts: Facts, now: datetime, by: Actor) -> Decision:
+    """What `by` does to end the order, in the lifecycle's own way; as the channel means it, if there are several."""
+    order, lifecycle = n.decision.order, n.lifecycle
+    ending = [
+        (name, t)
+        for name, transitions in lifecycle.actions[order.status].items()
+        for t in transitions
+        if t.to and all(lifecycle.states[to.state].phase == "canceled" for to in t.to)
+    ]
+    meant = target_of(raw, channel, lifecycle)
+    for name, t in sorted(ending, key=lambda x: [to.state for to in x[1].to] != [meant]):
+        said = {p.name: f"canceled at its source ({raw})" for p in t.params if p.name in ("reason", "note")}
+        try:
+            return workflow.decide(order, lifecycle, name, by, dict(list(said.items())[:1]), now, new_id, facts)
+        except workflow.Refused:
+            continue
+    who = sorted({w.role for _, t in ending for w in t.who} & _HANDING_IN)
+    raise Conflict(
+        "canceled_at_source",
+        f"It was canceled at its source ({raw}), and in the lifecycle {lifecycle.name} only "
+        f"{' or '.join(who) or 'nobody'} could end it here. Leave it out, or let one of those hand it in.",
+    )

@@ -157,7 +157,7 @@ async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase |
     placed = await _decide(tx, resolved, context, lifecycle, request.actor, now)
     fingerprint = reference.fingerprint_of(request.body) if request.body.external_id is not None else None
     new: Sequence[NewOrder] = [NewOrder(d, lifecycle, n, fingerprint) for n, d in enumerate(placed.decisions, 1)]
-    new, told = followed(new, request.body.external_status, context.channel, resolved.facts, now)
+    new, told = followed(new, request.body.external_status, context.channel, resolved.facts, now, request.actor)
     return Purchase(placed.purchase_id, new, resolved.facts, [*resolved.warnings, *told, *_adjusted(new)])
 
 

@@ -99,3 +99,47 @@ async def test_refunds_of_a_channel_are_asked_for_by_the_refund_address_too(make
     assert (await market.call("POST", path, market.seller, part)).status in (409, 422)
     done = await market.done(order, "refund_done", market.operator)
     assert done["status_label"] == "Refunded"
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "who", "status", "kind"),
+    [
+        ("storefront", "operator", "canceled", "canceled"), ("loopfront", "seller", "canceled", "canceled"),
+        ("marketpush", "operator", "canceled", "canceled"), ("marketpush", "seller", "canceled", "canceled"),
+        ("supplier", "seller", "declined", "rejected"),
+    ],
+)  # fmt: skip
+async def test_an_order_that_was_canceled_at_its_source_arrives_canceled(
+    make_market: MakeMarket, lifecycle: str, who: str, status: str, kind: str
+) -> None:
+    """In lifecycles that follow no channel, whoever hands it in ends it: it must not wait to be fulfilled."""
+    market = await make_market(lifecycle=lifecycle)
+    listing = await market.listing(available="5")
+    body = market.order(channel="shop", external_id="S-1", external_status="cancelled")
+    body["lines"][0]["listing_id"] = listing["listing_id"]
+    someone = getattr(market, who)
+    order = await market.place(body, someone)
+    assert (order["status"], order["cancel_kind"], order["external_status"]) == (status, kind, "cancelled")
+    events = await market.events(order)
+    assert [t for t, _ in events] == ["order.created", "order.canceled"]
+    assert [e["sequence"] for _, e in events] == [1, 2]
+    assert events[-1][1]["change"]["actor"]["name"] == someone.name
+    kept = await market.call("GET", f"/v1/listings/{listing['listing_id']}", market.seller)
+    assert kept.json["available"] == "5"
+    again = await market.call("POST", "/v1/orders", someone, body)
+    assert (again.status, again.json["warnings"], again.json["orders"][0]["sequence"]) == (200, [], 2)
+
+
+@pytest.mark.parametrize(
+    ("lifecycle", "who", "could"),
+    [("storefront", "seller", "operator"), ("loopfront", "operator", "seller"), ("supplier", "operator", "seller")],
+)
+async def test_a_canceled_order_that_its_submitter_may_not_end_is_refused(
+    make_market: MakeMarket, lifecycle: str, who: str, could: str
+) -> None:
+    market = await make_market(lifecycle=lifecycle)
+    body = market.order(channel="shop", external_id="S-1", external_status="Cancelled")
+    reply = await market.call("POST", "/v1/orders", getattr(market, who), body)
+    assert (reply.status, reply.code) == (409, "canceled_at_source")
+    assert could in reply.json["detail"]
+    assert await market.rows("SELECT 1 FROM orders WHERE marketplace_id = $1", market.id) == []

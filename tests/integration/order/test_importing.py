@@ -41,7 +41,7 @@ async def _import(market: Market, *args: str | Path, who: Somebody | None = None
         env={**os.environ, "ORDERTRAIL_TOKEN": token, "ORDERTRAIL_ORDER_URL": market.url, "COLUMNS": "200"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     return Report(process.returncode or 0, out.decode(), err.decode())
 
 
@@ -139,6 +139,21 @@ async def test_an_order_that_is_canceled_at_its_source_later_is_followed_or_told
     assert "does not follow" in " ".join(report.orders[0]["warnings"])
 
 
+async def test_an_order_that_is_canceled_already_is_taken_as_such_when_asked_for(shop: Market, tmp_path: Path) -> None:
+    refunds = [{"id": 7, "transactions": [{"kind": "refund", "status": "success", "amount": "49.00"}]}]
+    canceled = shopify(cancelled_at="2026-01-12T00:00:00Z", financial_status="refunded", refunds=refunds)
+    file = _file(tmp_path, "o.json", {"order": canceled})
+    refused = await _import(shop, file, "--with-canceled", who=shop.admin)
+    assert refused.results == ["refused"]
+    assert "canceled at its source (cancelled)" in refused.orders[0]["detail"]
+    assert (await _import(shop, file)).results == ["refused"]
+    for result in ("taken", "already there"):
+        report = await _import(shop, file, "--with-canceled")
+        assert (report.code, report.results) == (0, [result])
+    order = await shop.get({"order_id": report.orders[0]["order_ids"][0]}, shop.operator)
+    assert (order["phase"], order["status_label"], order["external_status"]) == ("canceled", "Refunded", "cancelled")
+
+
 async def test_a_payment_that_came_in_meanwhile_is_recorded(shop: Market, tmp_path: Path) -> None:
     await _import(shop, _file(tmp_path, "o.json", {"order": shopify(financial_status="authorized")}))
     ((money,),) = await shop.rows("SELECT money FROM orders WHERE marketplace_id = $1", shop.id)
@@ -200,7 +215,7 @@ async def test_nobody_who_cannot_sign_in_imports(market: Market, tmp_path: Path)
         env={**os.environ, "ORDERTRAIL_TOKEN": "x", "ORDERTRAIL_ORDER_URL": "http://127.0.0.1:9"},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    _, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 2
     assert b"does not answer" in err
 
