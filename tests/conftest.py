@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
@@ -21,7 +22,12 @@ settings.register_profile(
 settings.load_profile("steady")
 
 
+# A busy machine may keep many callers waiting for one row longer than people would: that is no failure of a test.
+STATEMENT_TIMEOUT_MS = 60_000
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("ORDERTRAIL_STATEMENT_TIMEOUT_MS", str(STATEMENT_TIMEOUT_MS))
     config.stash[KIND] = chosen_kind()
 
 

@@ -16,7 +16,7 @@ from shared.errors import Unavailable
 
 Row = asyncpg.Record
 CONNECT_SECONDS: Final = 10.0
-ACQUIRE_SECONDS: Final = 5.0
+RELEASE_SECONDS: Final = 5.0
 # Errors of the way to the database, or that another try may not meet: nothing was decided.
 TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,
@@ -123,6 +123,8 @@ class Database:
         self._dsn, self._name = dsn, name
         self._min, self._max = min_size, max_size
         self._statement_timeout_ms = statement_timeout_ms
+        # a connection is waited for as long as a lock
+        self._acquire_seconds = statement_timeout_ms / 2_000
         self._pool: asyncpg.Pool | None = None
 
     async def open(self) -> None:
@@ -173,7 +175,7 @@ class Database:
         pool = self._pool
         if pool is None:
             raise RuntimeError(f"the database {self._name} is not open")
-        conn = await _begun(pool, begin)
+        conn = await _begun(pool, begin, self._acquire_seconds)
         try:
             tx = Transaction(conn, marketplace_id)
             try:
@@ -183,17 +185,17 @@ class Database:
                 raise
             await conn.execute("COMMIT")
         finally:
-            await pool.release(conn, timeout=ACQUIRE_SECONDS)  # shields itself against cancellation
+            await pool.release(conn, timeout=RELEASE_SECONDS)  # shields itself against cancellation
         tx.committed()
 
 
-async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
+async def _begun(pool: asyncpg.Pool, begin: str, seconds: float) -> PoolConnectionProxy:
     """A connection on which `begin` was executed. Those that the server hung up on while they idled are replaced."""
     tries = pool.get_size() + 1
     for attempt in range(1, tries + 1):
         try:
             # asyncpg's own timeout costs a task for every transaction
-            async with asyncio.timeout(ACQUIRE_SECONDS):
+            async with asyncio.timeout(seconds):
                 conn = await pool.acquire()
         except TimeoutError:
             raise Unavailable("database_busy", "All database connections are in use. Try again in a moment.") from None
@@ -202,7 +204,7 @@ async def _begun(pool: asyncpg.Pool, begin: str) -> PoolConnectionProxy:
             return conn
         except BaseException as e:
             _terminate(conn)
-            await pool.release(conn, timeout=ACQUIRE_SECONDS)
+            await pool.release(conn, timeout=RELEASE_SECONDS)
             if attempt == tries or not isinstance(e, TRANSIENT):
                 raise
     raise AssertionError("unreachable")

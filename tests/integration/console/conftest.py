@@ -40,6 +40,8 @@ from tests.waiting import until
 
 PASSWORD = "a password of the demo"
 MARKETPLACES = ("storefront", "supplier")
+# What a page does without where it takes longer: a busy machine is no reason to leave anything out.
+PATIENT = {"connect_seconds": 30, "call_seconds": 60, "counts_seconds": 10}
 SERVICES: dict[str, tuple[Any, Any, set[str]]] = {
     "identity": (identity, IdentitySettings, {"api", "relay", "worker"}),
     "order": (order, OrderSettings, {"api", "relay", "consumer"}),
@@ -84,7 +86,7 @@ class Town:
             status, listed = await self.call(seller, "POST", "order", "/v1/listings", body)
             return str(listed["listing_id"]) if status == 201 else None
 
-        return str(await until(made, seconds=60, what="the listing is made"))
+        return str(await until(made, seconds=120, what="the listing is made"))
 
     async def place(self, buyer: str, listing_id: str, currency: str, quantity: str = "2", **more: Any) -> str:
         """A new order's id; waits until the order service knows the buyer."""
@@ -98,7 +100,7 @@ class Town:
             assert status in (201, 503), answer
             return answer if status == 201 else None
 
-        return str((await until(placed, seconds=60, what="the order is placed"))["orders"][0]["order_id"])
+        return str((await until(placed, seconds=120, what="the order is placed"))["orders"][0]["order_id"])
 
     async def talkable(self, email: str, order_id: str) -> None:
         async def known() -> bool:
@@ -145,7 +147,7 @@ async def running_town(database: StackDatabase, topic_prefix: str, kafka: str) -
     wanted = Plan(marketplaces=tuple(m for m in plan().marketplaces if m.slug in MARKETPLACES))
     await carry_out(wanted, PASSWORD, made["identity"])
     async with AsyncExitStack() as running_services, aiohttp.ClientSession() as http:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             started = [
                 await running_services.enter_async_context(running(service(made[name]), roles=roles))
                 for name, (service, _, roles) in SERVICES.items()
@@ -160,7 +162,7 @@ async def running_town(database: StackDatabase, topic_prefix: str, kafka: str) -
 def console_settings(urls: dict[str, str], **more: Any) -> ConsoleSettings:
     addresses = {f"{name}_url": url for name, url in urls.items()}
     port = int(urls["console"].rpartition(":")[2])
-    given: dict[str, Any] = {"http_port": port, "console_session_keys": key_ring(), **addresses, **more}
+    given: dict[str, Any] = {"http_port": port, "console_session_keys": key_ring(), **PATIENT, **addresses, **more}
     return ConsoleSettings(**given)
 
 

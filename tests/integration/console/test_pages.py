@@ -209,7 +209,7 @@ async def test_who_may_not_is_told_why_and_by_whom_it_can_be_changed(buyer: Brow
 async def test_services_that_are_down_take_only_their_part_of_a_page(town: Town, order_id: str) -> None:
     dead = f"http://127.0.0.1:{free_port()}"
     down = {"messaging": dead, "notification": dead, "reporting": dead}
-    settings = console_settings({**town.urls, **down}, http_port=free_port(), connect_seconds=0.5)
+    settings = console_settings({**town.urls, **down}, http_port=free_port())
     async with running(console(settings), roles={"api"}), Browser(f"http://127.0.0.1:{settings.http_port}") as browser:
         orders = await browser.sign_in(SELLER, PASSWORD)
         assert orders.heading == "Orders"
@@ -228,7 +228,7 @@ async def test_what_was_sent_to_a_service_that_is_down_can_be_sent_again_without
 ) -> None:
     """The page that says so has the same form with the same key."""
     dead = f"http://127.0.0.1:{free_port()}"
-    settings = console_settings({**town.urls, "order": dead}, http_port=free_port(), connect_seconds=0.5)
+    settings = console_settings({**town.urls, "order": dead}, http_port=free_port())
     async with running(console(settings), roles={"api"}), Browser(f"http://127.0.0.1:{settings.http_port}") as browser:
         await browser.sign_in(SELLER, PASSWORD, "/settings/notifications")
         form = (await seller.get(f"/orders/{order_id}")).form("/actions/add_note")

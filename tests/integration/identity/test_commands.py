@@ -37,7 +37,7 @@ async def command(database: StackDatabase, *args: str, key: str = KEY) -> tuple[
         sys.executable, "-m", "services.identity", *args, env=environment, cwd=Path(__file__).parents[3],
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 60)
+    out, err = await asyncio.wait_for(process.communicate(), 120)
     return process.returncode or 0, out.decode(), err.decode()
 
 
@@ -108,7 +108,7 @@ async def test_people_reach_the_topic_in_order(
         await consumer.start()
         try:
             found: dict[str, MemberChanged] = {}
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while len(found) < 5:
                     record = await consumer.getone()
                     event = decode(record.headers, record.value).event

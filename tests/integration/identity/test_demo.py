@@ -91,7 +91,7 @@ async def test_the_token_command_prints_a_token_and_nothing_else(demo: dict[str,
             env={"PATH": os.environ["PATH"], **demo, **more},
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
         return process.returncode or 0, out.decode(), err.decode()
 
     code, out, err = await command("--as", "seller@storefront.example")

@@ -198,10 +198,10 @@ async def test_a_changed_marketplace_is_told_for_everybody(desk: Desk, operator:
         events = await desk.events(buyer.person_id)
         return len(events) > before and events[-1]["marketplace"]["settings"]["ship_within_days"] == "5"
 
-    await until(told, seconds=10)
+    await until(told)
     versions = [e["version"] for e in await desk.events(buyer.person_id)]
     assert versions == sorted(set(versions))
-    await until(lambda: _told_all(desk, operator), seconds=10)
+    await until(lambda: _told_all(desk, operator))
     assert not [e for e in await _people_events(desk, "beta") if e["marketplace"]["settings"].get("allow_auto_accept")]
     body["settings"] = {"ship_within_days": "3"}
     await operator.call("PUT", path, body)
@@ -261,7 +261,7 @@ async def test_an_organisation_is_made_edited_and_told(
         last = (await desk.events(person["person_id"]))[-1]["organisation"]
         return (last["name"], last.get("commission_rate")) == ("Newer Ltd", "0.125")
 
-    await until(told, seconds=10)
+    await until(told)
     assert (await seller_admin.call("GET", path))[0] == 404
     assert (await seller_admin.call("PUT", path, edit))[0] == 404
 

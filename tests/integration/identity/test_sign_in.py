@@ -44,9 +44,10 @@ async def test_every_failure_looks_the_same(desk: Desk, email: str, password: st
 
 async def test_an_unknown_address_takes_as_long_as_a_wrong_password(desk: Desk) -> None:
     async def seconds(email: str) -> float:
-        began = time.perf_counter()
+        # of work, the service's threads included: what the clock on the wall says depends on who else is busy
+        began = time.process_time()
         await desk.call("POST", "/v1/sign-in", {"email": email, "password": "wrong"})
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     known, unknown = [], []
     for n in range(9):

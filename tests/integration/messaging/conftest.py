@@ -148,5 +148,5 @@ async def desk(
     running_messaging: tuple[Runtime, TokenIssuer, str], stack: Stack, module_topic_prefix: str
 ) -> AsyncIterator[Desk]:
     runtime, issuer, url = running_messaging
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=200)) as http:
         yield Desk(url, http, issuer, runtime, stack, module_topic_prefix)

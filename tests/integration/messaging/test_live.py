@@ -23,7 +23,7 @@ class Listener:
     async def next(self) -> tuple[str, dict[str, Any]]:
         """The next event that is not a heartbeat."""
         name = ""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while True:
                 line = (await self._answer.content.readline()).decode().rstrip("\n")
                 if line.startswith("event: "):

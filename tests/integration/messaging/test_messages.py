@@ -214,7 +214,7 @@ async def posted_events(desk: Desk, order_id: UUID, count: int) -> list[MessageP
     await consumer.start()
     found: list[MessagePosted] = []
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(found) < count:
                 record = await consumer.getone()
                 event = decode(record.headers, record.value).event

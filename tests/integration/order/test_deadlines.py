@@ -136,7 +136,7 @@ async def test_the_worker_closes_by_itself_after_a_restart(
             rows = await market.rows("SELECT status FROM orders WHERE id = $1", order["order_id"])
             return bool(rows[0]["status"] == "closed")
 
-        await until(closed, seconds=10)
+        await until(closed)
         assert (await _actions(market, order)).count("close") == 1
 
 

@@ -18,7 +18,7 @@ async def _run(market: Market, *args: str | Path, who: Somebody | None = None) -
              "ORDERTRAIL_ORDER_URL": market.url},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    out, _ = await asyncio.wait_for(process.communicate(), 120)
     return process.returncode or 0, out.decode()
 
 

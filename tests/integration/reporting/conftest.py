@@ -79,7 +79,7 @@ async def desk(
     module_topic_prefix: str,
 ) -> AsyncIterator[Desk]:
     runtime, issuer, url = running_reporting
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as http:
         yield Desk(url, http, issuer, runtime, stack, module_topic_prefix, module_database)
 
 

@@ -226,7 +226,7 @@ async def test_the_commands_say_what_they_found(upkeep: Upkeep) -> None:
             sys.executable, "-m", "services.reporting", *args, env={**env, **more}, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
         return process.returncode, out, err
 
     code, out, err = await command("reconcile", "--json")

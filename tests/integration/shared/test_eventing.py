@@ -202,7 +202,7 @@ async def test_a_database_that_hangs_up_loses_nothing(world: World) -> None:
             await emit(producer, life(o, 1))
             if o in orders[::7]:
                 await _hang_up(world.admin)
-        await until(lambda: _has(world, 60), seconds=30)
+        await until(lambda: _has(world, 60))
         assert len(set(await world.effects())) == len(await world.effects()) == 60
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -42,7 +43,7 @@ from tests.issuer import TokenIssuer, serving_issuer
 from tests.stack import StackDatabase
 from tests.waiting import until
 
-LIMITS = WebSettings(body_bytes=10_000, body_seconds=1.0, anonymous_burst=100_000)
+LIMITS = WebSettings(body_bytes=10_000, anonymous_burst=100_000)
 ITEMS = Cursor("items.number", int)
 
 
@@ -159,7 +160,13 @@ class Door:
     gate: Gate
     readiness: Readiness
 
-    async def raw(self, data: bytes, *, seconds: float = 10) -> bytes:
+    @asynccontextmanager
+    async def another(self, limits: WebSettings) -> AsyncIterator[Door]:
+        """The same service behind a door with other limits, while the block lasts."""
+        async with served(_behind(self.issuer, self.readiness, self.db, self.gate, limits)) as port:
+            yield replace(self, port=port, url=f"http://127.0.0.1:{port}")
+
+    async def raw(self, data: bytes, *, seconds: float = 60) -> bytes:
         """What the server says to these bytes, until it closes the connection."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:
@@ -184,20 +191,24 @@ class Door:
             return answer.status, orjson.loads(await answer.read()), answer.headers
 
 
+def _behind(issuer: TokenIssuer, readiness: Readiness, db: Database, gate: Gate, limits: WebSettings) -> Any:
+    settings = SimpleNamespace(identity_issuer=issuer.url, jwks_address=issuer.url + "/.well-known/jwks.json")
+    runtime: Any = SimpleNamespace(settings=settings, readiness=readiness, db=db, gate=gate)
+    return create_app(
+        title="Test", service="identity", runtime=runtime, routers=[router], public=["/open/"], web=limits
+    )
+
+
 @pytest.fixture(scope="module")
 async def door(module_database: StackDatabase) -> AsyncIterator[Door]:
-    db = Database(module_database.app_dsn("identity"), name="test-door")
+    db = Database(module_database.app_dsn("identity"), name="test-door", statement_timeout_ms=60_000)
     await db.open()
     gate = Gate()
     gate.open.set()
     async with serving_issuer() as issuer, aiohttp.ClientSession() as http:
-        settings = SimpleNamespace(identity_issuer=issuer.url, jwks_address=issuer.url + "/.well-known/jwks.json")
-        runtime: Any = SimpleNamespace(settings=settings, readiness=Readiness(), db=db, gate=gate)
-        app = create_app(
-            title="Test", service="identity", runtime=runtime, routers=[router], public=["/open/"], web=LIMITS
-        )
-        async with served(app) as port:
-            yield Door(port, f"http://127.0.0.1:{port}", issuer, http, db, gate, runtime.readiness)
+        readiness = Readiness()
+        async with served(_behind(issuer, readiness, db, gate, LIMITS)) as port:
+            yield Door(port, f"http://127.0.0.1:{port}", issuer, http, db, gate, readiness)
     await db.close()
 
 
@@ -212,7 +223,7 @@ class served:
 
     async def __aenter__(self) -> int:
         self._task = asyncio.create_task(self._server.serve(sockets=[self._bound]))
-        await until(lambda: self._server.started, seconds=10, what="the server has started")
+        await until(lambda: self._server.started, what="the server has started")
         port: int = self._bound.getsockname()[1]
         return port
 

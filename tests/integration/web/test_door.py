@@ -11,6 +11,7 @@ import structlog
 
 from shared.web import WebSettings, create_app
 from tests.integration.web.conftest import Door, router, served
+from tests.waiting import until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
@@ -24,6 +25,8 @@ def _every_level_is_logged() -> None:
 async def test_a_failure_is_500_without_detail_and_its_log_line_has_all(door: Door) -> None:
     with structlog.testing.capture_logs() as lines:
         status, document, _ = await door.get("/v1/broken")
+        # the line is written when the answer has left
+        await until(lambda: [x for x in lines if x["event"] == "http.request"])
     assert (status, document["code"]) == (500, "internal_error")
     assert "secret" not in json.dumps(document)
     line = next(x for x in lines if x["event"] == "http.request")
@@ -56,6 +59,7 @@ async def test_a_lost_database_connection_is_503_and_may_be_sent_again(door: Doo
 async def test_one_log_line_with_the_trace_and_the_caller(door: Door) -> None:
     with structlog.testing.capture_logs() as lines:
         await door.post("/v1/echo", {"number": 1}, headers={"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"})
+        await until(lambda: [x for x in lines if x["event"] == "http.request"])
     mine = [x for x in lines if x["event"] == "http.request"]
     assert len(mine) == 1
     assert mine[0].items() >= {"method": "POST", "route": "/v1/echo", "status": 200, "outcome": "ok"}.items()

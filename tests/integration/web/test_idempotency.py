@@ -91,7 +91,7 @@ async def test_in_flight_is_409_then_the_answer(caller: Caller) -> None:
     gate.waiting.clear()
     try:
         first = asyncio.create_task(caller.place(1, "key-1"))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await gate.waiting.wait()
             status, document, _ = await caller.place(1, "key-1")
         assert (status, document["code"]) == (409, "idempotency_in_flight")
