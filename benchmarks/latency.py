@@ -15,14 +15,16 @@ from tests.e2e.fleet import fleet
 from tests.e2e.market import Market, Receiver
 
 RATE = 100
+# of a small run: what any machine bears beside other work
+SMALL_RATE = 10
 WARM_UP = 50
 TRIES = 50
 SERVICES = ("order", "reporting", "messaging", "notification", "webhook")
 
 
 async def run(world: World) -> list[Figure]:
-    """p50 and p99 in milliseconds at RATE orders a second; the first second is a warm-up and not counted."""
-    seconds = 3 if world.small else 30
+    """p50 and p99 in milliseconds at a steady rate; the first second is a warm-up and not counted."""
+    rate, seconds = (SMALL_RATE, 3) if world.small else (RATE, 30)
     keys = f"k1:{base64.b64encode(os.urandom(32)).decode()}"
     extra = {"ORDERTRAIL_WEBHOOK_ALLOW_LOOPBACK": "true", "ORDERTRAIL_WEBHOOK_SECRET_KEYS": keys}
     async with fleet(world.database, **extra, ORDERTRAIL_LOG_LEVEL="warning") as f:
@@ -34,16 +36,16 @@ async def run(world: World) -> list[Figure]:
         runner = await receiver.start()
         admin = await asyncpg.connect(world.database.admin_dsn)
         try:
-            await reached(lambda: _known(admin), seconds=60)
+            await reached(lambda: _known(admin))
             await receiver.subscribe(market)
-            placed = await _place(market, seconds)
-            await reached(lambda: _arrived(receiver, placed), seconds=60)
+            placed = await _place(market, rate, seconds)
+            await reached(lambda: _arrived(receiver, placed))
         finally:
             await admin.close()
             await runner.cleanup()
     seen = {order_id: at for _, order_id, _, at in reversed(receiver.seen)}
-    late = [1000 * (seen[o] - at) for n, (o, at) in enumerate(placed) if n >= WARM_UP + RATE]
-    note = f"{len(late)} orders at {RATE}/s, {len(SERVICES)} services"
+    late = [1000 * (seen[o] - at) for n, (o, at) in enumerate(placed) if n >= WARM_UP + rate]
+    note = f"{len(late)} orders at {rate}/s, {len(SERVICES)} services"
     return [
         Figure("201 -> verified webhook, p50", percentile(late, 0.50), "ms", "<= 30", note),
         Figure("201 -> verified webhook, p99", percentile(late, 0.99), "ms", "<= 120"),
@@ -58,7 +60,7 @@ async def _arrived(receiver: Receiver, placed: list[tuple[str, float]]) -> bool:
     return {o for o, _ in placed} <= {o for _, o, *_ in receiver.seen}
 
 
-async def _place(market: Market, seconds: int) -> list[tuple[str, float]]:
+async def _place(market: Market, rate: int, seconds: int) -> list[tuple[str, float]]:
     """(order id, wall time of its 201) of every order, placed at a steady rate."""
     placed: list[tuple[str, float]] = []
     headers = market.headers("operator")
@@ -82,8 +84,8 @@ async def _place(market: Market, seconds: int) -> list[tuple[str, float]]:
         await one(str(new_id()))
     started = time.monotonic()
     async with asyncio.TaskGroup() as group:
-        for n in range(RATE * seconds):
-            if (ahead := started + n / RATE - time.monotonic()) > 0:
+        for n in range(rate * seconds):
+            if (ahead := started + n / rate - time.monotonic()) > 0:
                 await asyncio.sleep(ahead)
             group.create_task(one(str(new_id())))
     return placed

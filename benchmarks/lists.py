@@ -70,7 +70,7 @@ async def market_of(world: World) -> AsyncIterator[Market]:
         await market.announce()
         admin = await asyncpg.connect(world.database.admin_dsn)
         try:
-            await reached(lambda: _known(admin), seconds=60)
+            await reached(lambda: _known(admin))
         finally:
             await admin.close()
         await asyncio.to_thread(consumer.stop)

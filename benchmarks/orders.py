@@ -73,7 +73,7 @@ async def _market(world: World) -> AsyncIterator[Market]:
         await market.announce()
         admin = await asyncpg.connect(world.database.admin_dsn)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(180):
                 while await admin.fetchval("SELECT count(*) FROM orders.member") < 3:  # noqa: ASYNC110  the database has no event to wait for
                     await asyncio.sleep(0.05)
         finally:
@@ -216,7 +216,7 @@ def _pgbench(world: World, script: str, variables: dict[str, str], seconds: floa
         done = subprocess.run(
             [str(_program()), "-n", "-M", "prepared", "-c", str(PGBENCH_CLIENTS), "-j", "1", "-T",
              str(max(1, int(seconds))), "-f", file.name, *defined, world.database.app_dsn("order")],
-            capture_output=True, text=True, check=False, timeout=seconds + 60,
+            capture_output=True, text=True, check=False, timeout=seconds + 300,
         )  # fmt: skip
     found = re.search(r"tps = ([0-9.]+)", done.stdout)
     if found is None or "number of failed transactions: 0" not in done.stdout:

@@ -139,7 +139,7 @@ class Rig:
         finally:
             for p in processes:
                 p.terminate()
-            await asyncio.gather(*(asyncio.wait_for(p.wait(), 30) for p in processes))
+            await asyncio.gather(*(asyncio.wait_for(p.wait(), 90) for p in processes))
 
     async def _start(self, role: str, env: dict[str, str]) -> asyncio.subprocess.Process:
         common = self.world.common("webhook")

@@ -13,8 +13,9 @@ from deploy.embedded.installation import LOOPBACK, ROOT, Installation
 from deploy.embedded.process import Command, Server, plain_environment
 
 PROBE_SECONDS = 2.0
-# A service finishes the requests and the batch in hand; its own limit (shutdown_seconds) is 15.
-SERVICE_STOP_SECONDS = 20.0
+# A service finishes the requests and the batch in hand; its own limits are 15 (shutdown_seconds), and 5 for each of
+# its two pools of connections.
+SERVICE_STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def mailbox(installation: Installation) -> Program:
         ports["mailbox"],
         lambda: Command(argv, environment, cwd=ROOT),
         lambda: answers_200(ports["mailbox"], "/healthz"),
-        stop_seconds=5.0,
+        stop_seconds=15.0,
     )
 
 

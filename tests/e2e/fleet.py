@@ -25,7 +25,9 @@ from tests.issuer import TokenIssuer, serving_issuer
 from tests.stack import ROOT, StackDatabase
 from tests.waiting import until
 
-READY_SECONDS = 60
+READY_SECONDS = 180
+# its own limits are 15 for what it does (shutdown_seconds) and 5 for each of its two pools of connections
+STOP_SECONDS = 60
 
 
 @dataclass
@@ -59,16 +61,18 @@ class Process:
         self.kills += 1
 
     def stop(self) -> None:
-        """Ask it to stop; a process that does not within 20 s is killed and the test told."""
+        """Ask it to stop; a process that does not within STOP_SECONDS is killed and the test told."""
         if self.popen is None or self.popen.poll() is not None:
             return
         self.popen.send_signal(signal.SIGTERM)
         try:
-            self.popen.wait(20)
+            self.popen.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
-            raise AssertionError(f"{self.name} did not stop within 20 s of SIGTERM; see {self.log}") from None
+            raise AssertionError(
+                f"{self.name} did not stop within {STOP_SECONDS} s of SIGTERM; see {self.log}"
+            ) from None
 
 
 @dataclass
@@ -113,6 +117,8 @@ class Fleet:
             # one caller places all the orders here
             "ORDERTRAIL_HTTP_RATE_PER_SECOND": "100000",
             "ORDERTRAIL_HTTP_RATE_BURST": "100000",
+            # what waits for a connection or a lock on a busy machine waits
+            "ORDERTRAIL_STATEMENT_TIMEOUT_MS": "60000",
             **self.extra,
             **environment,
         }
@@ -171,7 +177,7 @@ async def fleet(database: StackDatabase, **extra: str) -> AsyncIterator[Fleet]:
         kafka = KafkaServer(directory / "kafka", free_port(), free_port(), report=lambda _: None)
         kafka.prepare()
         async with serving_issuer() as issuer, aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=10)
+            timeout=aiohttp.ClientTimeout(total=60)
         ) as http:  # fmt: skip
             made = Fleet(database, issuer, kafka, directory, http, extra=extra)
             try:

@@ -20,7 +20,7 @@ from shared.clock import utc_now
 from shared.ids import new_id
 from tests.e2e.fleet import Fleet
 
-PLACE_SECONDS = 90
+PLACE_SECONDS = 180
 
 
 @dataclass
@@ -97,7 +97,7 @@ async def place_orders(market: Market, *, per_second: float, seconds: float, see
     headers = market.headers("operator")
     started = time.monotonic()
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=5)
+        connector=aiohttp.TCPConnector(limit=64), timeout=aiohttp.ClientTimeout(total=20)
     ) as http, asyncio.TaskGroup() as group:  # fmt: skip
         for n in range(int(per_second * seconds)):
             ahead = started + n / per_second - time.monotonic()

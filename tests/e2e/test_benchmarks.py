@@ -13,7 +13,7 @@ from tests.stack import Databases, Stack
 BENCHMARKS = found()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", BENCHMARKS)
 async def test_a_benchmark_runs_and_gives_figures(name: str, stack: Stack, databases: Databases) -> None:
     async with world(stack, databases, small=True) as here:

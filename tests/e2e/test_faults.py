@@ -24,14 +24,14 @@ from tests.stack import StackDatabase
 from tests.waiting import until
 
 SECONDS = float(os.environ.get("ORDERTRAIL_FAULT_SECONDS", "8"))
-RATE = float(os.environ.get("ORDERTRAIL_FAULT_RATE", "100" if SECONDS >= 30 else "40"))
+RATE = float(os.environ.get("ORDERTRAIL_FAULT_RATE", "100" if SECONDS >= 30 else "20"))
 SEED = int(os.environ.get("ORDERTRAIL_FAULT_SEED", "20260302"))
 PAUSE = (1.0, 4.0) if SECONDS < 30 else (3.0, 10.0)
-DRAIN_SECONDS = 90
+DRAIN_SECONDS = 240
 
 Fault = Callable[[Fleet, random.Random], Awaitable[None]]
 
-pytestmark = pytest.mark.timeout(SECONDS + 240)
+pytestmark = pytest.mark.timeout(SECONDS + 900)
 
 
 async def kill_relay(f: Fleet, _: random.Random) -> None:

@@ -115,7 +115,7 @@ class Store:
         )
         return list(itertools.islice(found, limit))
 
-    def wait_for(self, count: int, *, to: str = "", subject: str = "", seconds: float = 10.0) -> list[Mail]:
+    def wait_for(self, count: int, *, to: str = "", subject: str = "", seconds: float = 60.0) -> list[Mail]:
         """Until at least `count` mails match or `seconds` are over; returns those that do."""
         with self._changed:
             self._changed.wait_for(lambda: len(self.find(to=to, subject=subject)) >= count, seconds)

@@ -16,7 +16,7 @@ from deploy.embedded.child import Child
 from deploy.embedded.process import Command, plain_environment, wait_until
 from deploy.embedded.programs import Program, rotate
 
-SECONDS = 10.0
+SECONDS = 60.0
 SAYS_UP = "print('up', flush=True)"
 WAITS = f"import signal, sys; signal.signal(15, lambda *_: sys.exit(0)); {SAYS_UP}; signal.pause()"
 DEAF = f"import signal; signal.signal(15, signal.SIG_IGN); {SAYS_UP}\nwhile True: signal.pause()"

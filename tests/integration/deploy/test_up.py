@@ -14,8 +14,8 @@ from deploy.embedded.installation import SERVICE_PORTS
 from deploy.embedded.process import wait_until
 from tests.integration.deploy.site import Site, site_in
 
-START_SECONDS = 120
-pytestmark = pytest.mark.timeout(300)
+START_SECONDS = 240
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_logs_are_shown_with_their_program_and_hold_no_secret(running: Site) -> 
 def test_a_killed_service_is_started_again(running: Site) -> None:
     killed = running.pids()["order"]
     os.kill(killed, signal.SIGKILL)
-    assert wait_until(lambda: running.status.programs["order"].restarts > 0, 30)
+    assert wait_until(lambda: running.status.programs["order"].restarts > 0, START_SECONDS)
     assert wait_until(running.all_ready, START_SECONDS), running.command("status").stdout
     assert running.pids()["order"] != killed
     assert running.status.programs["order"].last_exit == "signal 9"

@@ -18,9 +18,9 @@ import pytest
 from deploy.embedded.process import wait_until
 from tests.integration.deploy.site import ROOT, Site, site_in
 
-START_SECONDS = 120
+START_SECONDS = 240
 RUN = "ORDERTRAIL_RUN_DIR"
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_a_killed_server_is_started_again(running: Site, name: str) -> None:
     killed = running.pids()[name]
     before = running.status.programs[name].restarts
     os.kill(killed, signal.SIGKILL)
-    assert wait_until(lambda: running.status.programs[name].restarts > before, 30)
+    assert wait_until(lambda: running.status.programs[name].restarts > before, START_SECONDS)
     assert wait_until(running.all_ready, START_SECONDS), running.command("status").stdout
     assert running.pids()[name] != killed
 
@@ -117,7 +117,7 @@ def test_a_killed_server_is_started_again(running: Site, name: str) -> None:
 def test_a_killed_supervisor_leaves_nothing_that_the_next_start_cannot_mend(running: Site) -> None:
     before = running.pids()
     os.kill(running.supervisor, signal.SIGKILL)
-    assert wait_until(lambda: not running.status.alive, 10)
+    assert wait_until(lambda: not running.status.alive, START_SECONDS)
     status = running.command("status")
     assert status.returncode == 3
     assert "run without their supervisor" in status.stdout
@@ -134,7 +134,7 @@ def test_a_directory_deleted_under_it_ends_it(running: Site) -> None:
     mailbox = running.pids()["mailbox"]
     moved = running.run.rename(running.run.with_name("moved"))
     os.kill(mailbox, signal.SIGKILL)  # a change to write down
-    _, alive = psutil.wait_procs([supervisor, *family], timeout=60)
+    _, alive = psutil.wait_procs([supervisor, *family], timeout=START_SECONDS)
     assert not alive
     moved.rename(running.run)
 
