@@ -26,7 +26,7 @@ import contracts.catalog  # noqa: F401  registers every event class
 from contracts.envelope import registered
 from shared import logs, metrics, telemetry
 from shared.clock import Clock, utc_now
-from shared.inbox import Handlers, Processor, retry_parked
+from shared.inbox import Handlers, Patience, Processor, retry_parked
 from shared.kafka import Consumer, Producer
 from shared.logs import log
 from shared.outbox import Outbox, Relay
@@ -255,12 +255,11 @@ def _consumer_jobs(service: Service, runtime: Runtime) -> dict[str, Callable[[St
     )
     runtime.readiness.add_consumer(consumer)
     runtime.readiness.add_topics(s.kafka_bootstrap_servers, [s.topic_prefix + t for t in topics])
-    return {
-        "consumer": consumer.run,
-        "parked": lambda stop: retry_parked(
-            processor, stop, attempts=s.parked_attempts, first_delay=s.parked_first_delay
-        ),
-    }
+    # half of the keys that may be parked at once: those that only wait must not stop the consumer
+    patience = Patience(
+        s.parked_attempts, s.parked_first_delay, timedelta(hours=s.parked_waiting_hours), s.parked_limit // 2
+    )
+    return {"consumer": consumer.run, "parked": lambda stop: retry_parked(processor, stop, patience)}
 
 
 def handled_topics(handlers: Handlers) -> list[str]:

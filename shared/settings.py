@@ -40,6 +40,8 @@ class ServiceSettings(BaseSettings):
     parked_attempts: int = Field(default=8, ge=1, le=100)
     parked_first_delay: float = Field(default=1.0, gt=0, le=3600)
     parked_limit: int = Field(default=1_000, ge=1)
+    # how long an event waits for one that has to come first, such as a payment for its order
+    parked_waiting_hours: float = Field(default=24.0, ge=0, le=24 * 14)
     inbox_retention_days: int = Field(default=14, ge=1)
 
     relay_batch: int = Field(default=1_000, ge=1, le=10_000)

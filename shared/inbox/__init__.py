@@ -1,7 +1,17 @@
 """The inbox: each event has its effect once, a failing one is parked with its key, an unreadable one is put aside."""
 
 from shared.inbox.dead_letters import DeadLetters
-from shared.inbox.parked import retry_parked
+from shared.inbox.parked import Patience, retry_parked
 from shared.inbox.processor import BackOff, Handler, Handlers, Processor, RawRecord, RetryLater
 
-__all__ = ["BackOff", "DeadLetters", "Handler", "Handlers", "Processor", "RawRecord", "RetryLater", "retry_parked"]
+__all__ = [
+    "BackOff",
+    "DeadLetters",
+    "Handler",
+    "Handlers",
+    "Patience",
+    "Processor",
+    "RawRecord",
+    "RetryLater",
+    "retry_parked",
+]

@@ -1,7 +1,12 @@
-"""Parked events: tried again with growing pauses, first of each key first, then given up as dead letters."""
+"""Parked events: tried again with growing pauses, first of each key first, then given up as dead letters.
+
+What fails is given up after some attempts, so that somebody looks at it. What only waits for another event to come
+first (RetryLater) is nobody's fault, and waits by the hour, as long as there is room.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
@@ -19,10 +24,25 @@ _q = Queries.load(__package__)
 LOOK_SECONDS: Final = 0.5
 HEADS: Final = 100
 MOST_DELAY: Final = 600.0
+# 2**30 times the first pause is longer than MOST_DELAY for any that is set
+MOST_DOUBLINGS: Final = 30
 
 
-async def retry_parked(processor: Processor, stop: Stop, *, attempts: int, first_delay: float) -> None:
-    """Until asked to stop: try what is due. After `attempts` an event becomes a dead letter and its key goes on."""
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a parked event is tried: `attempts`, with pauses from `first_delay` seconds that double each time.
+
+    What waits for its predecessor is tried for `waiting` at least, unless more than `room` keys are parked.
+    """
+
+    attempts: int
+    first_delay: float
+    waiting: timedelta
+    room: int
+
+
+async def retry_parked(processor: Processor, stop: Stop, patience: Patience) -> None:
+    """Until asked to stop: try what is due. What is given up becomes a dead letter, and its key goes on."""
     look = 0
     while not await stop.wait(LOOK_SECONDS):
         async with processor.db.transaction() as tx:
@@ -30,7 +50,7 @@ async def retry_parked(processor: Processor, stop: Stop, *, attempts: int, first
         for position in heads:
             if stop.requested:
                 return
-            await retry_one(processor, position, attempts=attempts, first_delay=first_delay)
+            await retry_one(processor, position, patience)
         look += 1
         if heads or look % 10 == 1:
             await observe(processor)
@@ -45,7 +65,7 @@ async def observe(processor: Processor) -> None:
     metrics.DEAD_LETTERS.set(counts["dead"])
 
 
-async def retry_one(processor: Processor, position: int, *, attempts: int, first_delay: float) -> None:
+async def retry_one(processor: Processor, position: int, patience: Patience) -> None:
     """One parked event: its effect, or the next attempt's time, or a dead letter; in one transaction."""
     async with processor.db.transaction() as tx:
         row = await tx.fetchrow(_q.take_parked, position)
@@ -62,7 +82,10 @@ async def retry_one(processor: Processor, position: int, *, attempts: int, first
             except Exception as e:
                 reason = f"{type(e).__name__}: {e}"[:MOST_REASON].replace("\x00", "\ufffd")
                 u.add(outcome="later" if isinstance(e, RetryLater) else "failed", error=reason)
-                await _postpone(processor, tx, row, reason, attempts, first_delay)
+                if await _is_worth_another(processor, tx, row, e, patience):
+                    await _postpone(processor, tx, row, reason, patience)
+                else:
+                    await _give_up(tx, row, reason)
 
 
 async def _apply(processor: Processor, tx: Transaction, row: Any) -> None:
@@ -75,19 +98,27 @@ async def _apply(processor: Processor, tx: Transaction, row: Any) -> None:
             await handler(tx, [received])
 
 
-async def _postpone(
-    processor: Processor, tx: Transaction, row: Any, reason: str, attempts: int, first_delay: float
-) -> None:
+async def _is_worth_another(
+    processor: Processor, tx: Transaction, row: Any, error: Exception, patience: Patience
+) -> bool:
+    if row["attempts"] + 1 < patience.attempts:
+        return True
+    if not isinstance(error, RetryLater) or processor.clock() - row["parked_at"] >= patience.waiting:
+        return False
+    return bool(await tx.fetchval(_q.parked_keys) <= patience.room)
+
+
+async def _postpone(processor: Processor, tx: Transaction, row: Any, reason: str, patience: Patience) -> None:
     tried = row["attempts"] + 1
-    if tried < attempts:
-        delay = min(first_delay * 2**tried, MOST_DELAY)
-        await tx.execute(
-            _q.postpone_parked, row["position"], tried, processor.clock() + timedelta(seconds=delay), reason
-        )
-        return
+    delay = min(patience.first_delay * 2 ** min(tried, MOST_DOUBLINGS), MOST_DELAY)
+    next_at = processor.clock() + timedelta(seconds=delay)
+    await tx.execute(_q.postpone_parked, row["position"], tried, next_at, reason)
+
+
+async def _give_up(tx: Transaction, row: Any, reason: str) -> None:
     await tx.execute(
         _q.bury, new_id(), row["event_id"], row["marketplace_id"], row["key"], row["topic"], row["partition"],
-        row["offset"], row["headers"], row["value"], tried, reason,
+        row["offset"], row["headers"], row["value"], row["attempts"] + 1, reason,
     )  # fmt: skip
     await tx.execute(_q.delete_parked, row["position"])
     metrics.CONSUMED.labels(row["topic"], "dead").inc()

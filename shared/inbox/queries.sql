@@ -42,7 +42,7 @@ SELECT position FROM (
 WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $2;
 
 -- name: take_parked
-SELECT position, event_id, marketplace_id, key, topic, partition, "offset", headers, value, attempts
+SELECT position, event_id, marketplace_id, key, topic, partition, "offset", headers, value, attempts, parked_at
 FROM parked WHERE position = $1 FOR UPDATE SKIP LOCKED;
 
 -- name: delete_parked

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.envelope import Received, encode
@@ -135,6 +136,41 @@ async def test_what_a_parked_event_waits_for_may_come_behind_it_on_another_topic
         await emit(producer, [created])
         await until(lambda: _has(world, 2), what="the created order, and then the update that waited for it")
         assert [s for _, s in await world.effects()] == [1, 2]
+
+
+async def _tried(world: World, times: int) -> bool:
+    return bool(await world.admin.fetchval("SELECT max(attempts) >= $1 FROM reporting.parked", times))
+
+
+async def test_what_waits_for_another_event_is_not_given_up_after_some_attempts(world: World) -> None:
+    there = False
+
+    async def awaiting(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        if not there:
+            raise RetryLater("the order is not here yet")
+        await record_effect(tx, events)
+
+    consumer = world.consumer({OrderCreated: awaiting}, parked_attempts=1, parked_first_delay=0.05)
+    async with running(world.producer(), roles={"relay"}) as producer, running(consumer, roles={"consumer"}):
+        await emit(producer, life(snapshot(), 0))
+        await until(lambda: _tried(world, 3), what="more attempts than one")
+        there = True
+        await until(lambda: _has(world, 1), what="the event that waited")
+        assert await world.count("reporting.dead_letter") == 0
+
+
+@pytest.mark.parametrize("given", [{"parked_waiting_hours": 0}, {"parked_limit": 1}], ids=["too long", "no room"])
+async def test_what_waits_too_long_or_where_there_is_no_room_is_given_up(world: World, given: dict[str, Any]) -> None:
+    async def awaiting(tx: Transaction, events: Sequence[Received[Any]]) -> None:
+        raise RetryLater("the order is not here yet")
+
+    consumer = world.consumer({OrderCreated: awaiting}, parked_attempts=2, parked_first_delay=0.05, **given)
+    async with running(world.producer(), roles={"relay"}) as producer, running(consumer, roles={"consumer"}) as c:
+        await emit(producer, life(snapshot(), 0))
+        await until(lambda: _is(world, "reporting.dead_letter", 1), what="a dead letter")
+        (letter,) = await DeadLetters(c.worker_db).list()
+        assert (letter["attempts"], letter["reason"]) == (2, "RetryLater: the order is not here yet")
+        assert await world.count("reporting.parked") == 0
 
 
 async def test_an_event_that_keeps_failing_becomes_a_dead_letter_and_can_be_redriven(world: World) -> None:
