@@ -24,7 +24,6 @@ from shared.clock import utc_now
 from shared.errors import Unavailable
 from shared.ids import new_id
 from shared.postgres import Database
-from shared.postgres import database as shared_database
 from tests.integration.webhook.receiver import Hit, Receiver, receiving, status
 from tests.integration.webhook.world import World, webhook_world
 from tests.issuer import TokenIssuer
@@ -181,7 +180,6 @@ async def test_a_busy_pool_lets_go_of_nothing(
     database: StackDatabase, issuer: TokenIssuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No connection is to be had as the answer comes: it is written down as soon as there is one, and sent once."""
-    monkeypatch.setattr(shared_database, "ACQUIRE_SECONDS", 0.2)
     said, answers = Said(), asyncio.Event()
     monkeypatch.setattr(ledger, "log", said)
 
@@ -193,6 +191,7 @@ async def test_a_busy_pool_lets_go_of_nothing(
         endpoint = await world.endpoint(receiver.url)
         await world.take_in(world.life())
         await until(lambda: receiver.hits)
+        monkeypatch.setattr(world.runtime.worker_db, "_acquire_seconds", 0.2)
         async with AsyncExitStack() as held:
             for _ in range(world.runtime.settings.worker_pool_size):
                 await until(lambda: _taken(world, held))
