@@ -13,13 +13,13 @@ import ssl
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from services.webhook.addresses import Address, ForbiddenTarget, Policy, Target
 from services.webhook.exchange import Broken, Connection, HeadersTooLarge, Malformed, Response, request_bytes
+from services.webhook.names import Names
 from services.webhook.schedule import Failure
 from services.webhook.stalls import Stalls
 
@@ -27,8 +27,6 @@ IDLE_SECONDS: Final = 20.0
 # A kept connection is not used for longer than this, so that a changed address is noticed.
 AGE_SECONDS: Final = 120.0
 IDLE_MOST: Final = 1_024
-RESOLVED_SECONDS: Final = 5.0
-RESOLVED_MOST: Final = 4_096
 ADDRESSES_TRIED: Final = 3
 # A deadline that struck after our own process stood still for this part of it says nothing of the receiver.
 STALLED_PART: Final = 0.25
@@ -66,13 +64,11 @@ _Place = tuple[UUID, bool, str, int]
 class Egress:
     """Sends requests. One per process; `close` aborts what is open."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None, *, resolver_threads: int = 32) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls or client_context()
         self._idle: OrderedDict[_Place, list[_Kept]] = OrderedDict()
         self._idle_count = 0
-        self._names: OrderedDict[tuple[str, int], tuple[float, asyncio.Future[list[str]]]] = OrderedDict()
-        # threads of its own: slow name servers must not starve whatever else uses the loop's executor
-        self._threads = ThreadPoolExecutor(resolver_threads, thread_name_prefix="resolve")
+        self._names = Names()
         self._stalls = Stalls()
 
     async def send(
@@ -134,7 +130,7 @@ class Egress:
 
     async def _connect(self, target: Target, policy: Policy) -> Connection:
         literal = target.literal
-        names = [str(literal)] if literal is not None else await self._resolve(target.host, target.port)
+        names = [str(literal)] if literal is not None else await self._names.addresses(target.host, target.port)
         addresses = policy.vet(names)[:ADDRESSES_TRIED]
         last: Exception | None = None
         for address in addresses:
@@ -156,20 +152,6 @@ class Egress:
             server_hostname=target.host if target.tls else None,
         )
         return connection
-
-    async def _resolve(self, host: str, port: int) -> list[str]:
-        """Addresses of a name; one look-up at a time per name, its answer used for a few seconds."""
-        loop = asyncio.get_running_loop()
-        now = time.monotonic()
-        known = self._names.get((host, port))
-        if known is None or (known[1].done() and known[0] < now):
-            answer = loop.run_in_executor(self._threads, _addresses, host, port)
-            answer.add_done_callback(_retrieved)
-            known = (now + RESOLVED_SECONDS, answer)
-            self._names[(host, port)] = known
-            while len(self._names) > RESOLVED_MOST:
-                self._names.popitem(last=False)
-        return await asyncio.shield(known[1])
 
     def _take(self, key: _Place) -> _Kept | None:
         now = time.monotonic()
@@ -217,7 +199,7 @@ class Egress:
                 kept.connection.abort()
         self._idle.clear()
         self._idle_count = 0
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._names.close()
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
@@ -228,17 +210,6 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
         context.load_verify_locations(ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _addresses(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
-
-
-def _retrieved(answer: asyncio.Future[list[str]]) -> None:
-    # a look-up whose asker timed out must not be reported as never retrieved
-    if not answer.cancelled():
-        answer.exception()
 
 
 def _explain(e: Exception, deadline: float, connected: float) -> tuple[Failure, str]:

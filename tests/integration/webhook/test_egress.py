@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.webhook import egress as egress_module
+from services.webhook import names as names_module
 from services.webhook.addresses import LOOPBACK, Policy, parse_target
 from services.webhook.egress import Egress, Outcome, client_context
 from services.webhook.exchange import BODY_KEPT
@@ -226,12 +226,12 @@ async def test_unknown_name(egress: Egress, monkeypatch: pytest.MonkeyPatch) -> 
     def fails(host: str, port: int) -> list[str]:
         raise socket.gaierror(-2, "Name or service not known")
 
-    monkeypatch.setattr(egress_module, "_addresses", fails)
+    monkeypatch.setattr(names_module, "_addresses", fails)
     assert (await post(egress, "http://shop.example/")).failure is Failure.DNS
 
 
 async def test_a_name_that_resolves_to_a_private_address(egress: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(egress_module, "_addresses", lambda host, port: ["8.8.8.8", "169.254.169.254"])
+    monkeypatch.setattr(names_module, "_addresses", lambda host, port: ["8.8.8.8", "169.254.169.254"])
     assert (
         await post(egress, "http://shop.example/", policy=Policy(False, frozenset()))
     ).failure is Failure.FORBIDDEN_ADDRESS
@@ -242,7 +242,7 @@ async def test_a_name_that_changes_its_mind_is_connected_where_it_was_vetted(
 ) -> None:
     """The name is resolved once per connection; the second answer, a metadata address, is never looked at."""
     answers = iter([["127.0.0.1"], ["169.254.169.254"], ["169.254.169.254"]])
-    monkeypatch.setattr(egress_module, "_addresses", lambda host, port: next(answers))
+    monkeypatch.setattr(names_module, "_addresses", lambda host, port: next(answers))
     async with receiving() as receiver:
         assert (await post(egress, f"http://shop.example:{receiver.port}/")).status == 200
         assert receiver.hits[0].headers["host"] == f"shop.example:{receiver.port}"
@@ -332,7 +332,7 @@ async def test_plain_http_and_old_tls_behind_https(authority: Authority) -> None
 
 
 async def test_sni_and_host_are_the_name_not_the_address(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(egress_module, "_addresses", lambda host, port: ["127.0.0.1"])
+    monkeypatch.setattr(names_module, "_addresses", lambda host, port: ["127.0.0.1"])
     trusted = client_context()
     trusted.load_verify_locations(cadata=authority.pem)
     egress, context, names = Egress(trusted), authority.server("shop.example"), []
