@@ -16,6 +16,7 @@ from services.console.pages import (
     preferences,
     reports,
     signing,
+    trail,
     webhooks,
 )
 
@@ -23,6 +24,7 @@ PAGES: Final[Sequence[Page]] = (
     *signing.PAGES,
     *orders.PAGES,
     *order.PAGES,
+    *trail.PAGES,
     *acting.PAGES,
     *messages.PAGES,
     *inbox.PAGES,

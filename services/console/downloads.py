@@ -24,11 +24,19 @@ _DISPOSITION: Final = re.compile(r"(attachment|inline)(; [\x20-\x7e]{1,400})?")
 
 
 async def download(
-    visit: Visit, service: ServiceName, path: str, params: Params = (), *, policy: str = "", inline: bool = False
+    visit: Visit,
+    service: ServiceName,
+    path: str,
+    params: Params = (),
+    *,
+    policy: str = "",
+    inline: bool = False,
+    also: str = "",
 ) -> Response:
     """The file as an answer. Errors before its first byte are raised as those of any call.
 
     `policy` is the content security policy of a file that the browser shows; `inline` shows what is sent to be saved.
+    `also` is a media type that is taken beside the usual ones, for a path that is known to give it.
     """
     stack = AsyncExitStack()
     try:
@@ -39,7 +47,7 @@ async def download(
         await stack.aclose()
         raise
     media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not TYPES.fullmatch(media_type):
+    if not TYPES.fullmatch(media_type) and (not also or media_type != also):
         await stack.aclose()
         raise ServiceDown(service, f"a file of type {media_type[:100]}")
     headers = {"content-security-policy": policy or "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}

@@ -207,6 +207,12 @@ async def packing_slip(visit: Visit) -> Response:
     return await download(visit, "order", f"/v1/orders/{visit.id('order_id')}/packing-slip.pdf")
 
 
+async def printed(visit: Visit) -> Response:
+    """The order as a page for the printer: no script, no form and nothing from elsewhere may be in it."""
+    policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
+    return await download(visit, "order", f"/v1/orders/{visit.id('order_id')}/print", policy=policy, also="text/html")
+
+
 async def evidence(visit: Visit) -> Response:
     return await download(visit, "order", f"/v1/orders/{visit.id('order_id')}/evidence")
 
@@ -223,6 +229,7 @@ PAGES: Final[Sequence[Page]] = (
     Page("/orders/{order_id:uuid}", show),
     Page("/orders/{order_id:uuid}/documents/{document_id:uuid}", document, counted=False),
     Page("/orders/{order_id:uuid}/pictures/{document_id:uuid}", picture, counted=False),
+    Page("/orders/{order_id:uuid}/print", printed, counted=False),
     Page("/orders/{order_id:uuid}/packing-slip.pdf", packing_slip, counted=False),
     Page("/orders/{order_id:uuid}/evidence.zip", evidence, counted=False),
     Page("/orders/{order_id:uuid}/lifecycle.svg", diagram, counted=False),

@@ -85,6 +85,8 @@ class Entry(Read):
 
     sequence: int
     at: datetime
+    event_id: UUID
+    event: str = ""
     label: str
     action: str
     from_status: str | None = None

@@ -132,3 +132,25 @@ class Preferences(Read):
     digest: Digest = Digest()
     categories: tuple[CategoryPreference, ...]
     email: EmailAddress
+
+
+class Notice(Read):
+    """What somebody was told of an event of an order by one channel, and whether it arrived."""
+
+    event_id: UUID
+    event_type: str
+    person: str
+    organisation: str = ""
+    channel: str
+    state: str
+    reason: str = ""
+    address: str | None = None
+    occurred_at: datetime
+    due_at: datetime | None = None
+    settled_at: datetime | None = None
+    read_at: datetime | None = None
+
+
+class Notices(Read):
+    items: tuple[Notice, ...]
+    next_cursor: str | None = None

@@ -53,6 +53,7 @@ class Delivery(Read):
     delivery_id: UUID
     endpoint_id: UUID
     webhook_id: str
+    event_id: UUID
     type: str
     order_id: UUID | None = None
     sequence: int | None = None

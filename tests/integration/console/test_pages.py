@@ -69,12 +69,21 @@ async def test_the_seller_and_the_operator_have_a_thread_of_their_own(
         assert "Only for the marketplace" not in (await buyer.get(f"/orders/{order_id}?thread=seller_operator")).text()
 
 
-async def test_the_inbox_is_read_and_archived(town: Town, buyer: Browser, order_id: str) -> None:
+async def test_the_inbox_is_read_and_archived(town: Town, mug: str) -> None:
+    # somebody to whom nothing else happens: news of another test's orders may come at any moment
+    email = "buyer2@storefront.example"
+    orders = {f"/orders/{await town.place(email, mug, 'USD')}" for _ in range(2)}
+    async with Browser(town.console) as buyer:
+        await buyer.sign_in(email, PASSWORD)
+        await _read_and_archive(buyer, orders)
+
+
+async def _read_and_archive(buyer: Browser, orders: set[str]) -> None:
     async def told() -> bool:
         page = await buyer.get("/inbox?show=unread")
-        return f"/orders/{order_id}" in page.links()
+        return orders <= set(page.links())
 
-    await until(told, what="the order's confirmation is in the inbox")
+    await until(told, what="the orders' confirmations are in the inbox")
     page = await buyer.get("/inbox?show=unread")
     one = page.form("/read").action
     read = await buyer.send(page, one)
@@ -199,6 +208,58 @@ async def test_a_webhook_endpoint_is_made_tested_and_deleted(town: Town, seller:
         assert (gone.path, gone.notice) == ("/webhooks", "The endpoint is deleted.")
 
 
+async def test_the_trail_shows_what_each_event_led_to_and_whether_it_arrived(
+    town: Town, seller: Browser, buyer: Browser, mug: str
+) -> None:
+    """Product, row 24: who did what, which event it caused, what went out of it, and whether it arrived."""
+    me = "seller@storefront.example"
+    async with receiving() as receiver:
+        body = {"url": receiver.url, "event_types": ["*"]}
+        status, endpoint = await town.call(me, "POST", "webhook", "/v1/endpoints", body)
+        assert status == 201, endpoint
+        order_id = await town.place("buyer@storefront.example", mug, "USD")
+        path = f"/orders/{order_id}/trail"
+        await seller.send(await seller.get(f"/orders/{order_id}"), "/actions/process")
+        await town.talkable(me, order_id)
+        said = {"text": "On its way soon."}
+        assert (await town.call(me, "POST", "messaging", f"/v1/orders/{order_id}/messages", said))[0] == 201
+
+        async def complete() -> bool:
+            went = (await seller.get(path)).texts("//ul[@class='went']/li")
+            hooks = [w for w in went if w.startswith(f"Webhook: {receiver.url} Delivered")]
+            return len(hooks) == 3 and any(w.startswith("E-mail: Sam Seller") for w in went)
+
+        await until(complete, what="three events are delivered, and the seller was told of the order")
+        page = await seller.get(path)
+        assert page.texts("//ol[@class='timeline']/li/p[1]") == [
+            "Order placed", "Start processing Pending / New → Processing", "Message posted"
+        ]  # fmt: skip
+        assert page.texts("//ol[@class='timeline']/li//code") == ["order.created", "order.updated", "message.posted"]
+        assert "Bea Buyer (buyer)" in page.text()
+        assert [a for a in page.links() if a.startswith("/webhooks/deliveries/")]
+
+        async def told() -> bool:
+            return "E-mail: Bea Buyer" in (await buyer.get(path)).text()
+
+        await until(told, what="the buyer was told")
+        theirs = (await buyer.get(path)).text()
+        assert "Sam Seller (seller)" in theirs  # who began is told; what went to the other side is not
+        assert "Webhook" not in theirs
+        assert "Inbox: Sam Seller" not in theirs
+        assert (await seller.get(path.replace(order_id[:8], "00000000"))).status == 404
+        await town.call(me, "DELETE", "webhook", f"/v1/endpoints/{endpoint['endpoint_id']}")
+
+
+async def test_an_order_is_printed_without_anything_that_runs(seller: Browser, order_id: str) -> None:
+    page = await seller.get(f"/orders/{order_id}")
+    assert f"/orders/{order_id}/print" in page.links()
+    printed = await seller.get(f"/orders/{order_id}/print")
+    assert (printed.status, "The MUG" in printed.text("body")) == (200, True)
+    policy = printed.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "sandbox" in policy
+
+
 async def test_who_may_not_is_told_why_and_by_whom_it_can_be_changed(buyer: Browser) -> None:
     page = await buyer.get("/webhooks")
     assert page.status == 403
@@ -275,7 +336,8 @@ async def test_every_page_is_ours_alone_and_can_be_used_without_a_mouse(
 ) -> None:
     await until(lambda: _has_settings(seller), what="the notification service knows the person")
     known = _known_addresses()
-    for path in (*PATHS, f"/orders/{order_id}", f"/orders/{order_id}/actions/add_note"):
+    own = (f"/orders/{order_id}", f"/orders/{order_id}/trail", f"/orders/{order_id}/actions/add_note")
+    for path in (*PATHS, *own):
         page = await seller.get(path)
         policy = page.headers["content-security-policy"]
         assert "default-src 'none'" in policy, path

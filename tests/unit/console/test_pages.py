@@ -7,6 +7,7 @@ from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,8 +18,19 @@ from services.console.charts import Value, bars
 from services.console.forms import build
 from services.console.pages.order import Draft, Talk, stages
 from services.console.pages.signing import local_path
+from services.console.pages.trail import ARRIVED, happenings
 from services.console.rendering import Renderer, content, money, web_link
-from services.console.schemas import Action, Conversation, Lifecycle, State, Thread, Timeline
+from services.console.schemas import (
+    Action,
+    Conversation,
+    Delivery,
+    Entry,
+    Lifecycle,
+    Notice,
+    State,
+    Thread,
+    Timeline,
+)
 from services.console.session import Person
 from services.console.visit import Counts
 from tests.unit.console.builders import NOW, order
@@ -61,7 +73,8 @@ def order_page(text: str) -> str:
         {"order_id": shown.order_id, "order_number": text, "kind": "buyer_seller", "own_side": "seller", "unread": 1}
     )
     entry = {
-        "sequence": 1, "at": NOW, "label": text, "action": "x", "from_status": "pending", "to_status": "processing",
+        "sequence": 1, "at": NOW, "event_id": UUID(int=1), "event": text, "label": text,
+        "action": "x", "from_status": "pending", "to_status": "processing",
         "to_phase": "preparing", "actor": {"name": text, "on_behalf_of_name": text}, "reason": text,
         "acting_reason": text,
     }  # fmt: skip
@@ -94,6 +107,52 @@ def test_hostile_text_in_every_field_of_an_order_adds_no_element_and_no_attribut
     assert not [a for a in hostile.xpath("//a/@href") if not a.startswith(("/", "?", "#"))]
     assert hostile.xpath("//ol[@class='talk']//p[@class='text']/text()") == [HOSTILE]
     assert hostile.xpath("//textarea[@id='text']/text()") == [HOSTILE]
+    assert "49" not in hostile.xpath("string(//main)")
+
+
+def _entry(n: int, at: Any, **more: Any) -> Entry:
+    given = {"sequence": n, "at": at, "event_id": UUID(int=n), "event": "order.updated", "label": f"Step {n}",
+             "action": "x", "to_status": "pending", "to_phase": "pending", "actor": {"name": "Sam"}}  # fmt: skip
+    return Entry.model_validate(given | more)
+
+
+def _notice(event: int, at: Any, **more: Any) -> Notice:
+    given = {"event_id": UUID(int=event), "event_type": "message.posted", "person": "Sam", "channel": "email",
+             "state": "sent", "occurred_at": at}  # fmt: skip
+    return Notice.model_validate(given | more)
+
+
+def _delivery(event: int, at: Any, **more: Any) -> Delivery:
+    given = {"delivery_id": UUID(int=99), "endpoint_id": UUID(int=98), "webhook_id": "msg", "event_id": UUID(int=event),
+             "type": "order.updated", "state": "delivered", "created_at": at}  # fmt: skip
+    return Delivery.model_validate(given | more)
+
+
+def test_a_trail_puts_everything_beside_the_event_that_caused_it() -> None:
+    first, second, late = ("2026-03-02T12:00:00Z", "2026-03-02T12:00:01Z", "2026-03-02T15:00:00Z")
+    told = [_notice(2, second), _notice(7, late)]
+    sent = [_delivery(1, late), _delivery(2, late, origin="replay"), _delivery(50, first, origin="test")]
+    # two steps of one moment keep their order
+    made = happenings([_entry(1, first), _entry(2, first)], told, sent)
+    assert [(h.event, h.entry.label if h.entry else "", len(h.told), len(h.sent)) for h in made] == [
+        ("order.updated", "Step 1", 0, 1), ("order.updated", "Step 2", 1, 1), ("message.posted", "", 1, 0),
+    ]  # fmt: skip
+
+
+def test_hostile_text_of_a_trail_stays_text() -> None:
+    def page(text: str) -> Any:
+        entry = _entry(1, NOW, label=text, reason=text, acting_reason=text, actor={"name": text}, from_status="new")
+        notice = _notice(1, NOW, person=text, organisation=text, address=text, state="failed", reason=text)
+        delivery = _delivery(1, NOW, state="exhausted", last_error=text)
+        return parsed(
+            rendered(
+                "trail.html", order=order(text), happenings=happenings([entry], [notice], [delivery]), labels={},
+                missing=[], endpoints={delivery.endpoint_id: text}, arrived=ARRIVED, states={}, tones={},
+            )
+        )  # fmt: skip
+
+    plain, hostile = page("Plain"), page(HOSTILE)
+    assert [(e.tag, sorted(e.keys())) for e in plain.iter()] == [(e.tag, sorted(e.keys())) for e in hostile.iter()]
     assert "49" not in hostile.xpath("string(//main)")
 
 

@@ -1,0 +1,122 @@
+"""An order's whole trail: each event, who caused it, what went out of it to people and systems, and how that fared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from starlette.responses import Response
+
+from services.console.calls import Params
+from services.console.lifecycles import labels, lifecycle
+from services.console.page import Page
+from services.console.pages.order import order_of
+from services.console.pages.webhooks import STATES
+from services.console.parts import ServiceName
+from services.console.reading import read
+from services.console.schemas import Deliveries, Delivery, Endpoints, Entry, Notice, Notices, Timeline
+from services.console.visit import Visit, part
+
+L = TypeVar("L", Timeline, Notices, Deliveries, Endpoints)
+PAGE_SIZE: Final = 100
+# Of each kind 1,000 at most: an order has some ten events and a hundred of what went out of them.
+MOST_PAGES: Final = 10
+ARRIVED: Final[Mapping[str, str]] = {
+    "pending": "Waiting",
+    "sent": "Sent",
+    "unknown": "Handed over, the answer was lost",
+    "bounced": "Came back",
+    "failed": "Failed",
+    "suppressed": "The address takes no mail",
+    "skipped": "Not wanted",
+}
+TONES: Final[Mapping[str, str]] = {
+    "sent": "good",
+    "delivered": "good",
+    "pending": "info",
+    "unknown": "warn",
+    "held": "warn",
+    "skipped": "plain",
+    "discarded": "plain",
+}
+
+
+@dataclass(slots=True)
+class Happening:
+    """One event and what went out of it. `entry` is None for what changed nothing of the order, such as a message."""
+
+    at: datetime
+    event: str
+    entry: Entry | None = None
+    told: list[Notice] = field(default_factory=list)
+    sent: list[Delivery] = field(default_factory=list)
+
+
+async def show(visit: Visit) -> Response:
+    order_id = visit.id("order_id")
+    order, history, (told, no_told), (sent, no_sent), (ends, _) = await asyncio.gather(
+        order_of(visit, order_id),
+        _all(Timeline, visit, "order", f"/v1/orders/{order_id}/timeline"),
+        part(_all(Notices, visit, "notification", f"/v1/orders/{order_id}/deliveries")),
+        part(_sent(visit, order_id)),
+        part(_endpoints(visit)),
+    )
+    missing = [what for what, why in (("notifications", no_told), ("webhooks", no_sent)) if why is not None]
+    course = await lifecycle(visit, order.lifecycle.name, order.lifecycle.version)
+    return await visit.page(
+        "trail.html",
+        order=order,
+        happenings=happenings(history, told or (), sent or ()),
+        labels=labels(course, visit.person),
+        missing=missing,
+        endpoints=ends or {},
+        arrived=ARRIVED,
+        states=STATES,
+        tones=TONES,
+    )
+
+
+async def _all(model: type[L], visit: Visit, service: ServiceName, path: str, params: Params = ()) -> Sequence[Any]:
+    """The items of all pages of a list, as far as they are shown."""
+    items: list[Any] = []
+    cursor = ""
+    for _ in range(MOST_PAGES):
+        answer = await visit.get(service, path, [*params, ("limit", str(PAGE_SIZE)), ("cursor", cursor)])
+        found = read(model, service, answer)
+        items += found.items
+        if not found.next_cursor:
+            break
+        cursor = found.next_cursor
+    return items
+
+
+async def _sent(visit: Visit, order_id: UUID) -> Sequence[Delivery]:
+    if not visit.person.sees_webhooks:
+        return ()
+    return await _all(Deliveries, visit, "webhook", "/v1/deliveries", [("order_id", str(order_id))])
+
+
+async def _endpoints(visit: Visit) -> Mapping[UUID, str]:
+    """Addresses by endpoint, for those that the person may see."""
+    if not visit.person.sees_webhooks:
+        return {}
+    return {e.endpoint_id: e.url for e in await _all(Endpoints, visit, "webhook", "/v1/endpoints")}
+
+
+def happenings(history: Sequence[Entry], told: Sequence[Notice], sent: Sequence[Delivery]) -> Sequence[Happening]:
+    """Everything by the event that caused it, oldest first."""
+    made = {e.event_id: Happening(e.at, e.event, e) for e in history}
+    for notice in told:
+        made.setdefault(notice.event_id, Happening(notice.occurred_at, notice.event_type)).told.append(notice)
+    for delivery in sent:
+        # a test is about no event that ever was
+        if delivery.origin != "test":
+            made.setdefault(delivery.event_id, Happening(delivery.created_at, delivery.type)).sent.append(delivery)
+    return sorted(made.values(), key=lambda h: (h.at, h.entry.sequence if h.entry else 0))
+
+
+PAGES: Final = (Page("/orders/{order_id:uuid}/trail", show),)
