@@ -136,6 +136,8 @@ async def _sign_in_needed(visit: Visit) -> None:
     exchange(visit.request.scope).line.add(caller=person.person_id)
     assert visit.session is not None
     fresh = await visit.console.tokens.fresh(visit.session)
+    if visit.session.own is not None and fresh.own is None:
+        visit.say(f"You are no longer logged in as {person.name}: that ends by itself.")
     if fresh is not visit.session:
         visit.replace_session(fresh)
 

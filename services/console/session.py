@@ -47,6 +47,11 @@ class Person:
         return self.organisation_kind in ("seller", "both")
 
     @property
+    def manages(self) -> bool:
+        """Looks after people: an operator after those of the marketplace, an admin after its organisation's."""
+        return bool({"operator", "admin"} & set(self.roles))
+
+    @property
     def sees_balance(self) -> bool:
         """What was earned is for those who sell, and for the operator, who pays it out."""
         return self.is_operator or (self.sells and bool({"seller", "member", "admin"} & set(self.roles)))
@@ -71,6 +76,8 @@ class Session:
     refresh: str = ""
     access_until: int = 0
     until: int = 0
+    # the session of whoever is really here, while logged in as somebody else
+    own: Session | None = None
 
     @classmethod
     def fresh(cls) -> Session:
@@ -90,12 +97,18 @@ class Session:
             fields: dict[str, Any] = orjson.loads(content)
             if fields.pop("version") != VERSION:
                 return None
-            person = fields.pop("person")
-            if person is not None:
-                person = Person(**{**person, "roles": tuple(person["roles"])})
-            return cls(person=person, **fields)
+            own = fields.pop("own", None)
+            return _session(fields, _session(own) if own is not None else None)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
+
+
+def _session(fields: dict[str, Any], own: Session | None = None) -> Session:
+    """Raises KeyError, TypeError where these are no fields of a session."""
+    person = fields.pop("person")
+    if person is not None:
+        person = Person(**{**person, "roles": tuple(person["roles"])})
+    return Session(**{**fields, "person": person, "own": own})
 
 
 class Cookies:
@@ -114,7 +127,7 @@ class Cookies:
         parts = [cookies.get(name, "") for name in self._names()]
         content = self._sealer.open("session", "".join(parts))
         found = Session.decoded(content) if content is not None else None
-        if found is None or (found.person is not None and found.until <= now):
+        if found is None or (found.person is not None and (found.own or found).until <= now):
             return None
         return found
 
@@ -124,7 +137,7 @@ class Cookies:
         chunks = [text[i : i + CHUNK] for i in range(0, len(text), CHUNK)]
         if len(chunks) > MOST_CHUNKS:
             raise ValueError(f"a session of {len(text)} bytes does not fit into {MOST_CHUNKS} cookies")
-        seconds = max(1, int(session.until - now)) if session.person is not None else None
+        seconds = max(1, int((session.own or session).until - now)) if session.person is not None else None
         for i, name in enumerate(self._names()):
             if i < len(chunks):
                 self._set(response, name, chunks[i], seconds)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from uuid import UUID
 
 from services.console.calls import Services
 from services.console.errors import Refused, ServiceDown, SignedOut
@@ -50,8 +51,19 @@ class Tokens:
         )  # fmt: skip
         return await self._described(self._tokens(Session.fresh(), given.body))
 
+    async def stand_in(self, session: Session, person_id: UUID, reason: str, key: str) -> Session:
+        """The session of another person, to be used for a short while; `own` is the way back. Raises Refused.
+
+        It has a token for forms of its own: a page of before sends nothing in the other's name, and none of after in
+        one's own.
+        """
+        path = f"/v1/members/{person_id}/log-in-as"
+        given = await self._services.send("POST", "identity", path, session.access, {"reason": reason}, key=key)
+        return replace(await self._described(self._tokens(Session.fresh(), given.body)), own=session)
+
     async def sign_out(self, session: Session) -> None:
         """End the session where the identity service can be asked to; the cookie goes in any case."""
+        session = session.own or session
         if session.refresh:
             with suppress(Refused, ServiceDown, SignedOut):
                 await self._services.send(
@@ -59,9 +71,14 @@ class Tokens:
                 )  # fmt: skip
 
     async def fresh(self, session: Session) -> Session:
-        """The session with an access token that still lasts. Raises SignedOut and ServiceDown."""
+        """The session with an access token that still lasts. Raises SignedOut and ServiceDown.
+
+        Being logged in as somebody cannot be prolonged: it ends with its token, and one is oneself again.
+        """
         if session.access_until - self._clock() > EARLY_SECONDS:
             return session
+        if session.own is not None:
+            return await self.fresh(session.own)
         if not session.refresh:
             raise SignedOut
         key = hashlib.sha256(session.refresh.encode()).digest()

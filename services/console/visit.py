@@ -139,7 +139,7 @@ class Visit:
     # the answers
 
     def say(self, text: str) -> None:
-        """What the next page begins with."""
+        """What the next page that is shown begins with."""
         self._said = text
 
     def go(self, path: str) -> Response:
@@ -149,6 +149,7 @@ class Visit:
     async def page(self, template: str, status: int = 200, **values: Any) -> Response:
         notice = self.console.cookies.notice(self.request.cookies)
         self._notice_shown = notice is not None
+        notice, self._said = self._said or notice, None
         counts = await self._counted()
         if self.session is None:
             self.replace_session(Session.fresh())
@@ -157,6 +158,7 @@ class Visit:
             template,
             {
                 "me": self.session.person,
+                "own": self.session.own.person if self.session.own is not None else None,
                 "csrf": self.session.csrf,
                 "notice": notice,
                 "counts": counts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from zoneinfo import available_timezones
@@ -13,8 +14,8 @@ from starlette.responses import Response
 from services.console.errors import Refused
 from services.console.page import Page, form
 from services.console.reading import read
-from services.console.schemas import Preferences
-from services.console.visit import Visit
+from services.console.schemas import LogIns, Preferences
+from services.console.visit import Visit, part
 
 ADDRESS: Final = "/settings/notifications"
 CHANNELS: Final = ("in_app", "email")
@@ -66,7 +67,10 @@ async def resume(visit: Visit) -> Response:
 
 
 async def _page(visit: Visit, problem: str = "", status: int = 422) -> Response:
-    answer = await visit.get("notification", "/v1/preferences")
+    answer, (others, _) = await asyncio.gather(
+        visit.get("notification", "/v1/preferences"),
+        part(visit.get("identity", "/v1/me/log-ins", [("limit", "20")])),
+    )
     wishes = read(Preferences, "notification", answer)
     zones = ZONES if wishes.time_zone in ZONES else [wishes.time_zone, *ZONES]
     return await visit.page(
@@ -78,6 +82,7 @@ async def _page(visit: Visit, problem: str = "", status: int = 422) -> Response:
         digests=DIGESTS,
         languages=[(code, _name(code)) for code in wishes.languages],
         zones=zones,
+        others=read(LogIns, "identity", others).items if others is not None else None,
     )
 
 

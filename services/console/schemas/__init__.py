@@ -17,6 +17,7 @@ from services.console.schemas.orders import (
     Timeline,
     UnitList,
 )
+from services.console.schemas.people import LogIn, LogIns, MemberRow, Members, OrganisationRow, Organisations
 from services.console.schemas.reports import (
     Balance,
     BalanceRow,
@@ -97,6 +98,10 @@ __all__ = [
     "Key",
     "Lifecycle",
     "ListedUnit",
+    "LogIn",
+    "LogIns",
+    "MemberRow",
+    "Members",
     "Message",
     "Notice",
     "Notices",
@@ -105,6 +110,8 @@ __all__ = [
     "Order",
     "OrderUnread",
     "OrdersReport",
+    "OrganisationRow",
+    "Organisations",
     "Participant",
     "Period",
     "Preferences",

@@ -16,6 +16,7 @@ from services.console.session import Cookies, Session
 from shared.process import running
 from tests.integration.console.browser import Browser
 from tests.integration.console.conftest import PASSWORD, Town, console_settings, key_ring
+from tests.waiting import until
 
 SELLER = "seller@storefront.example"
 
@@ -140,3 +141,56 @@ def _aged(cookies: Cookies, browser: Browser) -> dict[str, str]:
     browser.http.cookie_jar.clear()
     browser.http.cookie_jar.update_cookies(aged)
     return aged
+
+
+async def test_an_operator_acts_as_a_seller_under_both_names_and_the_seller_sees_it(town: Town, order_id: str) -> None:
+    """Marketpush page: the operator emulates the seller's account and accepts orders on their behalf."""
+    async with Browser(town.console) as operator, Browser(town.console) as seller:
+        await operator.sign_in("operator@storefront.example", PASSWORD)
+        await seller.sign_in(SELLER, PASSWORD)
+        people = await operator.get("/people")
+        _, me = await town.call(SELLER, "GET", "identity", "/v1/me")
+        ending = f"/people/{me['person']['person_id']}/log-in-as"
+        before = await operator.get(f"/orders/{order_id}")
+        short = await operator.send(people, ending, reason="PTO")
+        assert (short.status, short.tree.xpath("//input[@name='reason'][@aria-invalid]/@value")) == (422, ["PTO"])
+        inside = await operator.send(short, ending, reason="Sam is on leave & asked for it")
+        assert inside.path == "/orders"
+        assert "You are logged in as Sam Seller" in inside.text()
+        # a page of before sends nothing in the other's name
+        assert (await operator.fill(before, "/actions/record_payment", {})).status == 403
+        done = await operator.send(await operator.get(f"/orders/{order_id}"), "/actions/process")
+        assert "Start processing: done" in done.notice
+        entry = done.texts("//ol[@class='timeline']/li")[-1]
+        assert "Olga Operator (seller) as Sam Seller, because: Sam is on leave & asked for it" in entry
+        assert not [f for f in (await operator.get("/people")).forms() if f.action.endswith("/log-in-as")]
+        back = await operator.send(done, "/people/return")
+        assert (back.path, back.notice) == ("/people", "You are no longer logged in as Sam Seller.")
+        assert "You are logged in as" not in (await operator.get("/orders")).text()
+
+        async def known() -> bool:
+            return (await seller.get("/settings/notifications")).status == 200
+
+        await until(known, what="the notification service knows the person")
+        settings = (await seller.get("/settings/notifications")).text()
+        assert "Who was logged in as you Olga Operator" in settings
+        assert "Sam is on leave & asked for it" in settings
+
+
+async def test_people_are_offered_to_those_who_look_after_them(town: Town) -> None:
+    async with Browser(town.console) as admin, Browser(town.console) as buyer:
+        await admin.sign_in("buyer-admin@storefront.example", PASSWORD)
+        await buyer.sign_in("buyer@storefront.example", PASSWORD)
+        page = await admin.get("/people")
+        assert "/people" in page.links()
+        assert "buyer@storefront.example" in page.text()
+        assert SELLER not in page.text()
+        assert [f for f in page.forms() if f.action.endswith("/log-in-as")]
+        theirs = await buyer.get("/people")
+        assert "/people" not in theirs.links()
+        assert not [f for f in theirs.forms() if f.action.endswith("/log-in-as")]
+        form = next(f for f in page.forms() if f.action.endswith("/log-in-as"))
+        csrf = dict(theirs.form("/sign-out").pairs)["csrf"]
+        refused = await buyer.post(form.action, form.filled({"csrf": csrf, "reason": "I would like to"}))
+        assert refused.status in (403, 404)
+        assert "You are logged in as" not in (await buyer.get("/orders")).text()

@@ -53,8 +53,8 @@ COURSE = Lifecycle(
 
 def rendered(template: str, **values: Any) -> str:
     given = {
-        "me": SELLER, "csrf": "token", "notice": HOSTILE, "counts": Counts(3, None), "zone": ZoneInfo("Europe/Oslo"),
-        "path": "/orders", "here": "/orders", **values,
+        "me": SELLER, "own": None, "csrf": "token", "notice": HOSTILE, "counts": Counts(3, None),
+        "zone": ZoneInfo("Europe/Oslo"), "path": "/orders", "here": "/orders", **values,
     }  # fmt: skip
     return Renderer().render(template, given)
 

@@ -10,10 +10,13 @@ import pytest
 from starlette.responses import Response
 
 from services.console.app import service
+from services.console.calls import Services
 from services.console.sealing import Sealer
 from services.console.session import CHUNK, Cookies, Person, Session
 from services.console.settings import Settings
+from services.console.tokens import Tokens
 from shared.keyring import KeyRingError
+from shared.stop import Stop
 
 NOW = 1_800_000_000.0
 PERSON = Person(
@@ -50,6 +53,30 @@ def test_what_is_kept_comes_back_whole() -> None:
     assert cookies.session(kept(cookies, SESSION), NOW) == SESSION
     anonymous = Session.fresh()
     assert cookies.session(kept(cookies, anonymous), NOW) == anonymous
+
+
+def test_the_way_back_is_kept_while_logged_in_as_somebody() -> None:
+    cookies = Cookies(Sealer.parse(ring("k1")), secure=False)
+    standing_in = replace(SESSION, csrf="other", refresh="", until=int(NOW) + 900, own=SESSION)
+    stored_now = kept(cookies, standing_in)
+    assert cookies.session(stored_now, NOW) == standing_in
+    # the other's time is over, one's own is not
+    assert cookies.session(stored_now, NOW + 1_000) == standing_in
+    assert cookies.session(stored_now, NOW + 9_001) is None
+    response = Response()
+    cookies.keep(response, standing_in, {}, NOW)
+    assert all("Max-Age=9000" in h for h in response.headers.getlist("set-cookie"))
+
+
+async def test_who_was_logged_in_as_somebody_is_oneself_again_when_it_ends() -> None:
+    standing_in = replace(SESSION, csrf="other", access="theirs", refresh="", own=SESSION)
+    now = NOW
+    # nothing is asked of any service: one's own token still lasts
+    tokens = Tokens(Services(Settings(), Stop()), lambda: now)
+    assert await tokens.fresh(standing_in) is standing_in
+    longer = replace(standing_in, own=replace(SESSION, access_until=int(NOW) + 2_000))
+    now = NOW + 880
+    assert await tokens.fresh(longer) is longer.own
 
 
 def test_nobody_can_read_it_and_two_are_never_alike() -> None:

@@ -1,0 +1,45 @@
+"""People and organisations, as the identity service shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from services.console.schemas.base import Read
+
+
+class MemberRow(Read):
+    person_id: UUID
+    organisation_id: UUID
+    name: str
+    email: str
+    roles: tuple[str, ...] = ()
+    active: bool = True
+
+
+class Members(Read):
+    items: tuple[MemberRow, ...]
+    next_cursor: str | None = None
+
+
+class OrganisationRow(Read):
+    organisation_id: UUID
+    name: str
+
+
+class Organisations(Read):
+    items: tuple[OrganisationRow, ...]
+    next_cursor: str | None = None
+
+
+class LogIn(Read):
+    """Somebody was logged in as the person."""
+
+    at: datetime
+    name: str
+    reason: str
+
+
+class LogIns(Read):
+    items: tuple[LogIn, ...]
+    next_cursor: str | None = None
