@@ -100,7 +100,8 @@ class Contents:
         key = (row["event_id"], eyes)
         if key in self._messages:
             return
-        data = view(row["data"], eyes)
+        # a copy, because orjson's bytes hold on to the 16 kB that they were written into, however few they are
+        data = bytes(memoryview(view(row["data"], eyes)))
         self._messages[key] = Content(
             row["event_id"],
             row["type"],
