@@ -9,6 +9,7 @@ from services.console.page import Page
 from services.console.pages import (
     acting,
     balance,
+    figures,
     inbox,
     messages,
     order,
@@ -32,6 +33,7 @@ PAGES: Final[Sequence[Page]] = (
     *preferences.PAGES,
     *people.PAGES,
     *reports.PAGES,
+    *figures.PAGES,
     *balance.PAGES,
     *webhooks.PAGES,
 )

@@ -127,6 +127,22 @@ def words(code: Any) -> str:
     return _WORDS.get(text) or text.replace("_", " ").replace(".", " ").capitalize()
 
 
+def duration(seconds: int | None) -> str:
+    """How long something took, to the two largest units; "" where nothing did."""
+    if seconds is None:
+        return ""
+    parts = [(seconds // 86_400, "d"), (seconds % 86_400 // 3_600, "h"), (seconds % 3_600 // 60, "min")]
+    first = next((i for i, (n, _) in enumerate(parts) if n), None)
+    if first is None:
+        return "less than a minute"
+    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
+
+
+def share(rate: str | None) -> str:
+    """A rate of 0 to 1 as per cent; a dash where it is a share of nothing."""
+    return "\u2013" if rate is None else f"{(Decimal(rate) * 100).quantize(Decimal('0.1'))} %"
+
+
 def plural(count: int, one: str, many: str) -> str:
     return f"{number(count)} {one if count == 1 else many}"
 
@@ -150,7 +166,14 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.filters.update(
-            money=money, number=number, moment=moment, day=day, words=words, web_link=web_link
+            money=money,
+            number=number,
+            moment=moment,
+            day=day,
+            words=words,
+            web_link=web_link,
+            duration=duration,
+            share=share,
         )
         self._environment.globals.update(
             asset=asset, plural=plural, PHASES=PHASES, TONES=TONES, new_key=lambda: str(new_id())

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -20,7 +21,7 @@ from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
 from services.console.reading import read
 from services.console.rendering import day, money, number, words
-from services.console.schemas import Figures, OrdersReport, Period, Savings, StatusRow, Summary
+from services.console.schemas import Figures, OrdersReport, Period, Savings, SellersReport, StatusRow, Summary
 from services.console.visit import Visit, part
 
 CLOCKS: Final[Mapping[str, str]] = {
@@ -30,6 +31,7 @@ CLOCKS: Final[Mapping[str, str]] = {
 INTERVALS: Final[Mapping[str, str]] = {"day": "Day", "month": "Month", "all": "Whole period"}
 # A chart of more bars than this says nothing any more.
 MOST_BARS: Final = 400
+MOST_SELLERS: Final = 25
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class Found:
     orders: OrdersReport | None = None
     summary: Summary | None = None
     savings: Savings | None = None
+    sellers: SellersReport | None = None
 
     @property
     def period(self) -> Period | None:
@@ -90,14 +93,23 @@ async def _asked_for(visit: Visit, params: Sequence[tuple[str, str]], interval: 
         if why is not None:
             raise why
         return Found(savings=_read_savings(answer))
-    orders, summary, (answer, _) = await asyncio.gather(
+    orders, summary, (answer, _), sellers = await asyncio.gather(
         visit.get("reporting", "/v1/reports/orders", [*params, ("interval", interval)]),
         visit.get("reporting", "/v1/reports/summary", params),
         saved,
+        _sellers(visit, params),
     )
     return Found(
-        read(OrdersReport, "reporting", orders), read(Summary, "reporting", summary), _read_savings(answer)
+        read(OrdersReport, "reporting", orders), read(Summary, "reporting", summary), _read_savings(answer), sellers
     )  # fmt: skip
+
+
+async def _sellers(visit: Visit, params: Sequence[tuple[str, str]]) -> SellersReport | None:
+    """The sellers beside each other, for the operator: anybody else would see nobody but itself."""
+    if not visit.person.is_operator:
+        return None
+    more = [*params, ("limit", str(MOST_SELLERS)), ("cursor", visit.asked("sellers", 2_000))]
+    return read(SellersReport, "reporting", await visit.get("reporting", "/v1/reports/sellers", more))
 
 
 def _read_savings(answer: Answer | None) -> Savings | None:
@@ -124,6 +136,9 @@ async def show(visit: Visit) -> Response:
         reports=reports_of(found.orders, found.summary, named, clock) if found.orders and found.summary else [],
         savings=found.savings,
         summary=found.summary,
+        sellers=found.sellers,
+        more_sellers=_more(found, asked, clock, interval),
+        exports=_exports(visit, asked, clock, interval),
         period=found.period,
         sees_orders=sees_orders,
         problem=problem,
@@ -133,6 +148,18 @@ async def show(visit: Visit) -> Response:
         clocks=CLOCKS,
         intervals=INTERVALS,
     )
+
+
+def _more(found: Found, asked: Mapping[str, str], clock: str, interval: str) -> str:
+    cursor = found.sellers.next_cursor if found.sellers is not None else None
+    return "?" + urlencode({**asked, "clock": clock, "interval": interval, "sellers": cursor}) if cursor else ""
+
+
+def _exports(visit: Visit, asked: Mapping[str, str], clock: str, interval: str) -> Sequence[tuple[str, str]]:
+    """The tables of the page as files, by their words."""
+    query = urlencode({**asked, "clock": clock, "interval": interval})
+    files = [("Export CSV", f"/reports/orders.csv?{query}")]
+    return [*files, ("Export sellers", f"/reports/sellers.csv?{query}")] if visit.person.is_operator else files
 
 
 def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str], clock: str) -> Sequence[Report]:

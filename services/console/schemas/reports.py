@@ -55,12 +55,48 @@ class Rate(Read):
     rate: str | None = None
 
 
+class ReplyTime(Read):
+    replies: int = 0
+    mean_seconds: int | None = None
+    mean_business_seconds: int | None = None
+
+
+class Replies(Read):
+    """How long the buyers' first and later messages waited for the seller's answer."""
+
+    first: ReplyTime = ReplyTime()
+    next: ReplyTime = ReplyTime()
+
+
+class SellerFigures(Read):
+    """A seller's figures in one currency; rates and reply times are those of all its orders."""
+
+    seller_organisation_id: UUID
+    seller_name: str
+    figures: Figures
+    rates: dict[str, Rate] = Field(default_factory=dict)
+    replies: Replies = Replies()
+
+
+class SellersReport(Read):
+    period: Period
+    items: tuple[SellerFigures, ...] = ()
+    next_cursor: str | None = None
+
+
+class ChannelFigures(Read):
+    channel: str
+    figures: Figures
+
+
 class Summary(Read):
     period: Period
     figures: tuple[Figures, ...] = ()
     previous: Period
     previous_figures: tuple[Figures, ...] = ()
+    channels: tuple[ChannelFigures, ...] = ()
     rates: dict[str, Rate] = Field(default_factory=dict)
+    replies: Replies = Replies()
 
 
 class SavingRow(Read):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from urllib.parse import urlsplit
 
@@ -138,6 +140,30 @@ async def test_reports_add_up_and_the_chart_has_its_table(town: Town, seller: Br
     assert page.tree.xpath("//figure//*[local-name()='svg']/@aria-labelledby")
     turned = await seller.get("/reports?from=2026-02-01&to=2026-01-01")
     assert (turned.status, "Turn" in turned.alert) == (422, True)
+
+
+async def test_the_operator_sees_sellers_and_channels_and_takes_the_figures_along(town: Town, order_id: str) -> None:
+    async with Browser(town.console) as owner:
+        await owner.sign_in("operator@storefront.example", PASSWORD)
+
+        async def reported() -> bool:
+            return bool((await owner.get("/reports")).texts("//section[@aria-labelledby='by-seller']//tbody/tr"))
+
+        await until(reported, what="the order is in the figures by seller")
+        page = await owner.get("/reports")
+        [name] = page.texts("//section[@aria-labelledby='by-seller']//tbody/tr/th")
+        assert name == "Storefront Market Seller One"
+        [by_seller] = [a for a in page.links() if a.startswith("/reports/sellers.csv")]
+        [by_day] = [a for a in page.links() if a.startswith("/reports/orders.csv")]
+        sellers = list(csv.DictReader(io.StringIO((await owner.get(by_seller)).raw.decode("utf-8-sig"))))
+        assert [r["seller"] for r in sellers] == [name]
+        taken = await owner.get(by_day)
+        assert taken.headers["content-disposition"].startswith('attachment; filename="orders-')
+        days = list(csv.DictReader(io.StringIO(taken.raw.decode("utf-8-sig"))))
+        assert {r["currency"] for r in days} == {"USD"}
+        assert sum(int(r["orders"]) for r in days) > 0
+        assert sum(float(r["gross"]) for r in days) > 0
+        assert (await owner.get("/reports/orders.csv?from=nonsense")).status == 422
 
 
 def _rows(page: Page, part: str) -> list[list[str]]:

@@ -199,8 +199,8 @@ def test_a_form_that_came_back_keeps_what_was_typed_and_points_at_what_is_wrong(
     form = build(wanted, ORDER, values=Posted({"p.carrier": ['"><b>']}), errors={"carrier": "No <i>."})
     html = Renderer().render(
         "action.html",
-        {"order": ORDER, "form": form, "changed": None, "lost": (), "me": None, "own": None, "csrf": "c", "notice": None,
-         "counts": None, "zone": OSLO, "path": "/x", "here": "/x"},
+        {"order": ORDER, "form": form, "changed": None, "lost": (), "me": None, "own": None, "csrf": "c",
+         "notice": None, "counts": None, "zone": OSLO, "path": "/x", "here": "/x"},
     )  # fmt: skip
     assert 'value="&#34;&gt;&lt;b&gt;"' in html
     assert 'aria-invalid="true"' in html

@@ -16,10 +16,11 @@ from lxml import html
 from contracts.money import Money
 from services.console.charts import Value, bars
 from services.console.forms import build
+from services.console.pages.figures import cell
 from services.console.pages.order import Draft, Talk, stages
 from services.console.pages.signing import local_path
 from services.console.pages.trail import ARRIVED, happenings
-from services.console.rendering import Renderer, content, money, web_link
+from services.console.rendering import Renderer, content, duration, money, share, web_link
 from services.console.schemas import (
     Action,
     Conversation,
@@ -201,6 +202,18 @@ def test_only_web_addresses_become_links() -> None:
     assert web_link("https://a.example/x") == "https://a.example/x"
     for text in ("javascript:alert(1)", " https://a", "data:text/html,x", "//a.example", None, "ftp://a"):
         assert web_link(text) == ""
+
+
+def test_durations_and_shares_are_written_as_people_say_them() -> None:
+    shown = {None: "", 0: "less than a minute", 59: "less than a minute", 60: "1 min", 3_600: "1 h", 3_660: "1 h 1 min",
+             86_400: "1 d", 90_000: "1 d 1 h", 86_460: "1 d"}  # fmt: skip
+    assert {s: duration(s) for s in shown} == shown
+    assert [share(r) for r in (None, "0", "0.3333", "1")] == ["\u2013", "0.0 %", "33.3 %", "100.0 %"]
+
+
+def test_cells_of_a_sheet_are_no_formulas() -> None:
+    given = ["=1+1", "@x", "-12.50", "12.50", 3, None, "-x", "Søylen"]
+    assert [cell(v) for v in given] == ["'=1+1", "'@x", "-12.50", "12.50", "3", "", "'-x", "Søylen"]
 
 
 def test_money_has_the_digits_of_its_currency() -> None:
