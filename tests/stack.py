@@ -27,6 +27,7 @@ from contracts.topics import TOPICS
 from shared.kafka import create_topics
 from shared.postgres.migrate import SCHEMAS, app_role, bootstrap, migrate, worker_role
 from tests import containers
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[1]
 DATABASE_ENV = "ORDERTRAIL_TEST_DATABASE_URL"
@@ -181,8 +182,16 @@ class Databases:
 
     async def _drop(self, name: str) -> None:
         admin = await asyncpg.connect(self._stack.admin_dsn)
+
+        async def dropped() -> bool:
+            try:
+                await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            except asyncpg.ObjectInUseError:
+                return False  # a session that waits for a busy disk ends when the disk has answered
+            return True
+
         try:
-            await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            await until(dropped, what=f"{name} to be dropped")
         finally:
             await admin.close()
 

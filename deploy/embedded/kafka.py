@@ -36,7 +36,7 @@ class KafkaServer:
 
     name = "Kafka"
     stop_signal = signal.SIGTERM
-    start_seconds = 90.0
+    start_seconds = 180.0
     stop_seconds = 60.0
 
     def __init__(

@@ -33,7 +33,7 @@ class PostgresServer:
 
     name = "PostgreSQL"
     stop_signal = signal.SIGINT  # "fast": ends the sessions, writes a checkpoint
-    start_seconds = 60.0  # recovery after a crash replays at most max_wal_size
+    start_seconds = 120.0  # recovery after a crash replays at most max_wal_size
     stop_seconds = 120.0  # its last checkpoint writes everything to the disk, which may be slow or busy
 
     def __init__(self, directory: Path, port: int, *, settings: dict[str, str] | None = None) -> None:

@@ -112,7 +112,7 @@ class Fleet:
             "ORDERTRAIL_HTTP_PORT": str(port),
             "ORDERTRAIL_OPERATIONS_PORT": str(0 if serves else port),
             "ORDERTRAIL_IDENTITY_ISSUER": self.issuer.url,
-            "ORDERTRAIL_CONSUMER_SESSION_TIMEOUT_MS": "3000",
+            "ORDERTRAIL_CONSUMER_SESSION_TIMEOUT_MS": "6000",
             "ORDERTRAIL_LOG_LEVEL": "info",
             # one caller places all the orders here
             "ORDERTRAIL_HTTP_RATE_PER_SECOND": "100000",

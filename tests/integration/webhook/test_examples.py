@@ -35,7 +35,7 @@ def javascript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("receiver.mjs", "verify.mjs", "package.json", "package-lock.json"):
         shutil.copy(EXAMPLES / "javascript" / name, folder)
     npm = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-    subprocess.run(npm, cwd=folder, check=True, capture_output=True, timeout=110)
+    subprocess.run(npm, cwd=folder, check=True, capture_output=True, timeout=250)
     return folder
 
 
@@ -112,6 +112,6 @@ def test_javascript_packages_verify(javascript: Path) -> None:
     cases = [(new, text, True), (old, text, True), (other, text, False), (new, text + " ", False)]
     lines = [json.dumps({"secret": key.text, "headers": headers, "body": sent}) for key, sent, _ in cases]
     process = subprocess.Popen(["node", "verify.mjs"], cwd=javascript, stdin=-1, stdout=-1, text=True)
-    printed, _ = process.communicate("\n".join(lines), timeout=60)
+    printed, _ = process.communicate("\n".join(lines), timeout=120)
     said = [json.loads(line) for line in printed.splitlines()]
     assert said == [{"standardwebhooks": right, "svix": right} for _, _, right in cases]
