@@ -9,6 +9,7 @@ from services.console.page import Page
 from services.console.pages import (
     acting,
     balance,
+    counts,
     figures,
     inbox,
     messages,
@@ -24,6 +25,7 @@ from services.console.pages import (
 
 PAGES: Final[Sequence[Page]] = (
     *signing.PAGES,
+    *counts.PAGES,
     *orders.PAGES,
     *order.PAGES,
     *trail.PAGES,

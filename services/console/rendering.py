@@ -23,6 +23,7 @@ LOCALE: Final = "en_GB"
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "console.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "live.js": "text/javascript; charset=utf-8",
 }
 PHASES: Final[Mapping[str, str]] = {
     "approval": "Awaiting approval",

@@ -62,7 +62,7 @@ class Page:
 
     @property
     def notice(self) -> str:
-        return " ".join(self.texts("//p[@role='status']"))
+        return " ".join(self.texts("//p[@role='status'][not(@hidden)]"))
 
     @property
     def alert(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from urllib.parse import urlsplit
 
@@ -97,6 +98,31 @@ async def _read_and_archive(buyer: Browser, orders: set[str]) -> None:
     done = await buyer.send(await buyer.get("/inbox"), "/inbox/read-all")
     assert done.notice == "Everything is marked as read."
     assert "unread" not in " ".join(t for t in done.texts("//nav[@aria-label='Main']//a") if "Inbox" in t)
+
+
+async def test_an_open_page_learns_the_numbers_beside_the_menu(town: Town, buyer: Browser, order_id: str) -> None:
+    """What the script asks for; the pages themselves need nothing of it."""
+
+    async def ready() -> bool:
+        return json.loads((await buyer.get("/live")).raw)["inbox"] is not None
+
+    await until(ready, what="the notification service knows the person")
+    await buyer.send(await buyer.get("/inbox"), "/inbox/read-all")
+    await town.call("seller@storefront.example", "POST", "order", f"/v1/orders/{order_id}/actions/process", {})
+
+    async def more() -> bool:
+        return bool(json.loads((await buyer.get("/live")).raw)["inbox"])
+
+    await until(more, what="the buyer is told that the order is being prepared")
+    answer = await buyer.get("/live")
+    assert set(json.loads(answer.raw)) == {"inbox", "messages"}
+    assert (answer.headers["content-type"], answer.headers["cache-control"]) == ("application/json", "no-store")
+    page = await buyer.get("/inbox")
+    assert page.tree.xpath("//nav//a/@data-count") == ["inbox", "messages"]
+    policy = page.headers["content-security-policy"]
+    assert "script-src 'self'; connect-src 'self'" in policy
+    async with Browser(town.console) as nobody:
+        assert (await nobody.get("/live", allow_redirects=False)).status == 303
 
 
 async def test_notification_settings_are_kept_and_required_ones_stay(town: Town, buyer: Browser, order_id: str) -> None:
@@ -345,7 +371,7 @@ async def test_hostile_text_stays_text_on_every_page(town: Town, seller: Browser
         "/orders?status=%22%3E%3Cb",
     ):
         shown = await seller.get(path)
-        assert not shown.tree.xpath("//script | //img[@src='x'] | //*[@onerror]"), path
+        assert not shown.tree.xpath("//script[not(@src)] | //script[text()] | //img[@src='x'] | //*[@onerror]"), path
         assert "49" not in shown.texts("//*[contains(text(), '7*7')]"), path
     order = await seller.get(f"/orders/{order_id}")
     assert HOSTILE in order.tree.xpath("//ol[@class='talk']//p[@class='text']/text()")
@@ -370,7 +396,8 @@ async def test_every_page_is_ours_alone_and_can_be_used_without_a_mouse(
         assert "unsafe" not in policy, path
         assert page.headers["cache-control"] == "no-store", path
         tree = page.tree
-        assert not tree.xpath("//script | //*[@style] | //style | //iframe"), path
+        assert not tree.xpath("//script[text()] | //*[@style] | //style | //iframe"), path
+        assert [s.rpartition("/")[2] for s in tree.xpath("//script/@src")] == ["live.js"], path
         assert not tree.xpath("//@*[starts-with(name(), 'on')]"), path
         assert len(tree.xpath("//h1")) == 1, path
         assert len(tree.xpath("//main")) == 1, path
@@ -380,7 +407,7 @@ async def test_every_page_is_ours_alone_and_can_be_used_without_a_mouse(
         for control in tree.xpath("//input[not(@type='hidden')] | //select | //textarea"):
             named = control.get("aria-label") or tree.xpath("//label[@for=$id]", id=control.get("id", ""))
             assert named, (path, control.get("name"))
-        for address in [*page.links(), *tree.xpath("//link/@href | //img/@src | //form/@action")]:
+        for address in [*page.links(), *tree.xpath("//link/@href | //*/@src | //form/@action")]:
             parts = urlsplit(address)
             assert not parts.netloc, (path, address)
             assert not parts.path or any(k.fullmatch(parts.path) for k in known), (path, address)
