@@ -27,7 +27,8 @@ SILENT_SECONDS: Final = 1.0
 class Window:
     """The window of one endpoint. `in_flight` are under way, `queued` claimed and waiting for a place.
 
-    `heard` is when it was last heard of, or else when the first of those under way began (monotonic seconds).
+    `heard` is when it was last heard of, or else when the first of those under way began (monotonic seconds). `idle`:
+    when last asked it had less to send than it might have.
     """
 
     most: int = 64
@@ -37,6 +38,7 @@ class Window:
     proven: bool = False
     quick: bool = False
     silent: bool = False
+    idle: bool = False
     heard: float = 0.0
 
     @property
@@ -59,7 +61,9 @@ class Window:
         return self.in_flight < self.width
 
     def room(self) -> int:
-        """How many more to claim."""
+        """How many more to claim. Of who had nothing a few are asked for, so that it keeps no places from others."""
+        if self.idle:
+            return max(0, min(self.width, START) - self.in_hand)
         return max(0, (self.width * AHEAD if self.trusted and self.quick else self.width) - self.in_hand)
 
     def began(self, now: float) -> None:
@@ -93,14 +97,14 @@ class Window:
 def share(places: int, in_hand: int, windows: Iterable[Window], active: int = 0) -> list[int]:
     """What each of `windows` may claim now, in order, of `places` of which `in_hand` are taken by `active` endpoints.
 
-    Nobody gets more than its room, nor comes to hold more than an equal part of what is there for everybody. When
+    Nobody gets more than its room, and beyond its width no more than an equal part of what is there for everybody. When
     places are short, those come first who hold least, and a few are left for whoever has just answered.
     """
     asking = list(windows)
     everybodys = int(places * (1 - RESERVED))
     held = [w.in_hand for w in asking]
-    most = max(1, everybodys // max(1, active + held.count(0)))
-    rooms = [min(w.room(), max(0, most - w.in_hand)) for w in asking]
+    part = everybodys // max(1, active)
+    rooms = [min(w.room(), max(0, max(w.width, part) - w.in_hand)) for w in asking]
     common = max(0, everybodys - in_hand)
     if sum(rooms) <= common:
         return rooms

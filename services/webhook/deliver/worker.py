@@ -131,7 +131,7 @@ class Worker:
         if drain is None:
             drain = self._drains[endpoint_id] = Drain(Window())
         drain.look_at = drain.idle_since = 0.0
-        drain.rested = 0
+        drain.rested, drain.window.idle = 0, False
 
     def _busy(self) -> bool:
         return len(self._started) == BUSY and time.monotonic() - self._started[0] < BUSY_SECONDS
@@ -182,6 +182,7 @@ class Worker:
     def _note_claim(self, endpoint_id: UUID, n: int, room: int) -> None:
         """When to look again: as soon as there is room where there was as much as asked for, else after a while."""
         drain, now = self._drains[endpoint_id], time.monotonic()
+        drain.window.idle = n < room
         if n:
             drain.idle_since, drain.rested = 0.0, 0
         if n >= room:

@@ -17,6 +17,7 @@ WINDOWS = st.lists(
         proven=st.booleans(),
         quick=st.booleans(),
         silent=st.booleans(),
+        idle=st.booleans(),
     ),
     max_size=60,
 )
@@ -74,6 +75,17 @@ def test_those_that_hang_hold_no_more_than_their_part(each: int, hanging: int, h
         assert min(w.in_flight for w in free) >= 1
         for window in free:
             window.in_flight = 0
+
+
+def test_a_busy_endpoint_among_many_that_have_little_to_send() -> None:
+    """Neither those under way nor those merely asked narrow its window; claimed ahead is no more than its part."""
+    busy = Window(size=64.0, proven=True, quick=True, in_flight=60, queued=0)
+    idle = [Window(size=64.0, proven=True, quick=True, idle=True) for _ in range(80)]
+    granted = share(1_000, 110, [*idle, busy], 51)
+    assert granted[-1] == 4, "its width, though fifty others have one under way"
+    assert set(granted[:-1]) == {START}
+    assert share(1_000, 60, [busy], 1) == [196]
+    assert share(1_000, 65, [busy], 6) == [65], "an equal part of three quarters"
 
 
 def test_a_hanging_endpoint_holds_one_place() -> None:
