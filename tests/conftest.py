@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from deploy.embedded import process
 from deploy.embedded.mailbox import Mailbox
 from deploy.embedded.process import free_port as find_free_port
 from tests.stack import Databases, Stack, StackDatabase, chosen_kind, describe, fresh_topics, running_stack
@@ -28,6 +29,8 @@ STATEMENT_TIMEOUT_MS = 60_000
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("ORDERTRAIL_STATEMENT_TIMEOUT_MS", str(STATEMENT_TIMEOUT_MS))
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):  # gw0, gw1, ...
+        process.keep_to(int(worker[2:]), int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
     config.stash[KIND] = chosen_kind()
 
 

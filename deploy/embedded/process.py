@@ -113,7 +113,17 @@ def plain_environment(**extra: str) -> dict[str, str]:
 
 # Below the ports that systems give to outgoing connections, any of which could take one before its program listens.
 _PORTS: Final = range(10_240, 32_000)
+_mine: range = _PORTS
 _given: set[int] = set()
+
+
+def keep_to(part: int, of: int) -> None:
+    """From now on `free_port` gives the `part`th (from 0) of every `of` ports only.
+
+    Processes that work side by side and listen long after they were given a port thus never get the same one.
+    """
+    global _mine
+    _mine = _PORTS[part::of]
 
 
 def free_port() -> int:
@@ -122,7 +132,7 @@ def free_port() -> int:
     Raises SetupError where none is found.
     """
     for _ in range(1_000):
-        port = secrets.choice(_PORTS)
+        port = secrets.choice(_mine)
         if port not in _given and port_is_free(port):
             _given.add(port)
             return port
