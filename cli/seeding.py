@@ -14,6 +14,7 @@ import time
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -21,6 +22,7 @@ import asyncpg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cli.seed_indexes import build_again, set_aside
 from cli.seed_rows import Task, connected, write_all
 from cli.seed_templates import Cast, template
 from contracts.order import Party
@@ -30,7 +32,7 @@ from services.order.workflow import Lifecycle
 
 MOST_ORDERS: Final = 20_000_000
 MOST_PROCESSES: Final = 4
-TEMPLATES: Final = 1_200
+TEMPLATES: Final = 3_000
 OTHER_SELLERS: Final = 40
 
 
@@ -92,6 +94,9 @@ def fill(plan: Plan) -> None:
             raise SeedError("these orders are there already; another --seed makes others") from None
         except BrokenProcessPool:
             raise SeedError("a process that wrote orders died; what it had written so far is there") from None
+        finally:
+            indexes = bar.add_task("indexes", total=None, visible=False)
+            asyncio.run(build_again(plan.url, partial(bar.update, indexes, visible=True)))
         bar.update(shown, description="statistics")
         asyncio.run(_tidied(plan.url))
 
@@ -103,6 +108,7 @@ async def _prepared(plan: Plan) -> Task:
         rng = random.Random(plan.seed)  # noqa: S311 - made-up orders, no secrets
         templates = tuple(template(lifecycle, cast, rng) for _ in range(min(TEMPLATES, max(plan.orders, 20))))
         first = await _numbers(conn, cast.marketplace_id, plan.orders)
+        await set_aside(conn, plan.orders)
     finally:
         await conn.close()
     return Task(

@@ -11,6 +11,62 @@ SELECT u.id, u.card, u.placed_at, u.total_minor, u.status
 FROM ({branches}) AS u
 ORDER BY {order}
 
+-- name: keys_placed_at
+-- Columns of the indexes that lists are filtered and sorted by, and no others: only a page's own orders are looked at.
+SELECT o.id, o.placed_at
+FROM orders AS o
+WHERE {conditions}
+
+-- name: keys_total
+SELECT o.id, o.total_minor
+FROM orders AS o
+WHERE {conditions}
+
+-- name: keys_status
+SELECT o.id, o.status, o.placed_at
+FROM orders AS o
+WHERE {conditions}
+
+-- name: keys_page
+SELECT u.*
+FROM ({branches}) AS u
+ORDER BY {order}
+
+-- name: keys_gathered
+-- All of them, from whichever index gives them soonest, and then sorted: OFFSET 0 keeps the planner from walking in order.
+SELECT u.*
+FROM ({branches} OFFSET 0) AS u
+ORDER BY {order}
+
+-- name: keys_any
+SELECT u.id
+FROM ({branches}) AS u
+
+-- name: keys_walked
+-- What fits among the first orders by amount, however few that are: the filters are outside of the limit.
+SELECT o.id, o.total_minor
+FROM ({walk}) AS o
+WHERE {conditions}
+ORDER BY {order}
+
+-- name: walked_total
+SELECT o.id, o.total_minor, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
+FROM orders AS o
+WHERE {conditions}
+
+-- name: walked_page
+SELECT u.*
+FROM ({branches}) AS u
+ORDER BY {order}
+
+-- name: any_status
+(o.status = ANY (:statuses) OR o.over = ANY (:statuses))
+
+-- name: page_of_keys
+SELECT o.id, o.card, o.placed_at, o.total_minor, o.status
+FROM ({keys}) AS k JOIN orders AS o ON o.id = k.id
+ORDER BY {order}
+
 -- name: scope_operator
 o.marketplace_id = :marketplace
 
@@ -107,12 +163,12 @@ FROM orders AS o
 WHERE {conditions}
 
 -- name: walk_total
-SELECT o.id, o.search, o.total_minor
+SELECT o.id, o.search, o.total_minor, o.placed_at
 FROM orders AS o
 WHERE {conditions}
 
 -- name: walk_page
-SELECT u.id, u.search
+SELECT u.id, u.search, u.placed_at
 FROM ({branches}) AS u
 ORDER BY {order}
 
@@ -122,11 +178,18 @@ WHERE w.search LIKE :pattern{further}
 LIMIT :most
 
 -- name: sample
--- How many orders were walked, the hits among them, and how many have each of the words.
+-- How many orders were walked, from when to when, the hits among them, and how many have each of the words.
 WITH w AS MATERIALIZED ({walk})
 SELECT (SELECT count(*) FROM w) AS walked,
+       (SELECT min(w.placed_at) FROM w) AS first,
+       (SELECT max(w.placed_at) FROM w) AS last,
        ARRAY(SELECT w.id FROM w WHERE w.search LIKE :pattern{further} LIMIT :most) AS hits,
        ARRAY(SELECT (SELECT count(*) FROM w WHERE w.search LIKE p.word) FROM unnest(:words) AS p (word)) AS words
+
+-- name: collect
+-- All hits among the walked orders, and how many were walked.
+SELECT count(*) AS walked, coalesce(array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}), '{}') AS hits
+FROM ({walk}) AS w
 
 -- name: hit_of_customer
 AND (SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = w.id)

@@ -268,6 +268,9 @@ SELECT orders_matching($1, $2, $3) AS id;
 -- For the lists of this transaction: a plan that fits every status fits no rare one.
 SET LOCAL plan_cache_mode = force_custom_plan;
 
+-- name: first_placed
+SELECT min(placed_at) FROM orders WHERE marketplace_id = $1
+
 -- name: statuses
 -- Every (phase, status) that an order of the marketplace has, by one look at the index for each.
 WITH RECURSIVE known (phase, status) AS (

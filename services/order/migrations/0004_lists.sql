@@ -20,27 +20,35 @@ CREATE INDEX orders_buyer_by_placed ON orders (marketplace_id, buyer_org, placed
 CREATE INDEX orders_buyer_by_total ON orders (marketplace_id, buyer_org, total_minor, id,
     status, phase, channel, money, issue, overdue, over, placed_at, known, seller_org, search);
 
--- The same for what lists are narrowed to most: whatever else they are narrowed to is passed over within the index.
+-- The same for what lists are narrowed to most: whatever else they are narrowed to is passed over within the index. They
+-- have the amount too: where few orders pass, all of them are sorted by it, still without a look at the orders.
 DROP INDEX orders_status_placed, orders_status_total, orders_seller_status, orders_buyer_status;
 CREATE INDEX orders_by_status ON orders (marketplace_id, status, placed_at, id,
-    phase, channel, money, issue, overdue, over, search);
+    phase, channel, money, issue, overdue, over, total_minor, search);
 CREATE INDEX orders_seller_by_status ON orders (marketplace_id, seller_org, status, placed_at, id,
-    phase, channel, money, issue, overdue, over, known, buyer_org, search);
+    phase, channel, money, issue, overdue, over, total_minor, known, buyer_org, search);
 CREATE INDEX orders_buyer_by_status ON orders (marketplace_id, buyer_org, status, placed_at, id,
-    phase, channel, money, issue, overdue, over, known, seller_org, search);
+    phase, channel, money, issue, overdue, over, total_minor, known, seller_org, search);
 DROP INDEX orders_phase_placed, orders_channel_placed, orders_money, orders_over, orders_overdue, orders_issue;
 CREATE INDEX orders_by_phase ON orders (marketplace_id, phase, status, placed_at, id,
-    channel, money, issue, overdue, over);
+    channel, money, issue, overdue, over, total_minor, known, seller_org, buyer_org);
 CREATE INDEX orders_by_channel ON orders (marketplace_id, channel, placed_at, id,
-    status, phase, money, issue, overdue, over);
+    status, phase, money, issue, overdue, over, total_minor, known, seller_org, buyer_org);
 CREATE INDEX orders_by_money ON orders (marketplace_id, money, placed_at, id,
-    status, phase, channel, issue, overdue, over);
-CREATE INDEX orders_over ON orders (marketplace_id, over, placed_at, id, status, phase, channel, money, issue, overdue)
-    WHERE over IS NOT NULL;
-CREATE INDEX orders_overdue ON orders (marketplace_id, placed_at, id, status, phase, channel, money, issue, over)
-    WHERE overdue;
-CREATE INDEX orders_issue ON orders (marketplace_id, issue, placed_at, id, status, phase, channel, money, overdue, over)
-    WHERE issue <> 'none';
+    status, phase, channel, issue, overdue, over, total_minor, known, seller_org, buyer_org);
+-- Few orders have these: once by date, and once for lists sorted by status.
+CREATE INDEX orders_over ON orders (marketplace_id, over, placed_at, id,
+    status, phase, channel, money, issue, overdue, total_minor, known, seller_org, buyer_org) WHERE over IS NOT NULL;
+CREATE INDEX orders_over_status ON orders (marketplace_id, over, status, placed_at, id,
+    phase, channel, money, issue, overdue, total_minor, known, seller_org, buyer_org) WHERE over IS NOT NULL;
+CREATE INDEX orders_overdue ON orders (marketplace_id, placed_at, id,
+    status, phase, channel, money, issue, overdue, over, total_minor, known, seller_org, buyer_org, search) WHERE overdue;
+CREATE INDEX orders_overdue_status ON orders (marketplace_id, status, placed_at, id,
+    phase, channel, money, issue, overdue, over, total_minor, known, seller_org, buyer_org, search) WHERE overdue;
+CREATE INDEX orders_issue ON orders (marketplace_id, issue, placed_at, id,
+    status, phase, channel, money, overdue, over, total_minor, known, seller_org, buyer_org, search) WHERE issue <> 'none';
+CREATE INDEX orders_issue_status ON orders (marketplace_id, issue, status, placed_at, id,
+    phase, channel, money, overdue, over, total_minor, known, seller_org, buyer_org, search) WHERE issue <> 'none';
 
 -- What those do as well, or what nothing asks for any more.
 DROP INDEX orders_seller_over, orders_buyer_over, orders_customer_name, orders_customer_email, orders_external_prefix;

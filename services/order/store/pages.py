@@ -1,34 +1,25 @@
 """A page of the order list. Whatever it is narrowed to and sorted by, it takes about as long at a million orders.
 
-Words are the hard part: an index of trigrams finds rare ones at once and takes long over frequent ones, and walking
-the list in its order does the opposite. So a short walk comes first; it fills the page, or it tells which of the two
-to use. See docs/decisions/0090.
+Most lists are one walk of the index that is sorted like them and has their filters. See docs/decisions/0090.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from services.order.store import search
+import orjson
+
+from services.order.store import finding, search
 from services.order.store.orders import q
 from services.order.store.search import Filters, Needle, Statement, Whose, Words, f
 from shared.postgres import Transaction
 
-# Entries of the first walk (half a millisecond), the most of the second one, and of the last one: a limit keeps the
-# planner from looking for the few hits that it expects in another order and sorting them.
-WALKED: Final = 2_000
-MOST_WALKED: Final = 40_000
-EVERYTHING: Final = 1_000_000_000
-# So many hits in the first walk make further walking worth more than the index of trigrams.
-DENSE: Final = 1
-# A word in more of the walked orders than this share is no help in the index.
-FREQUENT: Final = 0.01
-MOST_WORDS: Final = 8
-_WORD: Final = re.compile(r"[^\W_]+")
+# Entries of a list by amount that are walked before everything that its filters leave is gathered and sorted.
+FAR: Final = 10_000
+MOST_GATHERED: Final = 40_000
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -37,28 +28,59 @@ async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, lim
     needle = search.needle_of(whose.filters)
     by_status = whose.filters.sort.removeprefix("-") == "status"
     if needle is None:
-        return await (_by_status if by_status else _sorted)(tx, whose, Words(), after, limit)
+        walk = _by_status if by_status else _by_total if _walks_far(whose.filters) else _sorted
+        return await walk(tx, whose, Words(), after, limit)
+    ids = await _ids(tx, whose, needle, after, limit, by_status=by_status)
+    if ids is None:
+        return await _by_status(tx, whose, Words(), after, limit, needle)
+    return await _sorted(tx, whose, needle.among(ids), after, limit)
+
+
+async def _ids(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, *, by_status: bool
+) -> Sequence[UUID] | None:
+    """Among which orders the page is. None where it is sorted by status and they are many."""
     if needle.order_id is not None:
-        return await _sorted(tx, whose, needle.among([needle.order_id]), after, limit)
+        return [needle.order_id]
     if not by_status:
-        ids = await _found(tx, whose, needle, after, limit)
-        return await _sorted(tx, whose, needle.among(ids), after, limit)
+        return await finding.found(tx, whose, needle, after, limit)
     # where the words are does not depend on how the list is sorted
-    dense, ids = await _looked_up(tx, _sorted_by_date(whose), needle, None, limit)
-    if not dense:
-        return await _sorted(tx, whose, needle.among(ids), after, limit)
-    return await _by_status(tx, whose, Words(), after, limit, needle)
+    sample = await finding.sample_of(tx, _sorted_by_date(whose), needle, None, finding.WALKED)
+    return await finding.few(tx, needle, sample)
+
+
+def _walks_far(filters: Filters) -> bool:
+    """Whether a list by amount is narrowed to what has an index by date only."""
+    own_index = filters.purchase_id or filters.external_id or filters.ids is not None
+    by_date = filters.statuses or filters.phases or filters.channel or filters.money or filters.issue
+    dates = filters.placed_from or filters.placed_to or filters.overdue is not None
+    return filters.sort.removeprefix("-") == "total" and not own_index and bool(by_date or dates)
+
+
+async def _by_total(
+    tx: Transaction, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[Any]:
+    """No statistics tell which amounts go with which status or channel: a short walk finds out whether many fit."""
+    rows = await finding.rows(tx, search.walked(whose, after, limit, FAR))
+    if len(rows) >= limit:
+        return rows
+    gathered = await _estimated(tx, search.unsorted(whose, after)) <= MOST_GATHERED
+    return await _sorted(tx, whose, words, after, limit, gathered=gathered)
+
+
+async def _estimated(tx: Transaction, sql: Statement) -> float:
+    """How many rows the planner expects."""
+    [plan] = orjson.loads(await tx.fetchval(f"EXPLAIN (FORMAT JSON) {sql.sql}", *sql.args))
+    return float(plan["Plan"]["Plan Rows"])
 
 
 async def _sorted(
-    tx: Transaction, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int
+    tx: Transaction, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int, *, gathered: bool = False
 ) -> Sequence[Any]:
-    sql = search.statement(whose.marketplace_id, whose.scopes, whose.filters, words, after=after, limit=limit)
-    return await _rows(tx, sql)
-
-
-async def _rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
-    return await tx.fetch(sql.sql, *sql.args)
+    sql = search.statement(
+        whose.marketplace_id, whose.scopes, whose.filters, words, after=after, limit=limit, gathered=gathered
+    )
+    return await finding.rows(tx, sql)
 
 
 def _sorted_by_date(whose: Whose) -> Whose:
@@ -91,7 +113,7 @@ async def _by_status(
         following = after[1:] if after is not None and after[0] == status else None
         wanted = limit - len(rows)
         if needle is not None:
-            ids = await _hits(tx, within[0], needle, own, following, wanted, EVERYTHING)
+            ids = await finding.hits(tx, within[0], needle, own, following, wanted, finding.EVERYTHING)
             among = needle.among(ids)
             own = Words((*own.conditions, *among.conditions), {**(own.values or {}), **(among.values or {})})
         rows += await _sorted(tx, within[0], own, following, wanted)
@@ -110,59 +132,3 @@ def _of_status(whose: Whose, status: str) -> tuple[Whose, Words]:
         values["statuses"] = list(asked.statuses)
     by_date = _sorted_by_date(replace(whose, filters=replace(asked, statuses=())))
     return by_date, Words(tuple(conditions), values)
-
-
-async def _found(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
-) -> Sequence[UUID]:
-    """Ids among which the page is: the first ones of the list, or all that there are."""
-    dense, ids = await _looked_up(tx, whose, needle, after, limit)
-    return await _hits(tx, whose, needle, Words(), after, limit, EVERYTHING) if dense and len(ids) < limit else ids
-
-
-async def _looked_up(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
-) -> tuple[bool, Sequence[UUID]]:
-    """Whether the orders with the needle are many; their ids, all of them unless they are many."""
-    words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
-    sql = search.hits(whose, needle, Words(), after, limit, walked=WALKED, sample=words)
-    sampled = (await _rows(tx, sql))[0]
-    hits: Sequence[UUID] = sampled["hits"]
-    if len(hits) >= limit:
-        return True, hits
-    if sampled["walked"] < WALKED:
-        return False, hits
-    if len(hits) >= DENSE:
-        further = min(MOST_WALKED, 2 * WALKED * limit // len(hits))
-        found = await _hits(tx, whose, needle, Words(), after, limit, further)
-        if len(found) >= limit:
-            return True, found
-    shares = {word: count / sampled["walked"] for word, count in zip(words, sampled["words"], strict=True)}
-    ids = await search.matching(tx, part_of(needle.text, shares), needle.text)
-    return (True, ()) if ids is None else (False, ids)
-
-
-async def _hits(
-    tx: Transaction,
-    whose: Whose,
-    needle: Needle,
-    words: Words,
-    after: tuple[Any, ...] | None,
-    limit: int,
-    walked: int,
-) -> Sequence[UUID]:
-    sql = search.hits(whose, needle, words, after, limit, walked=walked)
-    return [r["id"] for r in await _rows(tx, sql)]
-
-
-def part_of(text: str, shares: dict[str, float]) -> str:
-    """The part of a text that the index of trigrams is asked for: its rarest word with the characters beside it.
-
-    The whole text where each of its words is frequent: then only all of them together are rare.
-    """
-    rare = [word for word, share in shares.items() if share < FREQUENT and len(word) >= search.SHORTEST_WORD]
-    if not rare:
-        return text
-    word = min(rare, key=lambda w: (shares[w], -len(w)))
-    at = text.index(word)
-    return text[max(0, at - 1) : at + len(word) + 1]

@@ -34,7 +34,7 @@ class Parts:
 f: Final = Parts(Queries.load("services.order", "filters.sql"))
 Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"]
 # Up to so many orders with a word in them are looked up one by one; a word in more is found by walking a list.
-MOST_FOUND: Final = 2_000
+MOST_FOUND: Final = 1_000
 SHORTEST_WORD: Final = 3
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -197,11 +197,48 @@ def statement(
     *,
     after: tuple[Any, ...] | None = None,
     limit: int | None = None,
+    gathered: bool = False,
 ) -> Statement:
-    """The list as one statement. Without `limit` all of it, in order (for exports)."""
+    """The list as one statement. Without `limit` all of it, in order (for exports).
+
+    `gathered`: all that the filters leave is sorted, though there is an index that could be walked in order.
+    """
     parameters = _Parameters()
-    sql = _listed(parameters, Whose(marketplace_id, scopes, filters), words, after, limit, (f.branch, f.page))
+    whose = Whose(marketplace_id, scopes, filters)
+    if limit is None:
+        sql = _listed(parameters, whose, words, after, None, (f.branch, f.page))
+    else:
+        texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_gathered if gathered else f.keys_page)
+        sql = _page_of(_listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
     return Statement(sql, tuple(parameters.values))
+
+
+def unsorted(whose: Whose, after: tuple[Any, ...] | None) -> Statement:
+    """The list without its order: to be explained, not to be read."""
+    parameters = _Parameters()
+    return Statement(
+        _listed(parameters, whose, Words(), after, None, (f.keys_total, f.keys_any)), tuple(parameters.values)
+    )
+
+
+def walked(whose: Whose, after: tuple[Any, ...] | None, limit: int, most: int) -> Statement:
+    """The page of a list sorted by amount, as far as it is among the first `most` orders after `after`."""
+    parameters = _Parameters()
+    whole = Filters(seller=whose.filters.seller, buyer=whose.filters.buyer, sort=whose.filters.sort)
+    walk = _listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked_total, f.walked_page))
+    values = {**_values(whose.marketplace_id, (), whose.filters), "limit": limit}
+    conditions = _common(replace(whose.filters, seller=None, buyer=None, statuses=()))
+    conditions += [f.any_status] * bool(whose.filters.statuses)
+    conditions += [f.phases] * bool(whose.filters.phases)
+    text = _bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
+    by = _bare(getattr(f, "order_" + _sort_name(whose.filters.sort))).replace("{t}", "o")
+    keys = text.replace("{walk}", walk).replace("{order}", by) + parameters.fill(" LIMIT :limit", values)
+    return Statement(_page_of(keys, whose.filters), tuple(parameters.values))
+
+
+def _page_of(keys: str, filters: Filters) -> str:
+    by = _bare(getattr(f, "order_" + _sort_name(filters.sort))).replace("{t}", "k")
+    return _bare(f.page_of_keys).replace("{keys}", keys).replace("{order}", by)
 
 
 def hits(
@@ -210,22 +247,35 @@ def hits(
 ) -> Statement:  # fmt: skip
     """Ids of the first `most` orders of the list with the text in them, among its first `walked`.
 
-    With `sample` one row instead: how many were walked, these ids, and how many orders have each of the samples.
+    With `sample` one row instead: how many were walked, from when to when, these ids, and how many orders have each of
+    the samples.
     """
+    values = {"most": most, "words": [pattern(word) for word in sample or ()]}
+    return _walk(f.hits if sample is None else f.sample, values, whose, needle, words, after, walked)
+
+
+def collected(whose: Whose, needle: Needle, *, walked: int) -> Statement:
+    """One row: how many of the list's first `walked` orders there are, and the ids of all with the text in them."""
+    return _walk(f.collect, {}, whose, needle, Words(), None, walked)
+
+
+def _walk(
+    shape: str, values: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
+    walked: int | None,
+) -> Statement:  # fmt: skip
     parameters = _Parameters()
     name = _sort_name(whose.filters.sort).removesuffix("_desc")
-    texts = (getattr(f, f"walk_{name}"), f.walk_page)
-    walk = _listed(parameters, whose, words, after, walked, texts)
-    shape = _bare(f.hits if sample is None else f.sample).replace("{walk}", walk)
-    shape = shape.replace("{further}", f"\n{_bare(f.hit_of_customer)}" if needle.customer else "")
-    values = {**needle.values, "pattern": needle.pattern, "most": most}
-    values["words"] = [pattern(word) for word in sample or ()]
-    return Statement(parameters.fill(shape, values), tuple(parameters.values))
+    walk = _listed(parameters, whose, words, after, walked, (getattr(f, f"walk_{name}"), f.walk_page))
+    sql = _bare(shape).replace("{walk}", walk)
+    sql = sql.replace("{further}", f"\n{_bare(f.hit_of_customer)}" if needle.customer else "")
+    return Statement(
+        parameters.fill(sql, {**needle.values, "pattern": needle.pattern, **values}), tuple(parameters.values)
+    )
 
 
 def _listed(
     parameters: _Parameters, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int | None,
-    texts: tuple[str, str],
+    texts: tuple[str, str], *, gathered: bool = False,
 ) -> str:  # fmt: skip
     """The list with the columns of `texts`: those of one branch, and of several put together."""
     filters, after = _tightest(whose.filters, after)
@@ -245,9 +295,10 @@ def _listed(
         for own, own_values in _value_branches(filters):
             conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *common))
             branches.append(_bare(texts[0]).replace("{conditions}", conditions))
-    if len(branches) == 1:
+    if len(branches) == 1 and not gathered:
         return f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}"
-    ordered = [f"({b}\nORDER BY {by.replace('{t}', 'o')}{tail})" for b in branches] if limit is not None else branches
+    ordered = [f"({b}\nORDER BY {by.replace('{t}', 'o')}{tail})" for b in branches]
+    ordered = ordered if limit is not None and not gathered else branches
     sql = (
         _bare(texts[1]).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
     )

@@ -9,6 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from cli import seed_indexes
+from cli.seed_rows import connected
 from cli.seed_templates import COLUMNS, Text, copy_text
 from cli.seeding import Plan, SeedError, fill
 from services.order import workflow
@@ -77,6 +79,34 @@ async def test_seeded_timelines_verify_and_the_service_goes_on_with_the_orders(
     assert seen.orders == ORDERS
     assert (await market.place())["number"] == f"ORD-{found[-1]['number'] + 2}"
     assert (await other.call("GET", "/v1/orders", other.operator)).json["items"] == []
+
+
+INDEXES = "SELECT pg_get_indexdef(indexrelid) AS made FROM pg_index WHERE indrelid = 'orders'::regclass"
+
+
+async def _indexes(market: Market) -> set[str]:
+    return {row["made"] for row in await market.rows(INDEXES)}
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_indexes_that_many_orders_set_aside_are_there_again(
+    make_market: MakeMarket, module_database: StackDatabase, monkeypatch: pytest.MonkeyPatch, killed: bool
+) -> None:
+    market = await make_market()
+    before = await _indexes(market)
+    monkeypatch.setattr(seed_indexes, "FEWEST", ORDERS)
+    conn = await connected(module_database.admin_dsn)
+    try:
+        await conn.execute("UPDATE pg_class SET reltuples = 0 WHERE oid = 'orders'::regclass")
+        if killed:
+            await seed_indexes.set_aside(conn, ORDERS)
+            assert len(await _indexes(market)) < len(before) - 10
+            monkeypatch.setattr(seed_indexes, "FEWEST", ORDERS + 1)
+        await _seeded(market, module_database)
+        assert await _indexes(market) == before
+        assert await conn.fetchval("SELECT obj_description('orders'::regclass, 'pg_class')") is None
+    finally:
+        await conn.close()
 
 
 async def test_a_marketplace_that_nobody_knows_is_refused(module_database: StackDatabase) -> None:

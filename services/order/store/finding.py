@@ -1,0 +1,174 @@
+"""Which orders of a list have a text in them: by a walk through the list's index, or by the index of trigrams.
+
+Walking the list in its order finds frequent words at once, and takes long over rare ones; an index of trigrams does the
+opposite. A short walk comes first: it finds enough, or it tells which of the two to use. See docs/decisions/0090.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from services.order.store import search
+from services.order.store.orders import q
+from services.order.store.search import Filters, Needle, Statement, Whose, Words
+from shared.postgres import Transaction
+
+# Entries of the first walk (half a millisecond), the most of the second one, and of the last one: a limit keeps the
+# planner from looking for the few hits that it expects in another order and sorting them.
+WALKED: Final = 2_000
+MOST_WALKED: Final = 70_000
+EVERYTHING: Final = 1_000_000_000
+# So many hits in the first walk make further walking worth more than the index of trigrams.
+DENSE: Final = 3
+# A word in more of the walked orders than this share is no help in the index.
+FREQUENT: Final = 0.01
+MOST_WORDS: Final = 8
+_WORD: Final = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The first WALKED entries of a list: the hits among them, the share of each word, and from when to when."""
+
+    words: Mapping[str, float]
+    hits: Sequence[UUID]
+    walked: int
+    span: tuple[datetime | None, datetime | None]
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all entries that the list has."""
+        return self.walked < WALKED
+
+    @property
+    def dense(self) -> bool:
+        return self.expected >= DENSE
+
+    @property
+    def expected(self) -> float:
+        """Hits in such a walk, never none: as many as were found, or as the words by themselves make likely."""
+        likely = self.walked * math.prod(self.words.values()) if self.hits and len(self.words) > 1 else 0
+        return max(0.5, len(self.hits), likely)
+
+    def entries(self, since: datetime) -> float:
+        """About how many entries a list, newest first, has back to then, if there are always as many in a time."""
+        first, last = self.span
+        if first is None or last is None or last <= first:
+            return EVERYTHING
+        return max(self.walked, self.walked * (last - since).total_seconds() / (last - first).total_seconds())
+
+
+async def rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
+    return await tx.fetch(sql.sql, *sql.args)
+
+
+async def found(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[UUID]:
+    """Ids among which the page is: the first ones of the list, or all that there are."""
+    if _has_words_by_date(whose.filters):
+        return await _found_by_date(tx, whose, needle, after, limit)
+    sample = await sample_of(tx, whose, needle, after, limit)
+    if len(sample.hits) >= limit:
+        return sample.hits
+    if sample.whole:
+        return sample.hits
+    if sample.dense:
+        ids = await _walked(tx, whose, needle, after, limit, sample)
+        if len(ids) >= limit:
+            return ids
+    all_ids = await _looked_up(tx, needle, sample)
+    return all_ids if all_ids is not None else await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
+
+
+async def _walked(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, sample: Sample
+) -> Sequence[UUID]:
+    """The first hits in twice the entries that they are expected in. A small limit makes the planner walk in order."""
+    further = min(MOST_WALKED, int(2 * sample.walked * limit / sample.expected))
+    return await hits(tx, whose, needle, Words(), after, limit, further)
+
+
+def _has_words_by_date(filters: Filters) -> bool:
+    """Whether a list by amount is narrowed to what has an index by date with the words in it."""
+    dates = filters.placed_from or filters.placed_to
+    narrow = dates or filters.statuses or filters.overdue or filters.issue not in (None, "none")
+    return filters.sort.removeprefix("-") == "total" and bool(narrow)
+
+
+async def _found_by_date(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[UUID]:
+    """The same for a list by amount of what is found by date, and may be few: all of them."""
+    by_date = replace(whose, filters=replace(whose.filters, sort="-placed_at"))
+    sample = await sample_of(tx, by_date, needle, None, WALKED)
+    ids = await few(tx, needle, sample)
+    if ids is not None:
+        return ids
+    since = await tx.fetchval(q.first_placed, whose.marketplace_id)
+    whole = Whose(whose.marketplace_id, whose.scopes, Filters())
+    entries, of_all = sample.entries(whose.filters.placed_from or since), await _entries(tx, whole, since)
+    # by amount as many are walked as the filters and the words leave out
+    by_amount = limit * of_all * sample.walked / (entries * sample.expected)
+    if entries <= min(MOST_WALKED, by_amount):
+        [collected] = await rows(tx, search.collected(by_date, needle, walked=2 * MOST_WALKED))
+        if collected["walked"] < 2 * MOST_WALKED:
+            return list(collected["hits"])
+    ids = await _walked(tx, whose, needle, after, limit, sample)
+    return ids if len(ids) >= limit else await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
+
+
+async def _entries(tx: Transaction, whose: Whose, since: datetime) -> float:
+    """About how many orders a whole list has."""
+    return (await sample_of(tx, whose, Needle(" "), None, 1)).entries(since)
+
+
+async def sample_of(tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int) -> Sample:
+    """With at most so many hits: all of them where it is not the first ones in the list's order that are wanted."""
+    words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
+    [row] = await rows(tx, search.hits(whose, needle, Words(), after, most, walked=WALKED, sample=words))
+    shares = {word: count / max(1, row["walked"]) for word, count in zip(words, row["words"], strict=True)}
+    return Sample(shares, row["hits"], row["walked"], (row["first"], row["last"]))
+
+
+async def few(tx: Transaction, needle: Needle, sample: Sample) -> Sequence[UUID] | None:
+    """Ids of all orders with the needle; None where they are many."""
+    if sample.whole:
+        return sample.hits
+    return None if sample.dense else await _looked_up(tx, needle, sample)
+
+
+async def _looked_up(tx: Transaction, needle: Needle, sample: Sample) -> Sequence[UUID] | None:
+    return await search.matching(tx, part_of(needle.text, sample.words), needle.text)
+
+
+async def hits(
+    tx: Transaction,
+    whose: Whose,
+    needle: Needle,
+    words: Words,
+    after: tuple[Any, ...] | None,
+    limit: int,
+    walked: int,
+) -> Sequence[UUID]:
+    sql = search.hits(whose, needle, words, after, limit, walked=walked)
+    return [r["id"] for r in await rows(tx, sql)]
+
+
+def part_of(text: str, shares: Mapping[str, float]) -> str:
+    """The part of a text that the index of trigrams is asked for: its rarest word with the characters beside it.
+
+    The whole text where each of its words is frequent: then only all of them together are rare.
+    """
+    rare = [word for word, share in shares.items() if share < FREQUENT and len(word) >= search.SHORTEST_WORD]
+    if not rare:
+        return text
+    word = min(rare, key=lambda w: (shares[w], -len(w)))
+    at = text.index(word)
+    return text[max(0, at - 1) : at + len(word) + 1]

@@ -1,0 +1,138 @@
+"""Every way that a list may be found by gives the same orders: each is taken, and compared with a plain loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from cli.seeding import Plan, fill
+from services.order.schemas import Scope
+from services.order.store import finding, pages, search
+from services.order.store.search import Filters, Whose
+from services.order.store.texts import fold
+from tests.integration.order.conftest import MakeMarket
+from tests.integration.order.market import Market
+from tests.stack import StackDatabase
+
+ORDERS: Final = 300
+PAGE: Final = 41
+KEYS: Final = {
+    "placed_at": ("placed_at", "id"),
+    "total": ("total_minor", "id"),
+    "status": ("status", "placed_at", "id"),
+}
+SORTS: Final[tuple[search.Sort, ...]] = ("placed_at", "-placed_at", "total", "-total", "status", "-status")
+# How long walks may be, and how much may be gathered or looked up: so small that each way is taken, or never taken.
+BOUNDS: Final[dict[str, dict[str, float]]] = {
+    "as they are": {},
+    "short walks": {"WALKED": 20, "MOST_WALKED": 60, "FAR": 15, "MOST_GATHERED": 1_000, "MOST_FOUND": 1_000},
+    "few found": {"WALKED": 20, "MOST_WALKED": 10_000, "FAR": 15, "MOST_GATHERED": 0, "MOST_FOUND": 3},
+    "never dense": {"WALKED": 5, "DENSE": 1_000_000, "FAR": 1, "MOST_GATHERED": 30, "MOST_FOUND": 1_000},
+    "always dense": {"WALKED": 5, "DENSE": 0.001, "MOST_WALKED": 10, "FAR": 0, "MOST_GATHERED": 1_000, "MOST_FOUND": 3},
+}
+
+
+async def _rows(market: Market, database: StackDatabase) -> list[Any]:
+    slug = f"m-{market.id.hex}"
+    async with market.runtime.worker_db.transaction() as tx:
+        await tx.execute("UPDATE marketplace SET slug = $2 WHERE marketplace_id = $1", market.id, slug)
+    await asyncio.to_thread(fill, Plan(database.admin_dsn, ORDERS, 1, slug))
+    return list(await market.rows("SELECT * FROM orders WHERE marketplace_id = $1", market.id))
+
+
+def _asked(rows: list[Any]) -> list[dict[str, Any]]:
+    placed = sorted(r["placed_at"] for r in rows)
+    name = rows[0]["customer_name_lc"]
+    late: datetime = placed[-ORDERS // 5]
+    return [
+        {},
+        {"statuses": ("pending",)},
+        {"statuses": ("canceled", "refunded")},
+        {"statuses": ("refunded",), "money": "unpaid"},
+        {"statuses": ("pending", "shipped"), "phases": ("pending",)},
+        {"phases": ("in_transit", "completed"), "issue": "open"},
+        {"channel": "shopify", "placed_from": late},
+        {"placed_from": placed[50], "placed_to": placed[120]},
+        {"overdue": True},
+        {"overdue": False, "money": "paid"},
+        {"issue": "none", "placed_to": late},
+        {"q": "customer.example"},
+        {"q": name},
+        {"q": name, "placed_from": late},
+        {"q": name.split()[1], "statuses": ("pending", "canceled")},
+        {"q": name.split()[0], "overdue": True},
+        {"q": "nobody at all", "issue": "open"},
+        {"customer": name.split()[1], "phases": ("pending",)},
+        {"q": rows[5]["customer_email_lc"]},
+        {"q": "j"},
+    ]
+
+
+def _fits(row: Any, filters: Filters) -> bool:
+    words, customer = fold(filters.q), fold(filters.customer)
+    whole = f"{row['customer_name_lc']} {row['customer_email_lc']}"
+    return (
+        (not filters.statuses or row["status"] in filters.statuses or row["over"] in filters.statuses)
+        and (not filters.phases or row["phase"] in filters.phases)
+        and (filters.channel in (None, row["channel"]))
+        and (filters.money in (None, row["money"]))
+        and (filters.issue in (None, row["issue"]))
+        and (filters.overdue in (None, row["overdue"]))
+        and (filters.placed_from is None or row["placed_at"] >= filters.placed_from)
+        and (filters.placed_to is None or row["placed_at"] < filters.placed_to)
+        and (f" {words}" if len(words) < 3 else words) in row["search"] + (" " if not words else "")
+        and customer in whole
+    )
+
+
+def _expected(rows: list[Any], whose: Whose) -> list[UUID]:
+    filters = whose.filters
+    keys = KEYS[filters.sort.removeprefix("-")]
+    side = whose.scopes[0]
+    own = [r for r in rows if side.side != "seller" or (r["seller_org"] == side.organisation_id and r["known"])]
+    found = sorted((r for r in own if _fits(r, filters)), key=lambda r: tuple(r[k] for k in keys))
+    return [r["id"] for r in (reversed(found) if filters.sort.startswith("-") else found)]
+
+
+async def _paged(market: Market, whose: Whose) -> Sequence[UUID]:
+    keys = KEYS[whose.filters.sort.removeprefix("-")]
+    found: list[UUID] = []
+    after: tuple[Any, ...] | None = None
+    for _ in range(ORDERS):
+        async with market.runtime.db.tenant(market.id) as tx:
+            rows = await pages.page(tx, whose, after, PAGE)
+        found += [r["id"] for r in rows]
+        if len(rows) < PAGE:
+            break
+        after = tuple(rows[-1][k] for k in keys)
+    return found
+
+
+async def test_every_way_finds_the_same(
+    make_market: MakeMarket, module_database: StackDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    market = await make_market()
+    rows = await _rows(market, module_database)
+    scopes = ([Scope("operator")], [Scope("seller", market.shop.organisation_id)])
+    for name, bounds in BOUNDS.items():
+        for constant, value in bounds.items():
+            owner = next(m for m in (finding, pages, search) if constant in vars(m))
+            monkeypatch.setattr(owner, constant, value)
+        for asked, scope, sort in itertools.product(_asked(rows), scopes, SORTS):
+            whose = Whose(market.id, scope, Filters(**asked, sort=sort))
+            assert await _paged(market, whose) == _expected(rows, whose), (name, asked, scope, sort)
+        monkeypatch.undo()
+
+
+def test_a_time_with_more_orders_is_expected_to_have_more_entries() -> None:
+    end = datetime.fromisoformat("2026-03-02T12:00:00+00:00")
+    sample = finding.Sample({}, (), finding.WALKED, (end - timedelta(days=2), end))
+    assert sample.entries(end - timedelta(days=20)) == 10 * finding.WALKED
+    assert sample.entries(end) == finding.WALKED
+    assert finding.Sample({}, (), 0, (None, None)).entries(end) == finding.EVERYTHING
