@@ -80,15 +80,14 @@ def test_two_starts_at_once_are_one(site: Site) -> None:
     said = [one.communicate(timeout=START_SECONDS)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0], said
     assert site.all_ready()
-    processes = [process.cmdline() for process in psutil.process_iter() if _environ(process).get(RUN) == str(site.run)]
-    assert len([words for words in processes if "deploy.embedded.supervisor" in words]) == 1
+    assert len([process for process in psutil.process_iter() if _supervises(process, site)]) == 1
 
 
-def _environ(process: psutil.Process) -> dict[str, str]:
+def _supervises(process: psutil.Process, site: Site) -> bool:
     try:
-        return process.environ()
+        return "deploy.embedded.supervisor" in process.cmdline() and process.environ().get(RUN) == str(site.run)
     except psutil.Error:
-        return {}
+        return False
 
 
 def test_an_interrupted_start_stops_what_it_started(site: Site) -> None:
