@@ -190,16 +190,18 @@ def _side_of(person: Person, cause: Cause) -> Side:
 def _deliveries(rule: Rule, person: Person, now: datetime, stale: bool) -> tuple[PlannedDelivery, ...]:
     category = CATEGORIES[rule.category]
     in_app = PlannedDelivery("in_app", "sent", now)
-    if not enabled(category, "in_app", person.choices.get((category.name, "in_app"))):
-        in_app = PlannedDelivery("in_app", "skipped", now, "switched off by the person")
+    chosen = person.choices.get((category.name, "in_app"))
+    if not enabled(category, "in_app", chosen):
+        in_app = PlannedDelivery("in_app", "skipped", now, _off(chosen))
     if not rule.email:
         return (in_app,)
     return in_app, _email(category, person, now, stale)
 
 
 def _email(category: Category, person: Person, now: datetime, stale: bool) -> PlannedDelivery:
-    if not enabled(category, "email", person.choices.get((category.name, "email"))):
-        return PlannedDelivery("email", "skipped", now, "switched off by the person")
+    chosen = person.choices.get((category.name, "email"))
+    if not enabled(category, "email", chosen):
+        return PlannedDelivery("email", "skipped", now, _off(chosen))
     if stale:
         return PlannedDelivery("email", "skipped", now, "the event was too old to be mailed when it was first seen")
     if person.suppressed:
@@ -210,3 +212,8 @@ def _email(category: Category, person: Person, now: datetime, stale: bool) -> Pl
         closes = digest_closes_at(now, person.timing)
         return PlannedDelivery("email", "pending", closes, digest_until=closes)
     return PlannedDelivery("email", "pending", after_quiet_hours(now, person.timing))
+
+
+def _off(chosen: bool | None) -> str:
+    """Why a channel is off: whoever reads the trail should not think that somebody chose what nobody chose."""
+    return "off unless the person switches it on" if chosen is None else "switched off by the person"

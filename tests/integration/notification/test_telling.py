@@ -26,7 +26,19 @@ async def test_a_placed_order_is_told_to_both_sides(world: World) -> None:
         "buyer": "order_confirmation", "seller": "order_confirmation", "mate": "team_orders",
     }  # fmt: skip
     assert await world.states() == ["pending", "pending", "skipped"]  # a colleague's e-mail is off by default
+    [unwanted] = await world.mails(state="skipped")
+    assert (world.name_of(unwanted["person_id"]), unwanted["reason"]) == (
+        "mate",
+        "off unless the person switches it on",
+    )
     assert await world.outbox("notification.delivered") == 3  # each of them is in a feed
+
+
+async def test_what_a_person_has_switched_off_says_so(world: World) -> None:
+    await world.wishes("mate", choices={"team_orders": {"in_app": False, "email": False}})
+    [event_id] = await world.tell(world.created())
+    [unwanted] = await world.mails(event_id=event_id, state="skipped")
+    assert unwanted["reason"] == "switched off by the person"
 
 
 async def test_the_same_event_again_tells_nobody_again(world: World) -> None:
