@@ -14,7 +14,7 @@ from services.webhook.actions.context import Context
 from services.webhook.api import api
 from services.webhook.deliver.content import Contents
 from services.webhook.deliver.worker import Worker
-from services.webhook.egress import Egress, client_context
+from services.webhook.egress import Egress, client_context, make_room
 from services.webhook.handlers import handlers
 from services.webhook.hints import Hints
 from services.webhook.settings import Settings
@@ -40,6 +40,7 @@ def service(settings: Settings | None = None) -> Service:
         return api(runtime, context)
 
     async def deliver(runtime: Runtime, stop: Stop) -> None:
+        make_room(settings.webhook_in_flight)
         egress = Egress(client_context(settings.webhook_ca_file or None))
         claims = Database(
             with_server_settings(settings.worker_database_url.get_secret_value(), {"synchronous_commit": "off"}),

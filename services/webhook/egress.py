@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import resource
 import socket
 import ssl
 import time
@@ -22,11 +23,14 @@ from services.webhook.exchange import Broken, Connection, HeadersTooLarge, Malfo
 from services.webhook.names import Names
 from services.webhook.schedule import Failure
 from services.webhook.stalls import Stalls
+from shared.logs import log
 
 IDLE_SECONDS: Final = 20.0
 # A kept connection is not used for longer than this, so that a changed address is noticed.
 AGE_SECONDS: Final = 120.0
 IDLE_MOST: Final = 1_024
+# Open files for everything but receivers: the database, Kafka, the API's callers.
+OTHER_FILES: Final = 512
 ADDRESSES_TRIED: Final = 3
 # A deadline that struck after our own process stood still for this part of it says nothing of the receiver.
 STALLED_PART: Final = 0.25
@@ -200,6 +204,23 @@ class Egress:
         self._idle.clear()
         self._idle_count = 0
         self._names.close()
+
+
+def make_room(exchanges: int) -> int:
+    """Let this process have the open files that so many exchanges at once need, as far as the system's hard limit goes.
+
+    Many systems allow 1,024 unless asked; then names, the database and the API lack sockets as well. Returns how many
+    are allowed now; fewer than needed is said in the log.
+    """
+    needed = exchanges + IDLE_MOST + OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        log.warning("webhook.few_open_files", allowed=soft, needed=needed, remedy="ulimit -Hn")
+    return soft
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
