@@ -21,7 +21,7 @@ HOSTILE = (
     "A\r\nBcc: evil@x.example\r\n\r\nbody",
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
-    "{{ 7*7 }} {% raw %}",
+    "{{ 7777*7777 }} {% raw %}",
     "'; DROP TABLE member; --",
     "Ærlig Øystein ‮gpj.exe 你好 🎉",
     "x" * 5_000,
@@ -97,7 +97,8 @@ async def test_hostile_text_in_every_field_stays_text(world: World, text: str) -
         assert not re.search(r"[\r\n\x00-\x1f\x7f‮]", mail.subject)
         assert "<script>" not in mail.html
         assert "onerror=alert(1)>" not in mail.html
-        assert "49" not in re.sub(r"[0-9a-f-]{36}", "", mail.text) or "7*7" not in text
+        # 7777 * 7777: no time and no id has these digits by chance
+        assert "60481729" not in mail.text
 
 
 async def test_a_bad_address_is_suppressed_and_nobody_else_suffers(world: World) -> None:

@@ -20,7 +20,7 @@ from services.notification.telling.occasions import Occasion
 from shared.ids import new_id
 from tests.builders import NOON, line, order_event, snapshot
 
-EVIL = '<script>alert(1)</script>"><img src=x onerror=y>{{ 7*7 }}&amp;'
+EVIL = '<script>alert(1)</script>"><img src=x onerror=y>{{ 7777*7777 }}&amp;'
 
 
 def rendered(order: OrderSnapshot, language: str = "en", side: str = "seller", market: str = "Market") -> Rendered:
@@ -44,7 +44,7 @@ def test_what_people_wrote_is_escaped_everywhere() -> None:
         html = rendered(order, language, market=EVIL).html
         assert "<script" not in html
         assert "<img" not in html
-        assert "49" not in re.sub(r"[0-9a-f-]{36}", "", html).replace("#0b5cad", "")
+        assert str(7777 * 7777) not in html
         assert "&lt;script&gt;" in html
 
 
