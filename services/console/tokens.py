@@ -51,6 +51,12 @@ class Tokens:
         )  # fmt: skip
         return await self._described(self._tokens(Session.fresh(), given.body))
 
+    async def welcome(self, invitation: str, password: str) -> Session:
+        """A new session for somebody who sets a password with an invitation. Raises Refused and ServiceDown."""
+        body = {"token": invitation, "password": password}
+        given = await self._services.send("POST", "identity", "/v1/password", None, body)
+        return await self._described(self._tokens(Session.fresh(), given.body))
+
     async def stand_in(self, session: Session, person_id: UUID, reason: str, key: str) -> Session:
         """The session of another person, to be used for a short while; `own` is the way back. Raises Refused.
 

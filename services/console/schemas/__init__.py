@@ -17,7 +17,16 @@ from services.console.schemas.orders import (
     Timeline,
     UnitList,
 )
-from services.console.schemas.people import LogIn, LogIns, MemberRow, Members, OrganisationRow, Organisations
+from services.console.schemas.people import (
+    Invitation,
+    Invited,
+    LogIn,
+    LogIns,
+    MemberRow,
+    Members,
+    OrganisationRow,
+    Organisations,
+)
 from services.console.schemas.reports import (
     Balance,
     BalanceRow,
@@ -99,6 +108,8 @@ __all__ = [
     "Feed",
     "Figures",
     "Health",
+    "Invitation",
+    "Invited",
     "Key",
     "Lifecycle",
     "ListedUnit",

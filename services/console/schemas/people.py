@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from contracts.money import Money
 from services.console.schemas.base import Read
 
 
@@ -15,6 +16,22 @@ class MemberRow(Read):
     email: str
     roles: tuple[str, ...] = ()
     active: bool = True
+    language: str = "en"
+    time_zone: str = "UTC"
+    purchasing_limit: Money | None = None
+
+
+class Invitation(Read):
+    """What somebody sets a password with, once, until it ends."""
+
+    token: str
+    expires_at: datetime
+
+
+class Invited(Read):
+    """The answer to an invitation."""
+
+    invitation: Invitation
 
 
 class Members(Read):

@@ -379,7 +379,7 @@ async def test_hostile_text_stays_text_on_every_page(town: Town, seller: Browser
 
 PATHS = [
     "/sign-in", "/orders", "/inbox", "/messages", "/reports", "/balance", "/webhooks", "/webhooks/new",
-    "/settings/notifications", "/people", "/nothing", "/orders/not-an-id",
+    "/settings/notifications", "/people", "/people/new", "/welcome", "/nothing", "/orders/not-an-id",
 ]  # fmt: skip
 
 

@@ -200,3 +200,52 @@ async def test_people_are_offered_to_those_who_look_after_them(town: Town) -> No
         refused = await buyer.post(form.action, form.filled({"csrf": csrf, "reason": "I would like to"}))
         assert refused.status in (403, 404)
         assert "You are logged in as" not in (await buyer.get("/orders")).text()
+
+
+async def test_an_admin_adds_somebody_who_comes_in_with_the_invitation(town: Town) -> None:
+    email = "newcomer@storefront.example"
+    async with Browser(town.console) as admin, Browser(town.console) as newcomer:
+        await admin.sign_in("buyer-admin@storefront.example", PASSWORD)
+        form = await admin.get("/people/new")
+        given = {"name": "Nora Newcomer", "email": email, "role": ["buyer"], "limit": "12,50"}
+        wrong = await admin.fill(form, "/people/new", given | {"role": ["operator"]})
+        assert wrong.status in (403, 422)
+        assert wrong.alert
+        assert wrong.tree.xpath("//input[@id='name']/@value") == ["Nora Newcomer"]
+        nonsense = await admin.fill(form, "/people/new", given | {"limit": "a lot", "key": "k2"})
+        assert nonsense.status == 422
+        assert "Amount" in nonsense.alert or "limit" in nonsense.alert
+        made = await admin.fill(wrong, "/people/new", given)
+        [token] = made.texts("//code[@class='secret']")
+        # the form sent twice is one person, and the same invitation
+        again = await admin.fill(wrong, "/people/new", given)
+        assert again.texts("//code[@class='secret']") == [token]
+
+        door = await newcomer.get("/welcome")
+        short = await newcomer.send(door, "/welcome", token=token, password="short")
+        assert short.status == 422
+        assert (
+            await newcomer.send(door, "/welcome", token="inv_wrong", password="a long enough password")
+        ).status == 400
+        inside = await newcomer.send(door, "/welcome", token=token, password="a long enough password")
+        assert (inside.path, inside.notice) == ("/orders", "Your password is set, and you are signed in.")
+        assert (await newcomer.send(door, "/welcome", token=token, password="a long enough password")).status in (
+            400,
+            403,
+        )
+
+        [address] = (await admin.get("/people")).tree.xpath(f"//li[contains(., '{email}')]//a/@href")
+        person = await admin.get(address)
+        assert person.tree.xpath("//input[@id='limit']/@value") == ["12.50"]
+        assert person.tree.xpath("//input[@name='role'][@checked]/@value") == ["buyer"]
+        saved = await admin.fill(person, address, {"role": ["buyer", "approver"], "limit": "", "active": None})
+        assert (saved.path, saved.notice) == ("/people", "Nora Newcomer is saved.")
+        stale = await admin.fill(person, address, {"name": "Somebody Else"})
+        assert "changed elsewhere" in stale.notice
+        assert stale.tree.xpath("//input[@id='name']/@value") == ["Nora Newcomer"]
+        assert not stale.tree.xpath("//input[@id='active'][@checked]")
+        assert not [f for f in stale.forms() if f.action.endswith("/invitation")]
+        async with Browser(town.console) as buyer:
+            await buyer.sign_in("buyer@storefront.example", PASSWORD)
+            refused = await buyer.fill(await buyer.get(address), address, {"name": "Mine"})
+            assert refused.status == 403

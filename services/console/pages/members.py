@@ -1,0 +1,186 @@
+"""Looking after people: who is added, with which roles and limit, who may sign in, and a way in for the invited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from starlette.responses import Response
+
+from services.console.calls import Answer
+from services.console.errors import Refused
+from services.console.page import Page, form
+from services.console.reading import read
+from services.console.schemas import Invited, MemberRow, Organisations
+from services.console.visit import Visit, part
+
+PEOPLE: Final = "/people"
+ROLES: Final[Mapping[str, str]] = {
+    "buyer": "Buyer: orders, and sees what they ordered",
+    "seller": "Seller: accepts, ships and answers",
+    "member": "Member: does what buyers and sellers may, for all orders of the organisation",
+    "admin": "Admin: also looks after people",
+    "approver": "Approver: approves orders above a purchasing limit",
+    "operator": "Operator: runs the marketplace",
+}
+# What a person can set right on the form; anything else is a page of its own.
+_SHOWN: Final = (400, 403, 409, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The form's fields: as they are kept, or as they came back."""
+
+    name: str = ""
+    email: str = ""
+    roles: Sequence[str] = ()
+    active: bool = True
+    limit: str = ""
+    organisation: str = ""
+
+    @classmethod
+    def of(cls, visit: Visit) -> Draft:
+        p = visit.posted
+        roles = [r for r in p.many("role") if r in ROLES]
+        return cls(p.one("name"), p.one("email"), roles, bool(p.one("active")), p.one("limit"), p.one("organisation"))
+
+    def body(self, currency: str) -> dict[str, Any]:
+        limit = {"amount": self.limit.replace(",", "."), "currency": currency} if self.limit else None
+        return {"name": self.name, "roles": list(self.roles), "purchasing_limit": limit}
+
+
+async def new(visit: Visit) -> Response:
+    return await _page(visit, Draft())
+
+
+async def create(visit: Visit) -> Response:
+    draft = Draft.of(visit)
+    body = {**draft.body(await _currency(visit)), "email": draft.email, "organisation_id": draft.organisation or None}
+    try:
+        answer = await visit.send("POST", "identity", "/v1/members", body, key=visit.form_key)
+    except Refused as e:
+        return await _refused(visit, draft, e)
+    return await _invitation(visit, draft.name, read(Invited, "identity", answer))
+
+
+async def edit(visit: Visit) -> Response:
+    person, state = await _member(visit)
+    limit = person.purchasing_limit.amount if person.purchasing_limit else ""
+    return await _page(visit, Draft(person.name, person.email, person.roles, person.active, limit), person, state=state)
+
+
+async def save(visit: Visit) -> Response:
+    """Language and time zone stay as the person has them."""
+    (person, _), draft = await _member(visit), Draft.of(visit)
+    body = {
+        **draft.body(await _currency(visit)),
+        "active": draft.active,
+        "language": person.language,
+        "time_zone": person.time_zone,
+    }
+    try:
+        await visit.send("PUT", "identity", f"/v1/members/{person.person_id}", body, if_match=visit.form_state)
+    except Refused as e:
+        if e.status == 412:
+            visit.say(
+                f"{person.name} was changed elsewhere meanwhile. This is how it is now; nothing of yours was kept."
+            )
+            return visit.go(f"{PEOPLE}/{person.person_id}")
+        return await _refused(visit, draft, e, person)
+    visit.say(f"{draft.name} is saved.")
+    return visit.go(PEOPLE)
+
+
+async def invite(visit: Visit) -> Response:
+    person, _ = await _member(visit)
+    path = f"/v1/members/{person.person_id}/invitation"
+    answer = await visit.send("POST", "identity", path, key=visit.form_key)
+    return await _invitation(visit, person.name, read(Invited, "identity", answer))
+
+
+async def welcome(visit: Visit) -> Response:
+    return await visit.page("welcome.html", problem="")
+
+
+async def enter(visit: Visit) -> Response:
+    """Use an invitation up."""
+    token, password = visit.posted.one("token"), visit.posted.one("password")
+    try:
+        session = await visit.console.tokens.welcome(token, password)
+    except Refused as e:
+        if e.status not in (400, 422, 429):
+            raise
+        return await visit.page("welcome.html", e.status, problem=" ".join(e.fields.values()) or e.detail)
+    visit.replace_session(session)
+    visit.say("Your password is set, and you are signed in.")
+    return visit.go("/orders")
+
+
+async def _member(visit: Visit) -> tuple[MemberRow, str]:
+    answer = await visit.get("identity", f"/v1/members/{visit.id('person_id')}")
+    return read(MemberRow, "identity", answer), answer.etag
+
+
+async def _currency(visit: Visit) -> str:
+    """A limit is in the marketplace's currency."""
+    return str((await visit.get("identity", "/v1/me")).body["marketplace"]["currency"])
+
+
+async def _refused(visit: Visit, draft: Draft, error: Refused, person: MemberRow | None = None) -> Response:
+    if error.status not in _SHOWN:
+        raise error
+    named = [f"{field.rpartition('.')[2].replace('_', ' ').capitalize()}: {why}" for field, why in error.fields.items()]
+    return await _page(
+        visit, draft, person, state=visit.form_state, problem=" ".join(named) or error.detail, status=error.status
+    )
+
+
+async def _page(
+    visit: Visit,
+    draft: Draft,
+    person: MemberRow | None = None,
+    *,
+    state: str = "",
+    problem: str = "",
+    status: int = 200,
+) -> Response:
+    currency, places = await asyncio.gather(_currency(visit), _organisations(visit))
+    return await visit.page(
+        "member.html",
+        status,
+        draft=draft,
+        person=person,
+        state=state,
+        problem=problem,
+        roles=ROLES,
+        currency=currency,
+        organisations=places if visit.person.is_operator else {},
+    )
+
+
+async def _organisations(visit: Visit) -> Mapping[UUID, str]:
+    answer: Answer | None
+    answer, _ = await part(visit.get("identity", "/v1/organisations", [("limit", "200")]))
+    if answer is None:
+        return {}
+    return {o.organisation_id: o.name for o in read(Organisations, "identity", answer).items}
+
+
+async def _invitation(visit: Visit, name: str, invited: Invited) -> Response:
+    address = f"{visit.console.settings.console_url.rstrip('/')}/welcome"
+    return await visit.page("invitation.html", name=name, invitation=invited.invitation, address=address)
+
+
+_ONE: Final = f"{PEOPLE}/{{person_id:uuid}}"
+PAGES: Final[Sequence[Page]] = (
+    Page(f"{PEOPLE}/new", new),
+    form(f"{PEOPLE}/new", create, home=f"{PEOPLE}/new"),
+    Page(_ONE, edit),
+    form(_ONE, save, home=_ONE.replace(":uuid", "")),
+    form(f"{_ONE}/invitation", invite, home=_ONE.replace(":uuid", "")),
+    Page("/welcome", welcome, public=True),
+    form("/welcome", enter, home="/welcome", public=True),
+)
