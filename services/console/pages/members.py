@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +27,7 @@ ROLES: Final[Mapping[str, str]] = {
     "approver": "Approver: approves orders above a purchasing limit",
     "operator": "Operator: runs the marketplace",
 }
+_AMOUNT: Final = re.compile(r"\d{1,12}([.,]\d{1,4})?", re.ASCII)
 # What a person can set right on the form; anything else is a page of its own.
 _SHOWN: Final = (400, 403, 409, 422)
 
@@ -47,6 +49,15 @@ class Draft:
         roles = [r for r in p.many("role") if r in ROLES]
         return cls(p.one("name"), p.one("email"), roles, bool(p.one("active")), p.one("limit"), p.one("organisation"))
 
+    @property
+    def problem(self) -> str:
+        """What can be said before the service is asked."""
+        if not self.roles:
+            return "Choose at least one role."
+        if self.limit and not _AMOUNT.fullmatch(self.limit):
+            return "The purchasing limit is an amount such as 250 or 99.50, or empty."
+        return ""
+
     def body(self, currency: str) -> dict[str, Any]:
         limit = {"amount": self.limit.replace(",", "."), "currency": currency} if self.limit else None
         return {"name": self.name, "roles": list(self.roles), "purchasing_limit": limit}
@@ -58,6 +69,8 @@ async def new(visit: Visit) -> Response:
 
 async def create(visit: Visit) -> Response:
     draft = Draft.of(visit)
+    if draft.problem:
+        return await _page(visit, draft, problem=draft.problem, status=422)
     body = {**draft.body(await _currency(visit)), "email": draft.email, "organisation_id": draft.organisation or None}
     try:
         answer = await visit.send("POST", "identity", "/v1/members", body, key=visit.form_key)
@@ -75,6 +88,8 @@ async def edit(visit: Visit) -> Response:
 async def save(visit: Visit) -> Response:
     """Language and time zone stay as the person has them."""
     (person, _), draft = await _member(visit), Draft.of(visit)
+    if draft.problem:
+        return await _page(visit, draft, person, state=visit.form_state, problem=draft.problem, status=422)
     body = {
         **draft.body(await _currency(visit)),
         "active": draft.active,
