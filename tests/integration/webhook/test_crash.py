@@ -44,6 +44,8 @@ async def worker(world: World, **env: str) -> AsyncIterator[asyncio.subprocess.P
         "ORDERTRAIL_WORKER_DATABASE_URL": database.worker_dsn("webhook"),
         "ORDERTRAIL_WEBHOOK_SECRET_KEYS": RING,
         "ORDERTRAIL_WEBHOOK_LEASE_SECONDS": str(LEASE),
+        # rows that a stopped process had locked are free again after three times this
+        "ORDERTRAIL_STATEMENT_TIMEOUT_MS": "8000",
         "ORDERTRAIL_OPERATIONS_PORT": "0",
         "ORDERTRAIL_LOG_LEVEL": "error",
     }
