@@ -32,7 +32,7 @@ from services.order.workflow import Lifecycle
 
 MOST_ORDERS: Final = 20_000_000
 MOST_PROCESSES: Final = 4
-TEMPLATES: Final = 3_000
+TEMPLATES: Final = 6_000
 OTHER_SELLERS: Final = 40
 
 

@@ -56,12 +56,13 @@ class Sample:
         likely = self.walked * math.prod(self.words.values()) if self.hits and len(self.words) > 1 else 0
         return max(0.5, len(self.hits), likely)
 
-    def entries(self, since: datetime) -> float:
-        """About how many entries a list, newest first, has back to then, if there are always as many in a time."""
+    def entries(self, bound: datetime) -> float:
+        """About how many entries a list by date has from where this walk began to then, if there are always as many."""
         first, last = self.span
         if first is None or last is None or last <= first:
             return EVERYTHING
-        return max(self.walked, self.walked * (last - since).total_seconds() / (last - first).total_seconds())
+        distance = max(last - bound, bound - first).total_seconds()
+        return max(self.walked, self.walked * distance / (last - first).total_seconds())
 
 
 async def rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
@@ -75,16 +76,41 @@ async def found(
     if _has_words_by_date(whose.filters):
         return await _found_by_date(tx, whose, needle, after, limit)
     sample = await sample_of(tx, whose, needle, after, limit)
-    if len(sample.hits) >= limit:
-        return sample.hits
-    if sample.whole:
+    if len(sample.hits) >= limit or sample.whole:
         return sample.hits
     if sample.dense:
+        complete = await _until_its_end(tx, whose, needle, after, limit, sample)
+        if complete is not None:
+            return complete
         ids = await _walked(tx, whose, needle, after, limit, sample)
         if len(ids) >= limit:
             return ids
     all_ids = await _looked_up(tx, needle, sample)
     return all_ids if all_ids is not None else await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
+
+
+async def _until_its_end(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, sample: Sample
+) -> Sequence[UUID] | None:
+    """All hits of a list by date that is likely to end before the page is full; None of another one."""
+    filters = whose.filters
+    if filters.sort == "-placed_at":
+        end = filters.placed_from or await tx.fetchval(q.first_placed, whose.marketplace_id)
+    elif filters.sort == "placed_at" and filters.placed_to:
+        end = filters.placed_to
+    else:
+        return None
+    if sample.entries(end) > min(MOST_WALKED, limit * sample.walked / sample.expected):
+        return None
+    return await _collected(tx, whose, needle, after)
+
+
+async def _collected(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None
+) -> Sequence[UUID] | None:
+    """All hits of a list that has no more entries than expected; None of a longer one."""
+    [row] = await rows(tx, search.collected(whose, needle, after, walked=2 * MOST_WALKED))
+    return list(row["hits"]) if row["walked"] < 2 * MOST_WALKED else None
 
 
 async def _walked(
@@ -117,9 +143,9 @@ async def _found_by_date(
     # by amount as many are walked as the filters and the words leave out
     by_amount = limit * of_all * sample.walked / (entries * sample.expected)
     if entries <= min(MOST_WALKED, by_amount):
-        [collected] = await rows(tx, search.collected(by_date, needle, walked=2 * MOST_WALKED))
-        if collected["walked"] < 2 * MOST_WALKED:
-            return list(collected["hits"])
+        complete = await _collected(tx, by_date, needle, None)
+        if complete is not None:
+            return complete
     ids = await _walked(tx, whose, needle, after, limit, sample)
     return ids if len(ids) >= limit else await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
 

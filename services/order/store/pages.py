@@ -17,9 +17,11 @@ from services.order.store.orders import q
 from services.order.store.search import Filters, Needle, Statement, Whose, Words, f
 from shared.postgres import Transaction
 
-# Entries of a list by amount that are walked before everything that its filters leave is gathered and sorted.
-FAR: Final = 10_000
-MOST_GATHERED: Final = 40_000
+# Entries of a list by amount that are walked before it is said how to go on, and the most that it is worth to walk.
+FAR: Final = 12_000
+MOST_FAR: Final = 60_000
+# Otherwise so many orders that the filters leave are gathered and sorted.
+MOST_GATHERED: Final = 100_000
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -64,7 +66,8 @@ async def _by_total(
     rows = await finding.rows(tx, search.walked(whose, after, limit, FAR))
     if len(rows) >= limit:
         return rows
-    gathered = await _estimated(tx, search.unsorted(whose, after)) <= MOST_GATHERED
+    soon = len(rows) * MOST_FAR >= limit * FAR
+    gathered = not soon and await _estimated(tx, search.unsorted(whose, after)) <= MOST_GATHERED
     return await _sorted(tx, whose, words, after, limit, gathered=gathered)
 
 

@@ -254,9 +254,9 @@ def hits(
     return _walk(f.hits if sample is None else f.sample, values, whose, needle, words, after, walked)
 
 
-def collected(whose: Whose, needle: Needle, *, walked: int) -> Statement:
+def collected(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, *, walked: int) -> Statement:
     """One row: how many of the list's first `walked` orders there are, and the ids of all with the text in them."""
-    return _walk(f.collect, {}, whose, needle, Words(), None, walked)
+    return _walk(f.collect, {}, whose, needle, Words(), after, walked)
 
 
 def _walk(
