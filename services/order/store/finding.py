@@ -48,12 +48,12 @@ class Sample:
 
     @property
     def dense(self) -> bool:
-        return self.expected >= DENSE
+        return bool(self.hits) and self.expected >= DENSE
 
     @property
     def expected(self) -> float:
         """Hits in such a walk, never none: as many as were found, or as the words by themselves make likely."""
-        likely = self.walked * math.prod(self.words.values()) if self.hits and len(self.words) > 1 else 0
+        likely = self.walked * math.prod(self.words.values()) if len(self.words) > 1 else 0
         return max(0.5, len(self.hits), likely)
 
     def entries(self, bound: datetime) -> float:
@@ -78,7 +78,7 @@ async def found(
     sample = await sample_of(tx, whose, needle, after, limit)
     if len(sample.hits) >= limit or sample.whole:
         return sample.hits
-    if sample.dense:
+    if sample.expected >= DENSE:
         complete = await _until_its_end(tx, whose, needle, after, limit, sample)
         if complete is not None:
             return complete

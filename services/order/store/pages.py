@@ -17,11 +17,11 @@ from services.order.store.orders import q
 from services.order.store.search import Filters, Needle, Statement, Whose, Words, f
 from shared.postgres import Transaction
 
-# Entries of a list by amount that are walked before it is said how to go on, and the most that it is worth to walk.
+# Entries of a list by amount that are walked before all that its filters leave is gathered and sorted: so many first,
+# and more where gathering costs more than walking them, at what the planner reckons for an entry.
 FAR: Final = 12_000
-MOST_FAR: Final = 60_000
-# Otherwise so many orders that the filters leave are gathered and sorted.
-MOST_GATHERED: Final = 100_000
+FURTHER: Final = 60_000
+ENTRY_COST: Final = 0.125
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -64,17 +64,15 @@ async def _by_total(
 ) -> Sequence[Any]:
     """No statistics tell which amounts go with which status or channel: a short walk finds out whether many fit."""
     rows = await finding.rows(tx, search.walked(whose, after, limit, FAR))
-    if len(rows) >= limit:
-        return rows
-    soon = len(rows) * MOST_FAR >= limit * FAR
-    gathered = not soon and await _estimated(tx, search.unsorted(whose, after)) <= MOST_GATHERED
-    return await _sorted(tx, whose, words, after, limit, gathered=gathered)
+    if len(rows) < limit and await _cost(tx, search.unsorted(whose, after)) > FURTHER * ENTRY_COST:
+        rows = await finding.rows(tx, search.walked(whose, after, limit, FURTHER))
+    return rows if len(rows) >= limit else await _sorted(tx, whose, words, after, limit, gathered=True)
 
 
-async def _estimated(tx: Transaction, sql: Statement) -> float:
-    """How many rows the planner expects."""
+async def _cost(tx: Transaction, sql: Statement) -> float:
+    """What the planner expects a statement to cost, in its own units."""
     [plan] = orjson.loads(await tx.fetchval(f"EXPLAIN (FORMAT JSON) {sql.sql}", *sql.args))
-    return float(plan["Plan"]["Plan Rows"])
+    return float(plan["Plan"]["Total Cost"])
 
 
 async def _sorted(
