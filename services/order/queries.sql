@@ -261,28 +261,6 @@ ORDER BY id LIMIT $3;
 -- name: order_by_number
 SELECT id FROM orders WHERE marketplace_id = $1 AND number = $2;
 
--- name: orders_matching
-SELECT orders_matching($1, $2, $3) AS id;
-
--- name: plan_by_values
--- For the lists of this transaction: a plan that fits every status fits no rare one.
-SET LOCAL plan_cache_mode = force_custom_plan;
-
--- name: first_placed
-SELECT min(placed_at) FROM orders WHERE marketplace_id = $1
-
--- name: statuses
--- Every (phase, status) that an order of the marketplace has, by one look at the index for each.
-WITH RECURSIVE known (phase, status) AS (
-    (SELECT phase, status FROM orders WHERE marketplace_id = $1 ORDER BY phase, status LIMIT 1)
-    UNION ALL
-    SELECT n.phase, n.status FROM known AS k, LATERAL (
-        SELECT o.phase, o.status FROM orders AS o
-        WHERE o.marketplace_id = $1 AND (o.phase, o.status) > (k.phase, k.status)
-        ORDER BY o.phase, o.status LIMIT 1) AS n
-)
-SELECT DISTINCT status FROM known WHERE $2::text[] = '{}' OR phase = ANY ($2) ORDER BY status;
-
 -- name: lifecycle_latest
 SELECT name, version, digest, builtin FROM lifecycle
 WHERE marketplace_id = $1 AND name = $2

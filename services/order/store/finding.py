@@ -15,8 +15,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.order.store import search
-from services.order.store.orders import q
-from services.order.store.search import Filters, Needle, Statement, Whose, Words
+from services.order.store.search import Filters, Needle, Statement, Whose, Words, q
 from shared.postgres import Transaction
 
 # Entries of the first walk (half a millisecond), the most of the second one, and of the last one: a limit keeps the

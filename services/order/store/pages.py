@@ -13,8 +13,7 @@ from uuid import UUID
 import orjson
 
 from services.order.store import finding, search
-from services.order.store.orders import q
-from services.order.store.search import Filters, Needle, Statement, Whose, Words, f
+from services.order.store.search import Filters, Needle, Statement, Whose, Words, f, q
 from shared.postgres import Transaction
 
 # Entries of a list by amount that are walked before all that its filters leave is gathered and sorted: so many first,

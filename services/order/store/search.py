@@ -15,7 +15,6 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from services.order.schemas import Scope
-from services.order.store.orders import q
 from services.order.store.texts import fold
 from shared.postgres import Queries, Transaction
 
@@ -31,6 +30,7 @@ class Parts:
         return found
 
 
+q: Final = Queries.load("services.order", "lists.sql")
 f: Final = Parts(Queries.load("services.order", "filters.sql"))
 Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"]
 # Up to so many orders with a word in them are looked up one by one; a word in more is found by walking a list.

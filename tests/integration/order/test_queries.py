@@ -49,11 +49,14 @@ AFTER: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(q.items()))
+QUERIES = {**q.items(), **search.q.items()}
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
 async def test_every_query_is_one(module_database: StackDatabase, name: str) -> None:
     conn = await connect(module_database.worker_dsn("order"), name="test")
     try:
-        await conn.prepare(q.items()[name])
+        await conn.prepare(QUERIES[name])
     finally:
         await conn.close()
 
