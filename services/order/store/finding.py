@@ -139,8 +139,8 @@ async def _found_by_date(
     since = await tx.fetchval(q.first_placed, whose.marketplace_id)
     whole = Whose(whose.marketplace_id, whose.scopes, Filters())
     entries, of_all = sample.entries(whose.filters.placed_from or since), await _entries(tx, whole, since)
-    # by amount as many are walked as the filters and the words leave out
-    by_amount = limit * of_all * sample.walked / (entries * sample.expected)
+    # by amount as many are walked as the filters and the words leave out, and as many again to be sure
+    by_amount = 2 * limit * of_all * sample.walked / (entries * sample.expected)
     if entries <= min(MOST_WALKED, by_amount):
         complete = await _collected(tx, by_date, needle, None)
         if complete is not None:

@@ -21,6 +21,8 @@ from shared.postgres import Transaction
 FAR: Final = 12_000
 FURTHER: Final = 60_000
 ENTRY_COST: Final = 0.125
+# Fewer pages than this are too thinly spread for a walk to fill one.
+MANY_PAGES: Final = 20
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -63,15 +65,16 @@ async def _by_total(
 ) -> Sequence[Any]:
     """No statistics tell which amounts go with which status or channel: a short walk finds out whether many fit."""
     rows = await finding.rows(tx, search.walked(whose, after, limit, FAR))
-    if len(rows) < limit and await _cost(tx, search.unsorted(whose, after)) > FURTHER * ENTRY_COST:
+    if len(rows) < limit and await _is_worth_walking(tx, search.unsorted(whose, after), limit):
         rows = await finding.rows(tx, search.walked(whose, after, limit, FURTHER))
     return rows if len(rows) >= limit else await _sorted(tx, whose, words, after, limit, gathered=True)
 
 
-async def _cost(tx: Transaction, sql: Statement) -> float:
-    """What the planner expects a statement to cost, in its own units."""
-    [plan] = orjson.loads(await tx.fetchval(f"EXPLAIN (FORMAT JSON) {sql.sql}", *sql.args))
-    return float(plan["Plan"]["Total Cost"])
+async def _is_worth_walking(tx: Transaction, unsorted: Statement, limit: int) -> bool:
+    """Whether the planner expects what the filters leave to be many, and dear to gather."""
+    [explained] = orjson.loads(await tx.fetchval(f"EXPLAIN (FORMAT JSON) {unsorted.sql}", *unsorted.args))
+    plan = explained["Plan"]
+    return bool(plan["Plan Rows"] >= MANY_PAGES * limit and plan["Total Cost"] > FURTHER * ENTRY_COST)
 
 
 async def _sorted(

@@ -31,10 +31,26 @@ SORTS: Final[tuple[search.Sort, ...]] = ("placed_at", "-placed_at", "total", "-t
 # How long walks may be, and how much may be gathered or looked up: so small that each way is taken, or never taken.
 BOUNDS: Final[dict[str, dict[str, float]]] = {
     "as they are": {},
-    "short walks": {"WALKED": 20, "MOST_WALKED": 60, "FAR": 15, "FURTHER": 60, "ENTRY_COST": 0, "MOST_FOUND": 1_000},
+    "short walks": {
+        "WALKED": 20,
+        "MOST_WALKED": 60,
+        "FAR": 15,
+        "FURTHER": 60,
+        "ENTRY_COST": 0,
+        "MANY_PAGES": 0,
+        "MOST_FOUND": 1_000,
+    },
     "few found": {"WALKED": 20, "MOST_WALKED": 10_000, "FAR": 15, "ENTRY_COST": 1e9, "MOST_FOUND": 3},
     "never dense": {"WALKED": 5, "DENSE": 1_000_000, "FAR": 1, "FURTHER": 2, "ENTRY_COST": 0, "MOST_FOUND": 1_000},
-    "always dense": {"WALKED": 5, "DENSE": 0.001, "MOST_WALKED": 10, "FAR": 0, "FURTHER": 100, "MOST_FOUND": 3},
+    "always dense": {
+        "WALKED": 5,
+        "DENSE": 0.001,
+        "MOST_WALKED": 10,
+        "FAR": 0,
+        "FURTHER": 100,
+        "MANY_PAGES": 0,
+        "MOST_FOUND": 3,
+    },
 }
 
 
