@@ -1,7 +1,11 @@
-"""A hanging endpoint delays nobody: the healthy endpoints' delay with some of ten hanging, against none hanging."""
+"""A hanging endpoint delays nobody: the healthy endpoints' delay with some of ten hanging, against none hanging.
+
+BENCH_TURNS turns (three unless set), of all cases or of the first BENCH_CASES of them.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 from benchmarks.webhook_rig import Rig, disk, rig
@@ -25,13 +29,14 @@ DELETE FROM webhook.pending;
 
 async def run(world: World) -> list[Figure]:
     """Deliveries to the healthy at 50 events/s, in turns; and what one write to the disk took meanwhile."""
-    turns, seconds, warm_up = (1, 2.0, 1.0) if world.small else (TURNS, SECONDS, WARM_UP)
-    arms = [*ARMS][:: 3 if world.small else 1]
+    turns, seconds, warm_up = (1, 2.0, 1.0) if world.small else (_given("TURNS", TURNS), SECONDS, WARM_UP)
+    arms = [*ARMS][::3] if world.small else [*ARMS][: _given("CASES", len(ARMS))]
     taken: dict[str, list[dict[str, float]]] = {arm: [] for arm in arms}
     writes: dict[str, list[float]] = {arm: [] for arm in arms}
     for turn in range(turns):
         # each turn begins with another, so that no arm always comes first
-        for arm in arms[turn:] + arms[:turn]:
+        first = turn % len(arms)
+        for arm in arms[first:] + arms[:first]:
             got, wrote = await _healthy(world, *ARMS[arm], seconds=seconds, warm_up=warm_up)
             taken[arm].append(got)
             writes[arm] += wrote
@@ -51,6 +56,10 @@ async def run(world: World) -> list[Figure]:
             Figure(f"  a write to the disk meanwhile, {arm} hanging, p99", percentile(each, 0.99), "ms", "", note)
         )
     return figures
+
+
+def _given(name: str, default: int) -> int:
+    return max(1, int(os.environ.get(f"BENCH_{name}", default)))
 
 
 async def _healthy(
