@@ -10,6 +10,7 @@ from services.console.pages import (
     acting,
     balance,
     counts,
+    endpoints,
     figures,
     inbox,
     members,
@@ -39,5 +40,6 @@ PAGES: Final[Sequence[Page]] = (
     *reports.PAGES,
     *figures.PAGES,
     *balance.PAGES,
+    *endpoints.PAGES,
     *webhooks.PAGES,
 )

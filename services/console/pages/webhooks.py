@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -16,6 +14,7 @@ from starlette.responses import Response
 from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
 from services.console.page import Page, form
+from services.console.pages.endpoints import opened, sealed, secret_page
 from services.console.reading import read
 from services.console.schemas import (
     Deliveries,
@@ -60,77 +59,8 @@ async def show(visit: Visit) -> Response:
     )  # fmt: skip
 
 
-async def new(visit: Visit) -> Response:
-    return await _new_page(visit, 200)
-
-
-async def create(visit: Visit) -> Response:
-    posted = visit.posted
-    types = list(posted.many("event_type"))[:50] if posted.one("which") == "some" else ["*"]
-    errors: dict[str, str] = {}
-    if not posted.one("url"):
-        errors["url"] = "Enter the address that events are to be sent to."
-    if not types:
-        errors["event_types"] = "Choose at least one, or all of them."
-    if errors:
-        return await _new_page(visit, 422, errors)
-    body = {
-        "url": posted.one("url"),
-        "description": posted.one("description"),
-        "event_types": types,
-        "secret": _opened(visit),
-    }
-    try:
-        answer = await visit.send("POST", "webhook", "/v1/endpoints", body, key=visit.form_key)
-    except Refused as e:
-        if e.status not in (400, 409, 422):
-            raise
-        return await _new_page(visit, 422, e.fields or {("url" if e.code == "url_not_allowed" else ""): e.detail})
-    return await _secret_page(visit, read(Endpoint, "webhook", answer), str(body["secret"]), created=True)
-
-
-async def _new_page(visit: Visit, status: int, errors: Mapping[str, str] | None = None) -> Response:
-    return await visit.page(
-        "webhook_new.html",
-        status,
-        types=await _types(visit),
-        errors=errors or {},
-        posted=visit.posted,
-        sealed=_sealed(visit),
-    )
-
-
 async def _types(visit: Visit) -> Sequence[EventType]:
     return read(EventTypes, "webhook", await visit.get("webhook", "/v1/event-types")).items
-
-
-def _sealed(visit: Visit) -> str:
-    """A secret drawn for a form, closed so that the page does not show it yet.
-
-    Drawn here and not by the webhook service, which shows a secret in one answer only: where a form is sent twice, the
-    browser shows the second answer, and the person would never see it.
-    """
-    given = visit.posted.one("sealed")
-    if given and visit.console.cookies.opened(_use(visit), given) is not None:
-        return given
-    drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
-    return visit.console.cookies.sealed(_use(visit), drawn)
-
-
-def _use(visit: Visit) -> str:
-    """A closed secret opens for the person only who was given it."""
-    return f"webhook secret of {visit.person.person_id}"
-
-
-def _opened(visit: Visit) -> str:
-    found = visit.console.cookies.opened(_use(visit), visit.posted.one("sealed"))
-    if found is None:
-        raise BadForm(400, "This form cannot be read", "Open the page again, and send it from there.")
-    return found
-
-
-async def _secret_page(visit: Visit, endpoint: Endpoint, secret: str, *, created: bool) -> Response:
-    return await visit.page("webhook_secret.html", endpoint=endpoint, secret=secret, created=created)
 
 
 async def endpoint(visit: Visit) -> Response:
@@ -158,7 +88,7 @@ async def endpoint(visit: Visit) -> Response:
         types=types,
         stats=_stats(stats[0]),
         switches=SWITCHES.get(found.status, ()),
-        sealed=_sealed(visit),
+        sealed=sealed(visit),
     )
 
 
@@ -192,11 +122,11 @@ async def switch(visit: Visit) -> Response:
 
 
 async def rotate(visit: Visit) -> Response:
-    endpoint_id, secret = visit.id("endpoint_id"), _opened(visit)
+    endpoint_id, secret = visit.id("endpoint_id"), opened(visit)
     path = f"/v1/endpoints/{endpoint_id}"
     await visit.send("POST", "webhook", f"{path}/secret", {"secret": secret}, key=visit.form_key)
     found = read(Endpoint, "webhook", await visit.get("webhook", path))
-    return await _secret_page(visit, found, secret, created=False)
+    return await secret_page(visit, found, secret, created=False)
 
 
 async def delete(visit: Visit) -> Response:
@@ -241,8 +171,6 @@ _ENDPOINT: Final = "/webhooks/{endpoint_id:uuid}"
 _DELIVERY: Final = "/webhooks/deliveries/{delivery_id:uuid}"
 PAGES: Final[Sequence[Page]] = (
     Page("/webhooks", show),
-    Page("/webhooks/new", new),
-    form("/webhooks/new", create, home="/webhooks/new"),
     Page(_ENDPOINT, endpoint),
     form(f"{_ENDPOINT}/test", send_test, home="/webhooks/{endpoint_id}"),
     form(f"{_ENDPOINT}/switch", switch, home="/webhooks/{endpoint_id}"),

@@ -26,6 +26,15 @@ class Key(Read):
     expires_at: datetime | None = None
 
 
+class EndpointFilter(Read):
+    """What an event has to be of; None lets everything through."""
+
+    channels: tuple[str, ...] | None = None
+    sellers: tuple[UUID, ...] | None = None
+    actions: tuple[str, ...] | None = None
+    phases: tuple[str, ...] | None = None
+
+
 class Endpoint(Read):
     """A webhook endpoint; its secrets are never in it."""
 
@@ -33,6 +42,7 @@ class Endpoint(Read):
     url: str
     description: str = ""
     event_types: tuple[str, ...]
+    filter: EndpointFilter = EndpointFilter()
     signature: str = "hmac"
     status: str
     disabled_reason: str | None = None

@@ -1,0 +1,206 @@
+"""The form of a webhook endpoint: where events go, which of them, and of which orders; for a new one and a kept one."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from services.console.calls import Answer
+from services.console.errors import BadForm, Refused
+from services.console.page import Page, form
+from services.console.posted import Posted
+from services.console.reading import read
+from services.console.schemas import Endpoint, EventTypes
+from services.console.visit import Visit
+
+# Refusals that belong to a field although they do not name it.
+_FIELD_OF: Final[Mapping[str, str]] = {"url_not_allowed": "url", "unknown_event_type": "event_types"}
+# What a person can set right on the form.
+_SHOWN: Final = (400, 409, 422)
+_APART: Final = re.compile(r"[,\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The form's fields: as they are kept, or as they came back. Lists of names are texts with commas."""
+
+    url: str = ""
+    description: str = ""
+    some: bool = False
+    types: Sequence[str] = ()
+    channels: str = ""
+    sellers: str = ""
+    actions: str = ""
+    phases: Sequence[str] = ()
+
+    @classmethod
+    def posted(cls, p: Posted) -> Draft:
+        return cls(
+            p.one("url"), p.one("description"), p.one("which") == "some", p.many("event_type")[:50],
+            p.one("channels"), p.one("sellers"), p.one("actions"), p.many("phase")[:20],
+        )  # fmt: skip
+
+    @classmethod
+    def kept(cls, e: Endpoint) -> Draft:
+        f = e.filter
+        return cls(
+            e.url, e.description, "*" not in e.event_types, [t for t in e.event_types if t != "*"],
+            ", ".join(f.channels or ()), ", ".join(str(s) for s in f.sellers or ()), ", ".join(f.actions or ()),
+            f.phases or (),
+        )  # fmt: skip
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """What can be said before the service is asked, by field."""
+        found = {}
+        if not self.url:
+            found["url"] = "Enter the address that events are to be sent to."
+        if self.some and not self.types:
+            found["event_types"] = "Choose at least one, or all of them."
+        return found
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """What the service is asked for, all but the address. A filter that is left empty is none."""
+        given: dict[str, Sequence[str]] = {
+            "channels": names(self.channels), "sellers": names(self.sellers), "actions": names(self.actions),
+            "phases": self.phases,
+        }  # fmt: skip
+        return {
+            "description": self.description,
+            "event_types": list(self.types) if self.some else ["*"],
+            "filter": {name: list(values) for name, values in given.items() if values},
+        }
+
+
+def names(text: str) -> list[str]:
+    """The names in a text with commas, each once."""
+    return list(dict.fromkeys(n for n in (part.strip() for part in _APART.split(text)) if n))
+
+
+def placed(e: Refused) -> dict[str, str]:
+    """What is wrong, by the form's field; what belongs to none of them under a name of its own."""
+    found: dict[str, list[str]] = {}
+    for path, message in e.fields.items():
+        field, *entry = path.removeprefix("filter.").split(".")
+        which = f"Entry {int(entry[0]) + 1}: " if entry and entry[0].isdecimal() else ""
+        found.setdefault(field, []).append(which + message)
+    return {f: " ".join(m) for f, m in found.items()} or {_FIELD_OF.get(e.code, ""): e.detail}
+
+
+async def new(visit: Visit) -> Response:
+    return await _page(visit, Draft())
+
+
+async def create(visit: Visit) -> Response:
+    draft = Draft.posted(visit.posted)
+    if draft.problems:
+        return await _page(visit, draft, draft.problems)
+    secret = opened(visit)
+    body = {"url": draft.url, **draft.body, "secret": secret}
+    try:
+        answer = await visit.send("POST", "webhook", "/v1/endpoints", body, key=visit.form_key)
+    except Refused as e:
+        if e.status not in _SHOWN:
+            raise
+        return await _page(visit, draft, placed(e))
+    return await secret_page(visit, read(Endpoint, "webhook", answer), secret, created=True)
+
+
+async def edit(visit: Visit) -> Response:
+    found, answer = await _kept(visit)
+    return await _page(visit, Draft.kept(found), kept=found, etag=answer.etag)
+
+
+async def change(visit: Visit) -> Response:
+    draft, state = Draft.posted(visit.posted), visit.form_state
+    found, answer = await _kept(visit)
+    if draft.problems:
+        return await _page(visit, draft, draft.problems, kept=found, etag=state)
+    # an address that stays is not sent: it may only be changed by those who may change secrets
+    body = draft.body if draft.url == found.url else {**draft.body, "url": draft.url}
+    try:
+        await visit.send("PATCH", "webhook", f"/v1/endpoints/{found.endpoint_id}", body, if_match=state)
+    except Refused as e:
+        if e.status == 412:
+            wrong = {"": "The endpoint was changed elsewhere meanwhile. This is how it is now."}
+            return await _page(visit, Draft.kept(found), wrong, kept=found, etag=answer.etag, status=409)
+        if e.status not in _SHOWN:
+            raise
+        return await _page(visit, draft, placed(e), kept=found, etag=state)
+    visit.say("Saved. It holds for everything that is sent from now on.")
+    return visit.go(f"/webhooks/{found.endpoint_id}")
+
+
+async def _kept(visit: Visit) -> tuple[Endpoint, Answer]:
+    answer = await visit.get("webhook", f"/v1/endpoints/{visit.id('endpoint_id')}")
+    return read(Endpoint, "webhook", answer), answer
+
+
+async def _page(
+    visit: Visit,
+    draft: Draft,
+    errors: Mapping[str, str] | None = None,
+    *,
+    kept: Endpoint | None = None,
+    etag: str = "",
+    status: int = 422,
+) -> Response:
+    known = read(EventTypes, "webhook", await visit.get("webhook", "/v1/event-types")).items
+    types = [t.type for t in known]
+    # wildcards such as "order.*" can be set by programs, and stay what they are
+    patterns = [t for t in kept.event_types if t != "*" and t not in types] if kept is not None else []
+    return await visit.page(
+        "webhook_form.html",
+        status if errors else 200,
+        endpoint=kept,
+        draft=draft,
+        types=[*types, *patterns],
+        errors=errors or {},
+        etag=etag,
+        sealed=sealed(visit) if kept is None else "",
+    )
+
+
+def sealed(visit: Visit) -> str:
+    """A secret drawn for a form, closed so that the page does not show it yet.
+
+    Drawn here and not by the webhook service, which shows a secret in one answer only: where a form is sent twice, the
+    browser shows the second answer, and the person would never see it.
+    """
+    given = visit.posted.one("sealed")
+    if given and visit.console.cookies.opened(_use(visit), given) is not None:
+        return given
+    drawn = f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+    return visit.console.cookies.sealed(_use(visit), drawn)
+
+
+def _use(visit: Visit) -> str:
+    """A closed secret opens for the person only who was given it."""
+    return f"webhook secret of {visit.person.person_id}"
+
+
+def opened(visit: Visit) -> str:
+    """The secret that the form was rendered with. Raises BadForm."""
+    found = visit.console.cookies.opened(_use(visit), visit.posted.one("sealed"))
+    if found is None:
+        raise BadForm(400, "This form cannot be read", "Open the page again, and send it from there.")
+    return found
+
+
+async def secret_page(visit: Visit, endpoint: Endpoint, secret: str, *, created: bool) -> Response:
+    return await visit.page("webhook_secret.html", endpoint=endpoint, secret=secret, created=created)
+
+
+PAGES: Final[Sequence[Page]] = (
+    Page("/webhooks/new", new),
+    form("/webhooks/new", create, home="/webhooks/new"),
+    Page("/webhooks/{endpoint_id:uuid}/change", edit),
+    form("/webhooks/{endpoint_id:uuid}/change", change, home="/webhooks/{endpoint_id}/change"),
+)
