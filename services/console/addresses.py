@@ -19,6 +19,7 @@ from services.console.pages import (
     orders,
     people,
     preferences,
+    replays,
     reports,
     signing,
     trail,
@@ -42,4 +43,5 @@ PAGES: Final[Sequence[Page]] = (
     *balance.PAGES,
     *endpoints.PAGES,
     *webhooks.PAGES,
+    *replays.PAGES,
 )

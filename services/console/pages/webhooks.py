@@ -15,6 +15,7 @@ from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
 from services.console.page import Page, form
 from services.console.pages.endpoints import opened, sealed, secret_page
+from services.console.pages.replays import SCOPES, Range
 from services.console.reading import read
 from services.console.schemas import (
     Deliveries,
@@ -89,6 +90,9 @@ async def endpoint(visit: Visit) -> Response:
         stats=_stats(stats[0]),
         switches=SWITCHES.get(found.status, ()),
         sealed=sealed(visit),
+        scopes=SCOPES,
+        replay=Range.usual(visit.now, visit.zone),
+        errors={},
     )
 
 

@@ -77,6 +77,8 @@ from services.console.schemas.webhooks import (
     EventTypes,
     Health,
     Key,
+    Replay,
+    Replays,
     Stats,
 )
 
@@ -135,6 +137,8 @@ __all__ = [
     "QuietHours",
     "Rate",
     "Read",
+    "Replay",
+    "Replays",
     "SavingRow",
     "Savings",
     "SellerFigures",

@@ -118,3 +118,23 @@ class EventType(Read):
 
 class EventTypes(Read):
     items: tuple[EventType, ...]
+
+
+class Replay(Read):
+    """`queued` of the `examined` events so far; both grow until `status` is no longer "running"."""
+
+    replay_id: UUID
+    endpoint_id: UUID
+    scope: str
+    received_from: datetime
+    received_to: datetime
+    status: str
+    examined: int = 0
+    queued: int = 0
+    created_by: str | None = None
+    created_at: datetime
+
+
+class Replays(Read):
+    items: tuple[Replay, ...]
+    next_cursor: str | None = None
