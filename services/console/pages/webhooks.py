@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
+from services.console.pace import Slot, paced
 from services.console.page import Page, form
 from services.console.pages.endpoints import opened, sealed, secret_page
 from services.console.pages.replays import SCOPES, Range
@@ -29,6 +31,12 @@ from services.console.schemas import (
 from services.console.visit import Visit, part
 
 PAGE_SIZE: Final = 25
+# What the figures may cover: the words, how many hours that is, and what a bar stands for.
+SPANS: Final[Mapping[str, tuple[str, int, Slot]]] = {
+    "day": ("Last 24 hours", 24, "hour"),
+    "week": ("Last 7 days", 168, "day"),
+    "month": ("Last 30 days", 720, "day"),
+}
 STATES: Final[Mapping[str, str]] = {
     "pending": "Waiting",
     "delivered": "Delivered",
@@ -68,16 +76,19 @@ async def endpoint(visit: Visit) -> Response:
     endpoint_id = visit.id("endpoint_id")
     state = visit.asked("state") if visit.asked("state") in STATES else ""
     params = [("limit", str(PAGE_SIZE)), ("cursor", visit.asked("cursor", 2_000)), ("state", state)]
+    span = visit.asked("span") if visit.asked("span") in SPANS else "day"
+    covered = SPANS[span][1]
     path = f"/v1/endpoints/{endpoint_id}"
     answer, deliveries, types, stats = await asyncio.gather(
         visit.get("webhook", path),
         visit.get("webhook", f"{path}/deliveries", params),
         _types(visit),
-        part(visit.get("webhook", f"{path}/stats", [("hours", "24")])),
+        part(visit.get("webhook", f"{path}/stats", [("hours", str(covered))])),
     )
     found = read(Endpoint, "webhook", answer)
     log = read(Deliveries, "webhook", deliveries)
-    query = {"state": state} if state else {}
+    chosen = {"state": state, "span": span if span != "day" else ""}
+    query = {name: value for name, value in chosen.items() if value}
     return await visit.page(
         "webhook.html",
         endpoint=found,
@@ -87,7 +98,10 @@ async def endpoint(visit: Visit) -> Response:
         state=state,
         states=STATES,
         types=types,
-        stats=_stats(stats[0]),
+        span=span,
+        spans={code: label for code, (label, _, _) in SPANS.items()},
+        first="?" + urlencode(query) if query else "",
+        **_figures(visit, stats[0], span),
         switches=SWITCHES.get(found.status, ()),
         sealed=sealed(visit),
         scopes=SCOPES,
@@ -96,8 +110,14 @@ async def endpoint(visit: Visit) -> Response:
     )
 
 
-def _stats(answer: Answer | None) -> EndpointStats | None:
-    return read(EndpointStats, "webhook", answer) if answer is not None else None
+def _figures(visit: Visit, answer: Answer | None, span: str) -> dict[str, Any]:
+    """The endpoint's figures as such and as charts; None where they cannot be had."""
+    if answer is None:
+        return {"stats": None, "pace": None}
+    stats = read(EndpointStats, "webhook", answer)
+    _, covered, slot = SPANS[span]
+    now = datetime.fromtimestamp(visit.now, UTC)
+    return {"stats": stats, "pace": paced(stats.hours, slot, covered, now, visit.zone)}
 
 
 async def send_test(visit: Visit) -> Response:

@@ -103,12 +103,20 @@ class Stats(Read):
     succeeded: int = 0
     failed: int = 0
     success_rate: float | None = None
+    mean_ms: float | None = None
     p50_ms: int | None = None
     p95_ms: int | None = None
 
 
+class HourStats(Stats):
+    hour: datetime
+
+
 class EndpointStats(Read):
+    """`hours` are those in which something was sent, oldest first."""
+
     total: Stats = Stats()
+    hours: tuple[HourStats, ...] = ()
 
 
 class EventType(Read):

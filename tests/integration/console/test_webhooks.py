@@ -206,3 +206,27 @@ async def test_a_range_that_is_none_is_refused_at_its_field(town: Town, seller: 
     late = await seller.send(form, "/replays")
     assert (late.status, "disabled" in late.alert) == (422, True)
     assert not [f for f in (await seller.get(endpoint.page)).forms() if f.action.endswith("/replays")]
+
+
+async def test_success_and_time_to_answer_are_charts_and_a_table(town: Town, seller: Browser) -> None:
+    async with receiving() as receiver:
+        found = await made(town, url=receiver.url, event_types=["order.created"])
+        assert "Nothing was sent in this period." in (await seller.get(found.page)).text()
+        await seller.send(await seller.get(found.page), "/test", type="order.created")
+
+        async def counted() -> Any:
+            path = f"/v1/endpoints/{found.endpoint_id}/stats"
+            total = (await town.call(SELLER, "GET", "webhook", path))[1]["total"]
+            return total["succeeded"]
+
+        await until(counted, what="the attempt is in the figures")
+        for span, slot in (("", "Hour"), ("?span=week", "Day"), ("?span=month", "Day"), ("?span=year", "Hour")):
+            page = await seller.get(f"{found.page}{span}")
+            table = "//section[@aria-labelledby='pace']//table"
+            assert page.texts(f"{table}//th[@scope='col']")[0] == slot
+            assert page.texts(f"{table}/tbody/tr/td")[2] == "100.0 %"
+            [chart] = page.tree.xpath("//*[local-name()='svg'][@aria-labelledby='chart-succeeded']")
+            assert chart.get("role") == "img"
+            assert chart.xpath(".//*[local-name()='title']")
+            assert not page.tree.xpath("//*[@style] | //script[text()]")
+        await deleted(town, found)
