@@ -35,6 +35,14 @@ class Refused(Exception):
     detail: str
     document: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        # back in the browser and sent once more, with something else in it
+        if self.code == "idempotency_key_reused":
+            self.detail = (
+                "This form was sent before, with something else in it, and that was done. "
+                "If you want this as well, send it once more."
+            )
+
     def __str__(self) -> str:
         return f"{self.service} {self.status} {self.code}: {self.detail}"
 

@@ -177,7 +177,10 @@ async def retry_delivery(delivery_id: UUID, caller: Caller, once: Idempotent, re
 
 @router.post("/v1/replays", status_code=202)
 async def create_replay(body: NewReplay, caller: Caller, once: Idempotent, request: Request) -> Response:
-    """Send a range again, or only what is missing of it."""
+    """Send a range again, or only what is missing of it; narrowed to event types and to one order where they are given.
+
+    Types that the endpoint does not take at all are refused.
+    """
     _check_patterns(body.event_types or ())
     return (await replays.create(_ctx(request), caller, body, once)).response()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from shared.errors import Conflict, NotFound, Unprocessable
 
 
@@ -32,6 +34,13 @@ def too_many_endpoints(most: int) -> Unprocessable:
 def wrong_status(status: str, wanted: str) -> Conflict:
     return Conflict(
         "wrong_status", f"The endpoint is {status}; this needs one that is {wanted}.", endpoint_status=status
+    )
+
+
+def types_not_taken(taken: Sequence[str]) -> Unprocessable:
+    return Unprocessable(
+        "event_types_not_taken",
+        f"The endpoint takes none of these event types, so there is nothing to send. It takes: {', '.join(taken)}.",
     )
 
 

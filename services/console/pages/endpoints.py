@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import secrets
@@ -13,6 +14,7 @@ from starlette.responses import Response
 
 from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
+from services.console.names import sellers
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
@@ -24,18 +26,20 @@ _FIELD_OF: Final[Mapping[str, str]] = {"url_not_allowed": "url", "unknown_event_
 # What a person can set right on the form.
 _SHOWN: Final = (400, 409, 422)
 _APART: Final = re.compile(r"[,\n]")
+# Of the service; one more is sent on, so that it says so.
+MOST_SELLERS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The form's fields: as they are kept, or as they came back. Lists of names are texts with commas."""
+    """The form's fields: as they are kept, or as they came back. Names are texts with commas, sellers ids."""
 
     url: str = ""
     description: str = ""
     some: bool = False
     types: Sequence[str] = ()
     channels: str = ""
-    sellers: str = ""
+    sellers: Sequence[str] = ()
     actions: str = ""
     phases: Sequence[str] = ()
 
@@ -43,7 +47,7 @@ class Draft:
     def posted(cls, p: Posted) -> Draft:
         return cls(
             p.one("url"), p.one("description"), p.one("which") == "some", p.many("event_type")[:50],
-            p.one("channels"), p.one("sellers"), p.one("actions"), p.many("phase")[:20],
+            p.one("channels"), p.many("seller")[:MOST_SELLERS + 1], p.one("actions"), p.many("phase")[:20],
         )  # fmt: skip
 
     @classmethod
@@ -51,8 +55,7 @@ class Draft:
         f = e.filter
         return cls(
             e.url, e.description, "*" not in e.event_types, [t for t in e.event_types if t != "*"],
-            ", ".join(f.channels or ()), ", ".join(str(s) for s in f.sellers or ()), ", ".join(f.actions or ()),
-            f.phases or (),
+            ", ".join(f.channels or ()), _sellers(e), ", ".join(f.actions or ()), f.phases or (),
         )  # fmt: skip
 
     @property
@@ -69,7 +72,7 @@ class Draft:
     def body(self) -> dict[str, Any]:
         """What the service is asked for, all but the address. A filter that is left empty is none."""
         given: dict[str, Sequence[str]] = {
-            "channels": names(self.channels), "sellers": names(self.sellers), "actions": names(self.actions),
+            "channels": names(self.channels), "sellers": self.sellers, "actions": names(self.actions),
             "phases": self.phases,
         }  # fmt: skip
         return {
@@ -152,8 +155,8 @@ async def _page(
     etag: str = "",
     status: int = 422,
 ) -> Response:
-    known = read(EventTypes, "webhook", await visit.get("webhook", "/v1/event-types")).items
-    types = [t.type for t in known]
+    answer, known = await asyncio.gather(visit.get("webhook", "/v1/event-types"), sellers(visit))
+    types = [t.type for t in read(EventTypes, "webhook", answer).items]
     # wildcards such as "order.*" can be set by programs, and stay what they are
     patterns = [t for t in kept.event_types if t != "*" and t not in types] if kept is not None else []
     return await visit.page(
@@ -162,10 +165,15 @@ async def _page(
         endpoint=kept,
         draft=draft,
         types=[*types, *patterns],
+        sellers={**known, **{s: s for s in (*_sellers(kept), *draft.sellers) if s not in known}},
         errors=errors or {},
         etag=etag,
         sealed=sealed(visit) if kept is None else "",
     )
+
+
+def _sellers(kept: Endpoint | None) -> Sequence[str]:
+    return [str(s) for s in kept.filter.sellers or ()] if kept is not None else ()
 
 
 def sealed(visit: Visit) -> str:

@@ -7,16 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from starlette.responses import Response
 
-from services.console.calls import Answer
 from services.console.errors import Refused
+from services.console.names import organisations
 from services.console.page import Page, form
 from services.console.reading import read
-from services.console.schemas import Invited, MemberRow, Organisations
-from services.console.visit import Visit, part
+from services.console.schemas import Invited, MemberRow
+from services.console.visit import Visit
 
 PEOPLE: Final = "/people"
 ROLES: Final[Mapping[str, str]] = {
@@ -162,7 +161,7 @@ async def _page(
     problem: str = "",
     status: int = 200,
 ) -> Response:
-    currency, places = await asyncio.gather(_currency(visit), _organisations(visit))
+    currency, places = await asyncio.gather(_currency(visit), organisations(visit))
     return await visit.page(
         "member.html",
         status,
@@ -172,16 +171,8 @@ async def _page(
         problem=problem,
         roles=ROLES,
         currency=currency,
-        organisations=places if visit.person.is_operator else {},
+        organisations={o.organisation_id: o.name for o in places} if visit.person.is_operator else {},
     )
-
-
-async def _organisations(visit: Visit) -> Mapping[UUID, str]:
-    answer: Answer | None
-    answer, _ = await part(visit.get("identity", "/v1/organisations", [("limit", "200")]))
-    if answer is None:
-        return {}
-    return {o.organisation_id: o.name for o in read(Organisations, "identity", answer).items}
 
 
 async def _invitation(visit: Visit, name: str, invited: Invited) -> Response:

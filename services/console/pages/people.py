@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlencode
 from uuid import UUID
 
 from starlette.responses import Response
 
-from services.console.calls import Answer
 from services.console.errors import Refused
+from services.console.names import organisations
 from services.console.page import Page, form
 from services.console.reading import read
-from services.console.schemas import MemberRow, Members, Organisations
+from services.console.schemas import MemberRow, Members
 from services.console.session import Person
-from services.console.visit import Visit, part
+from services.console.visit import Visit
 
 ADDRESS: Final = "/people"
 PAGE_SIZE: Final = 50
@@ -51,16 +51,13 @@ async def come_back(visit: Visit) -> Response:
 
 async def _page(visit: Visit, *, refused: UUID | None = None, reason: str = "", problem: str = "") -> Response:
     params = [("limit", str(PAGE_SIZE)), ("cursor", visit.asked("cursor", 2_000))]
-    answer, (places, _) = await asyncio.gather(
-        visit.get("identity", "/v1/members", params),
-        part(visit.get("identity", "/v1/organisations", [("limit", "200")])),
-    )
+    answer, places = await asyncio.gather(visit.get("identity", "/v1/members", params), organisations(visit))
     found = read(Members, "identity", answer)
     return await visit.page(
         "people.html",
         422 if problem else 200,
         people=found.items,
-        organisations=_names(places),
+        organisations={o.organisation_id: o.name for o in places},
         may=[p.person_id for p in found.items if may_stand_in(visit.person, p)] if not _stands_in(visit) else [],
         following="?" + urlencode({"cursor": found.next_cursor}) if found.next_cursor else "",
         paged=bool(visit.asked("cursor")),
@@ -72,12 +69,6 @@ async def _page(visit: Visit, *, refused: UUID | None = None, reason: str = "", 
 
 def _stands_in(visit: Visit) -> bool:
     return visit.session is not None and visit.session.own is not None
-
-
-def _names(answer: Answer | None) -> Mapping[UUID, str]:
-    if answer is None:
-        return {}
-    return {o.organisation_id: o.name for o in read(Organisations, "identity", answer).items}
 
 
 def may_stand_in(person: Person, other: MemberRow) -> bool:

@@ -13,18 +13,23 @@ from zoneinfo import ZoneInfo
 from starlette.responses import Response
 
 from services.console.errors import Refused
+from services.console.names import order_numbers, orders_called
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
 from services.console.rendering import plural
-from services.console.schemas import Endpoint, Replay, Replays
+from services.console.schemas import Endpoint, EventType, EventTypes, Replay, Replays
 from services.console.visit import Visit
 
 PAGE_SIZE: Final = 25
 SCOPES: Final[Mapping[str, str]] = {"missing": "Only what never arrived", "all": "Everything"}
 STATES: Final[Mapping[str, str]] = {"running": "Being queued", "done": "Queued", "canceled": "Stopped"}
 # The service's names of the fields; what it says of the range as a whole stands at its end.
-_FIELD_OF: Final[Mapping[str, str]] = {"received_from": "from", "received_to": "to", "body": "to"}
+_FIELD_OF: Final[Mapping[str, str]] = {
+    "received_from": "from", "received_to": "to", "body": "to", "event_types": "types", "order_id": "order",
+}  # fmt: skip
+# Refusals that belong to a field although they do not name it.
+_FIELD_BY_CODE: Final[Mapping[str, str]] = {"unknown_event_type": "types", "event_types_not_taken": "types"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,8 @@ class Range:
     scope: str
     first: str
     last: str = ""
+    types: Sequence[str] = ()
+    order: str = ""
 
     @classmethod
     def usual(cls, now: float, zone: ZoneInfo) -> Range:
@@ -44,7 +51,7 @@ class Range:
     @classmethod
     def posted(cls, p: Posted) -> Range:
         scope = p.one("scope") if p.one("scope") in SCOPES else "missing"
-        return cls(scope, p.one("from")[:40], p.one("to")[:40])
+        return cls(scope, p.one("from")[:40], p.one("to")[:40], p.many("event_type")[:50], p.one("order")[:100])
 
     def read(self, zone: ZoneInfo, now: float) -> tuple[dict[str, Any], dict[str, str]]:
         """What the service is asked for, and what is wrong by field. Times are in `zone`."""
@@ -63,8 +70,12 @@ class Range:
             wrong["from"] = "Choose a time that has passed."
         elif "from" in found and "to" in found and found["to"] <= found["from"]:
             wrong["to"] = "Choose a time after the first one."
-        body = {"scope": self.scope, **{f"received_{name}": at.isoformat() for name, at in found.items()}}
-        return body, wrong
+        body: dict[str, Any] = {
+            "scope": self.scope,
+            **{f"received_{name}": at.isoformat() for name, at in found.items()},
+        }
+        # none chosen: all that the endpoint takes
+        return {**body, "event_types": list(self.types)} if self.types else body, wrong
 
 
 async def show(visit: Visit) -> Response:
@@ -74,6 +85,9 @@ async def show(visit: Visit) -> Response:
 async def create(visit: Visit) -> Response:
     wanted = Range.posted(visit.posted)
     body, wrong = wanted.read(visit.zone, visit.now)
+    if wanted.order:
+        order_id, why = await _order(visit, wanted.order)
+        body, wrong = ({**body, "order_id": order_id}, wrong) if order_id else (body, {**wrong, "order": why})
     if wrong:
         return await _page(visit, wanted, wrong)
     endpoint_id = str(visit.id("endpoint_id"))
@@ -84,10 +98,26 @@ async def create(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in (400, 409, 422):
             raise
-        wrong = {_FIELD_OF.get(name, ""): text for name, text in e.fields.items()}
-        return await _page(visit, wanted, wrong or {"": e.detail})
+        wrong = {_FIELD_OF.get(name.partition(".")[0], ""): text for name, text in e.fields.items()}
+        return await _page(visit, wanted, wrong or {_FIELD_BY_CODE.get(e.code, ""): e.detail})
     visit.say(said(read(Replay, "webhook", answer)))
     return visit.go(f"/webhooks/{endpoint_id}/replays")
+
+
+async def _order(visit: Visit, text: str) -> tuple[str, str]:
+    """The id of the order that is called so, or what is wrong with the name."""
+    found = await orders_called(visit, text)
+    if len(found) == 1:
+        return str(found[0].order_id), ""
+    if found:
+        return "", f"Several orders are called so. Enter one of these: {', '.join(c.number for c in found[:10])}."
+    return "", "You see no order with this number. Enter the whole number as it stands in the list of orders."
+
+
+def taken(endpoint: Endpoint, types: Sequence[EventType]) -> Sequence[str]:
+    """The event types that the endpoint takes: there is nothing of others to send again."""
+    wanted = set(endpoint.event_types)
+    return [t.type for t in types if wanted & {"*", t.type, f"{t.type.partition('.')[0]}.*"}]
 
 
 def said(replay: Replay) -> str:
@@ -111,15 +141,19 @@ async def cancel(visit: Visit) -> Response:
 async def _page(visit: Visit, wanted: Range, errors: Mapping[str, str] | None = None) -> Response:
     endpoint_id = visit.id("endpoint_id")
     params = [("endpoint_id", endpoint_id), ("limit", PAGE_SIZE), ("cursor", visit.asked("cursor", 2_000))]
-    answer, listed = await asyncio.gather(
-        visit.get("webhook", f"/v1/endpoints/{endpoint_id}"), visit.get("webhook", "/v1/replays", params)
-    )  # fmt: skip
-    found = read(Replays, "webhook", listed)
+    answer, listed, types = await asyncio.gather(
+        visit.get("webhook", f"/v1/endpoints/{endpoint_id}"),
+        visit.get("webhook", "/v1/replays", params),
+        visit.get("webhook", "/v1/event-types"),
+    )
+    endpoint, found = read(Endpoint, "webhook", answer), read(Replays, "webhook", listed)
     return await visit.page(
         "replays.html",
         422 if errors else 200,
-        endpoint=read(Endpoint, "webhook", answer),
+        endpoint=endpoint,
+        taken=taken(endpoint, read(EventTypes, "webhook", types).items),
         replays=found.items,
+        numbers=await order_numbers(visit, [r.order_id for r in found.items if r.order_id is not None]),
         following="?" + urlencode({"cursor": found.next_cursor}) if found.next_cursor else "",
         paged=bool(visit.asked("cursor")),
         states=STATES,

@@ -14,10 +14,11 @@ from starlette.responses import Response
 
 from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
+from services.console.names import sellers
 from services.console.pace import Slot, paced
 from services.console.page import Page, form
 from services.console.pages.endpoints import opened, sealed, secret_page
-from services.console.pages.replays import SCOPES, Range
+from services.console.pages.replays import SCOPES, Range, taken
 from services.console.reading import read
 from services.console.schemas import (
     Deliveries,
@@ -87,6 +88,7 @@ async def endpoint(visit: Visit) -> Response:
     )
     found = read(Endpoint, "webhook", answer)
     log = read(Deliveries, "webhook", deliveries)
+    named = await sellers(visit) if found.filter.sellers else {}
     chosen = {"state": state, "span": span if span != "day" else ""}
     query = {name: value for name, value in chosen.items() if value}
     return await visit.page(
@@ -98,6 +100,8 @@ async def endpoint(visit: Visit) -> Response:
         state=state,
         states=STATES,
         types=types,
+        taken=taken(found, types),
+        sellers=[named.get(str(s), str(s)) for s in found.filter.sellers or ()],
         span=span,
         spans={code: label for code, (label, _, _) in SPANS.items()},
         first="?" + urlencode(query) if query else "",

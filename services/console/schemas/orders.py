@@ -36,6 +36,7 @@ class Shown(Read):
 
 
 class CardParty(Read):
+    organisation_id: UUID | None = None
     name: str
     person_name: str | None = None
 

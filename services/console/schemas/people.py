@@ -42,6 +42,7 @@ class Members(Read):
 class OrganisationRow(Read):
     organisation_id: UUID
     name: str
+    kind: str = "both"
 
 
 class Organisations(Read):

@@ -134,6 +134,8 @@ class Replay(Read):
     replay_id: UUID
     endpoint_id: UUID
     scope: str
+    event_types: tuple[str, ...] | None = None
+    order_id: UUID | None = None
     received_from: datetime
     received_to: datetime
     status: str

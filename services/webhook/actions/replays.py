@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from services.webhook import errors, shown
+from services.webhook import catalogue, errors, shown
 from services.webhook.actions.context import Context
 from services.webhook.audience import Side, view
 from services.webhook.policy import reach, require
@@ -34,6 +34,8 @@ async def create(ctx: Context, caller: Principal, body: NewReplay, once: Once) -
             raise errors.no_endpoint()
         if row["status"] == "disabled":
             raise errors.wrong_status("disabled", "active or paused")
+        if body.event_types is not None and not _types(body.event_types) & _types(row["event_types"]):
+            raise errors.types_not_taken(row["event_types"])
         replay_id = new_id()
         chosen = (body.event_types, body.order_id, since, min(body.received_to or now, now))
         await replays.insert(tx, replay_id, row, body.scope, chosen, caller.name, now)
@@ -43,6 +45,10 @@ async def create(ctx: Context, caller: Principal, body: NewReplay, once: Once) -
             raise errors.no_replay()
         headers = {"location": f"/v1/replays/{replay_id}"}
         return await once.keep(tx, Answer(202, orjson.dumps(shown.replay(made)), headers))
+
+
+def _types(patterns: Sequence[str]) -> set[str]:
+    return {t for pattern in patterns for t in catalogue.matches(pattern)}
 
 
 async def get(ctx: Context, caller: Principal, replay_id: UUID) -> dict[str, Any]:

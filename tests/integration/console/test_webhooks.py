@@ -64,20 +64,21 @@ async def endpoint(town: Town) -> AsyncIterator[Made]:
 async def test_filters_are_refused_at_their_field_and_everything_else_is_kept(town: Town, seller: Browser) -> None:
     given = {
         "url": ADDRESS, "which": "some", "event_type": ["order.updated"], "channels": "web, shop, web",
-        "sellers": f"{ORGANISATION}, nobody", "actions": "ship", "phase": ["pending", "in_transit"],
+        "seller": [ORGANISATION, "nobody"], "actions": "ship", "phase": ["pending", "in_transit"],
     }  # fmt: skip
     wrong = await seller.fill(await seller.get("/webhooks/new"), "/webhooks/new", given)
     assert wrong.status == 422
     [said] = wrong.texts("//p[@id='sellers-error']")
     assert said.startswith("Entry 2: ")
     assert said in wrong.alert
-    [field] = wrong.tree.xpath("//input[@name='sellers']")
-    assert (field.get("aria-invalid"), field.get("aria-describedby")) == ("true", "sellers-error sellers-hint")
-    assert {name: value(wrong, name) for name in ("url", "channels", "sellers", "actions")} == {
-        name: given[name] for name in ("url", "channels", "sellers", "actions")
+    [field] = wrong.tree.xpath("//fieldset[.//input[@name='seller']]")
+    assert field.get("aria-describedby") == "sellers-error"
+    assert {name: value(wrong, name) for name in ("url", "channels", "actions")} == {
+        name: given[name] for name in ("url", "channels", "actions")
     }
-    assert (checked(wrong, "event_type"), checked(wrong, "phase")) == (["order.updated"], ["pending", "in_transit"])
-    done = await seller.fill(wrong, "/webhooks/new", {"sellers": ORGANISATION})
+    for name in ("event_type", "seller", "phase"):
+        assert checked(wrong, name) == given[name]
+    done = await seller.fill(wrong, "/webhooks/new", {"seller": ORGANISATION})
     assert done.heading == "The endpoint is made"
     [page] = {a for a in done.links() if a.startswith("/webhooks/") and a != "/webhooks/new"}
     found = Made(page.rpartition("/")[2])
@@ -109,6 +110,47 @@ async def test_an_endpoint_is_changed_and_filters_are_taken_off_again(
     off = await seller.fill(await seller.get(change), "/change", {"channels": "", "phase": None})
     assert off.status == 200
     assert not any((await kept(town, endpoint))["filter"].values())
+
+
+def offered(page: Page) -> dict[str, str]:
+    """The sellers that there are to choose from: names by id."""
+    boxes = page.tree.xpath("//li[input[@name='seller']]")
+    return {str(b.xpath("input/@value")[0]): " ".join(b.text_content().split()) for b in boxes}
+
+
+async def _seller_of(town: Town, order_id: str) -> tuple[str, str]:
+    """The seller's id and name, once the order is in the lists."""
+    shown = await town.order("buyer@storefront.example", order_id)
+    return shown["seller"]["organisation_id"], shown["seller"]["name"]
+
+
+@pytest.mark.parametrize("who", ["operator", "buyer-admin"])
+async def test_sellers_are_chosen_by_name(town: Town, order_id: str, who: str) -> None:
+    seller_id, name = await _seller_of(town, order_id)
+    email = f"{who}@storefront.example"
+    async with Browser(town.console) as browser:
+        await browser.sign_in(email, PASSWORD)
+        form = await browser.get("/webhooks/new")
+        assert offered(form)[seller_id] == name
+        done = await browser.fill(form, "/webhooks/new", {"url": ADDRESS, "seller": seller_id})
+        assert done.heading == "The endpoint is made"
+        [page] = {a for a in done.links() if a.startswith("/webhooks/") and a != "/webhooks/new"}
+        assert name in (await browser.get(page)).texts("//section[@aria-labelledby='facts']//dd")
+        change = await browser.get(f"{page}/change")
+        assert checked(change, "seller") == [seller_id]
+        # one that nobody here knows by name stays what it is, and can be taken off
+        path = f"/v1/endpoints/{page.rpartition('/')[2]}"
+        body = {"filter": {"sellers": [seller_id, ORGANISATION]}}
+        assert (await town.call(email, "PATCH", "webhook", path, body))[0] == 200
+        change = await browser.get(f"{page}/change")
+        assert (sorted(checked(change, "seller")), offered(change)[ORGANISATION]) == (
+            sorted([seller_id, ORGANISATION]), ORGANISATION,
+        )  # fmt: skip
+        saved = await browser.fill(change, "/change", {"seller": seller_id})
+        assert saved.notice.startswith("Saved")
+        kept_now = (await town.call(email, "GET", "webhook", path))[1]
+        assert kept_now["filter"]["sellers"] == [seller_id]
+        assert (await town.call(email, "DELETE", "webhook", path))[0] == 204
 
 
 async def test_wildcards_of_a_program_stay_when_something_else_is_changed(town: Town, seller: Browser) -> None:
@@ -206,6 +248,50 @@ async def test_a_range_that_is_none_is_refused_at_its_field(town: Town, seller: 
     late = await seller.send(form, "/replays")
     assert (late.status, "disabled" in late.alert) == (422, True)
     assert not [f for f in (await seller.get(endpoint.page)).forms() if f.action.endswith("/replays")]
+
+
+async def test_what_is_sent_again_is_narrowed_to_events_and_one_order(
+    town: Town, seller: Browser, endpoint: Made, order_id: str, mug: str
+) -> None:
+    other = await town.place("buyer@storefront.example", mug, "USD")
+    number = (await town.order(SELLER, order_id))["number"]
+    for known in (order_id, other):
+        await _received(town, known)
+    async with receiving() as receiver:
+        late = await made(town, url=receiver.url, event_types=["order.*"])
+        form = await seller.get(late.page)
+        boxes = form.tree.xpath("//form[contains(@action, '/replays')]//input[@name='event_type']/@value")
+        assert "order.created" in boxes
+        assert all(str(b).startswith("order.") for b in boxes), "only what the endpoint takes"
+        given = {"scope": "all", "event_type": ["order.created"], "order": number.lower()}
+        asked = await seller.fill(form, "/replays", given)
+        assert asked.status == 200
+        done = await _replayed(town, late)
+        assert (done["event_types"], done["order_id"], done["queued"]) == (["order.created"], order_id, 1)
+
+        def arrived() -> list[str]:
+            return [str(hit.json["type"]) for hit in receiver.hits if hit.order_id in (order_id, other)]
+
+        await until(arrived, what="the order's event has arrived")
+        assert arrived() == ["order.created"]
+        page = await seller.get(f"{late.page}/replays")
+        [what] = page.texts("//td[@data-label='What']")
+        assert what == f"Everythingorder.createdof order {number}"
+        # what nobody here knows is said at its field, and nothing that was typed is lost
+        wrong = await seller.fill(form, "/replays", {**given, "order": "ORD-0"})
+        [said] = wrong.texts("//p[@id='order-error']")
+        assert (wrong.status, said in wrong.alert, value(wrong, "order")) == (422, True, "ORD-0")
+        assert (checked(wrong, "event_type"), checked(wrong, "scope")) == (["order.created"], ["all"])
+        # back in the browser, and sent with something else in it: what was asked for first is not done again
+        again = await seller.fill(form, "/replays", {**given, "order": ""})
+        assert (again.status, "sent before" in again.alert) == (422, True)
+        assert len((await seller.get(f"{late.page}/replays")).texts("//table//tbody/tr")) == 1
+        # the endpoint takes other events meanwhile: the service's own words
+        path = f"/v1/endpoints/{late.endpoint_id}"
+        await town.call(SELLER, "PATCH", "webhook", path, {"event_types": ["message.*"]})
+        wrong = await seller.fill(wrong, "/replays", {**given, "order": ""})
+        assert (wrong.status, "message.*" in wrong.alert) == (422, True)
+        await deleted(town, late)
 
 
 async def test_success_and_time_to_answer_are_charts_and_a_table(town: Town, seller: Browser) -> None:

@@ -111,6 +111,43 @@ async def test_replay_of_what_is_missing_and_of_all(world: World, receiver: Rece
     assert (await world.call("GET", f"/v1/replays/{third['replay_id']}"))[1]["queued"] == 2
 
 
+async def test_a_replay_is_narrowed_to_types_and_one_order(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url, event_types=["order.*"])
+    one, other = world.life(2), world.life(2)
+    await world.take_in([*one, *other])
+    await settled(world, endpoint, delivered=6)
+    receiver.hits.clear()
+    body = {
+        "endpoint_id": endpoint["endpoint_id"], "received_from": EPOCH, "scope": "all",
+        "event_types": ["order.updated"], "order_id": str(one[0].order_id),
+    }  # fmt: skip
+    code, replay = await world.call("POST", "/v1/replays", body)
+    assert (code, replay["event_types"], replay["order_id"]) == (202, body["event_types"], body["order_id"])
+    await until(lambda: _replay_done(world, replay))
+    await settled(world, endpoint, delivered=8)
+    assert (receiver.of(one[0].order_id), receiver.of(other[0].order_id)) == ([2, 3], [])
+    page = (await world.call("GET", "/v1/replays", params={"endpoint_id": endpoint["endpoint_id"]}))[1]["items"]
+    assert [(r["queued"], r["event_types"]) for r in page] == [(2, ["order.updated"])]
+
+
+async def test_a_replay_of_what_cannot_be_is_refused(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url, event_types=["order.created", "message.*"])
+    good = {"endpoint_id": endpoint["endpoint_id"], "received_from": EPOCH}
+    for more, code, named in (
+        ({"event_types": ["order.forgotten"]}, "unknown_event_type", "order.forgotten"),
+        ({"event_types": ["order.canceled", "order.updated"]}, "event_types_not_taken", "message.*"),
+        ({"event_types": []}, "validation", "event_types"),
+        ({"event_types": ["Order Created"]}, "validation", "event_types.0"),
+        ({"order_id": "ORD-1"}, "validation", "order_id"),
+        ({"received_to": "2000-01-01T00:00:00Z"}, "validation", "received_to"),
+        ({"received_from": "2026-01-01T00:00:00"}, "validation", "offset"),
+    ):
+        status, problem = await world.call("POST", "/v1/replays", {**good, **more})
+        assert (status, problem["code"] if code != "validation" else code) == (422, code), problem
+        assert named in problem["detail"] + str(problem.get("errors")), problem
+    assert (await world.call("GET", "/v1/replays", params={"endpoint_id": endpoint["endpoint_id"]}))[1]["items"] == []
+
+
 async def _replay_done(world: World, replay: dict[str, Any]) -> bool:
     return bool((await world.call("GET", f"/v1/replays/{replay['replay_id']}"))[1]["status"] == "done")
 
