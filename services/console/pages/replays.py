@@ -132,7 +132,8 @@ async def cancel(visit: Visit) -> Response:
     path = f"/v1/replays/{visit.id('replay_id')}/cancel"
     replay = read(Replay, "webhook", await visit.send("POST", "webhook", path))
     if replay.status == "canceled":
-        visit.say(f"Stopped. {plural(replay.queued, 'event was', 'events were')} queued before, and sent.")
+        before = f"Stopped. {plural(replay.queued, 'event was', 'events were')} queued before and sent."
+        visit.say(before if replay.queued else "Stopped before anything was queued.")
     else:
         visit.say("Nothing was stopped: everything was queued already.")
     return visit.go(f"/webhooks/{visit.id('endpoint_id')}/replays")

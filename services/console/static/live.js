@@ -4,10 +4,11 @@
   const EVERY = 20_000, LONGEST = 300_000;
   const said = document.getElementById("live");
   const places = [...document.querySelectorAll("[data-count]")];
-  const known = {};
-  let wait = EVERY, timer = 0;
+  const known = {}, told = new Set();
+  let wait = EVERY, timer = 0, asking = false;
 
   const number = (place) => place.querySelector(".count");
+  const written = (count) => count.toLocaleString("en-GB");
 
   const draw = (place, count) => {
     let badge = number(place);
@@ -20,35 +21,50 @@
     const unread = document.createElement("span");
     unread.className = "unseen";
     unread.textContent = " unread";
-    badge.replaceChildren(String(count), unread);
+    badge.replaceChildren(written(count), unread);
   };
 
-  const tell = (place, count) => {
-    const here = place.getAttribute("aria-current") === "page";
-    const link = document.createElement("a");
-    link.href = here ? location.href.split("#")[0] : place.getAttribute("href");
-    link.textContent = here ? "Load the page again" : "Show";
-    said.replaceChildren(`${place.dataset.label}: ${count} unread. `, link);
-    said.hidden = false;
+  // One line for all that has grown; what was read elsewhere meanwhile is no news any more.
+  const tell = () => {
+    const parts = places.filter((place) => told.has(place)).flatMap((place) => {
+      const here = place.getAttribute("aria-current") === "page";
+      const link = document.createElement("a");
+      link.href = here ? location.href.split("#")[0] : place.getAttribute("href");
+      link.textContent = here ? "Load the page again" : `Show ${place.dataset.label.toLowerCase()}`;
+      return [`${place.dataset.label}: ${written(known[place.dataset.count])} unread. `, link, " "];
+    });
+    said.replaceChildren(...parts);
+    said.hidden = !parts.length;
+  };
+
+  const take = (counts) => {
+    let changed = false;
+    for (const place of places) {
+      const name = place.dataset.count, count = counts[name];
+      if (count === null || count === undefined || count === known[name]) continue;
+      draw(place, count);
+      if (count > known[name]) told.add(place);
+      else told.delete(place);
+      known[name] = count;
+      changed = true;
+    }
+    if (changed) tell();
   };
 
   const look = async () => {
+    if (asking) return;
+    asking = true;
     try {
       const answer = await fetch("/live", { redirect: "manual", cache: "no-store" });
       // signed out, or no such page any more: there is nothing to wait for
       if (answer.type === "opaqueredirect" || (answer.status >= 400 && answer.status < 429)) return;
       if (!answer.ok) throw new Error(answer.status);
-      const counts = await answer.json();
-      for (const place of places) {
-        const count = counts[place.dataset.count];
-        if (count === null || count === undefined) continue;
-        draw(place, count);
-        if (count > known[place.dataset.count]) tell(place, count);
-        known[place.dataset.count] = count;
-      }
+      take(await answer.json());
       wait = EVERY;
     } catch {
       wait = Math.min(wait * 2, LONGEST);
+    } finally {
+      asking = false;
     }
     later();
   };

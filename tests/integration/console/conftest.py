@@ -58,6 +58,7 @@ class Town:
 
     urls: dict[str, str]
     http: aiohttp.ClientSession
+    admin_dsn: str
     tokens: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -153,7 +154,7 @@ async def running_town(database: StackDatabase, topic_prefix: str, kafka: str) -
                 for name, (service, _, roles) in SERVICES.items()
             ]
             await running_services.enter_async_context(running(console(console_settings(urls)), roles={"api"}))
-        yield Town(urls, http)
+        yield Town(urls, http, database.admin_dsn)
         # all at once, not one after the other
         for runtime in started:
             runtime.stop.request()

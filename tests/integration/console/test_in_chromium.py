@@ -1,0 +1,244 @@
+"""What only a browser with a script engine shows: a page that stays open, and buttons as people press them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from playwright.async_api import Browser, Page, Route, async_playwright, expect
+
+from tests.integration.console.conftest import PASSWORD, Town
+from tests.integration.webhook.receiver import receiving
+from tests.waiting import until
+
+BUYER = "buyer@storefront.example"
+SELLER = "seller@storefront.example"
+# For what never comes: a busy machine may need many times what a quiet one does.
+DEADLINE_MS = 60_000
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# How often a page that is open asks for its numbers, and how long it waits at most after failures.
+EVERY_MS, LONGEST_MS = 20_000, 300_000
+COUNT: Final = "document.querySelector('nav [data-count=messages] .count')?.firstChild.textContent ?? '0'"
+EPOCH: Final = "1970-01-01T00:00:00Z"
+
+expect.set_options(timeout=DEADLINE_MS)
+
+
+def chromium() -> str | None:
+    """The browser of this machine, or the one that the variable names."""
+    return os.environ.get("ORDERTRAIL_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
+pytestmark = pytest.mark.skipif(
+    chromium() is None, reason="there is no Chromium here: install it, or name it in ORDERTRAIL_TEST_CHROMIUM"
+)
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        # who runs as root, as containers do, has no other sandbox to be in; what is looked at is our own
+        started = await playwright.chromium.launch(
+            executable_path=chromium(), chromium_sandbox=False, args=["--disable-dev-shm-usage"], timeout=DEADLINE_MS
+        )
+        yield started
+        await started.close()
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, town: Town, email: str, path: str = "/orders") -> AsyncIterator[Page]:
+    """A page of somebody who has just signed in; its clock is the test's."""
+    context = await browser.new_context(base_url=town.console)
+    context.set_default_timeout(DEADLINE_MS)
+    page = await context.new_page()
+    await page.clock.install()
+    await page.goto(path)
+    await page.get_by_label("E-mail address").fill(email)
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    yield page
+    await context.close()
+
+
+async def unread(town: Town, email: str) -> int:
+    return int((await town.call(email, "GET", "messaging", "/v1/unread"))[1]["total"])
+
+
+async def write(town: Town, order_id: str, sender: str, reader: str) -> int:
+    """A message; how many are unread by then."""
+    before = await unread(town, reader)
+    path = f"/v1/orders/{order_id}/messages"
+    status, answer = await town.call(sender, "POST", "messaging", path, {"text": "When does it come?"})
+    assert status == 201, answer
+    await until(lambda: _more(town, reader, before), what="the message is counted")
+    return await unread(town, reader)
+
+
+async def _more(town: Town, email: str, than: int) -> bool:
+    return await unread(town, email) > than
+
+
+async def passing(page: Page, milliseconds: int, seen: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Let the page's time pass until something is seen on it: it may be asking just now, and wait anew afterwards."""
+
+    async def looked() -> bool:
+        await page.clock.run_for(milliseconds)
+        return await seen()
+
+    await until(looked, what=what)
+
+
+def count(page: Page) -> Callable[[], Awaitable[str]]:
+    """What stands beside "Messages"."""
+
+    async def shown() -> str:
+        # in one step: the script may take it away at any moment
+        return str(await page.evaluate(COUNT))
+
+    return shown
+
+
+async def test_an_open_page_learns_of_a_message_and_of_its_being_read(
+    town: Town, browser: Browser, order_id: str
+) -> None:
+    await town.talkable(BUYER, order_id)
+    async with visiting(browser, town, SELLER) as page:
+        await page.evaluate("window.same = true")
+        shown = count(page)
+        assert await shown() == str(await unread(town, SELLER))
+        await expect(page.locator("#live")).to_be_hidden()
+        now = await write(town, order_id, BUYER, SELLER)
+
+        async def counted() -> bool:
+            return await shown() == str(now)
+
+        await passing(page, EVERY_MS, counted, "the number has grown")
+        said = page.locator("#live")
+        await expect(said).to_be_visible()
+        await expect(said).to_contain_text(f"Messages: {now} unread.")
+        # read elsewhere: the number goes, and so does the news
+        path = f"/v1/orders/{order_id}/read"
+        status, answer = await town.call(SELLER, "POST", "messaging", path, {"up_to_seq": 1})
+        assert status < 300, answer
+        await until(lambda: _fewer(town, SELLER, now), what="it is counted as read")
+
+        async def gone() -> bool:
+            return await shown() == str(now - 1)
+
+        await passing(page, EVERY_MS, gone, "the number has shrunk")
+        await expect(said).not_to_contain_text("Messages:")
+        assert await page.evaluate("window.same"), "the page was not loaded again"
+
+
+async def _fewer(town: Town, email: str, than: int) -> bool:
+    return await unread(town, email) < than
+
+
+async def test_the_list_that_is_open_offers_to_be_loaded_again(town: Town, browser: Browser, order_id: str) -> None:
+    await town.talkable(BUYER, order_id)
+    async with visiting(browser, town, SELLER, "/messages") as page:
+        now = await write(town, order_id, BUYER, SELLER)
+        again = page.locator("#live").get_by_role("link", name="Load the page again")
+        await passing(page, EVERY_MS, again.is_visible, "the page offers to be loaded again")
+        await again.click()
+        await expect(page.locator("#live")).to_be_hidden()
+        await expect(page.locator("main").get_by_text("When does it come?").first).to_be_visible()
+        assert await count(page)() == str(now)
+
+
+async def test_a_page_goes_on_asking_after_failures(town: Town, browser: Browser, order_id: str) -> None:
+    await town.talkable(BUYER, order_id)
+    async with visiting(browser, town, SELLER) as page:
+        failed: list[str] = []
+        await page.route("**/live", lambda route: _fail(failed, route))
+
+        async def twice() -> bool:
+            return len(failed) >= 2
+
+        await passing(page, LONGEST_MS, twice, "it has asked again after a failure")
+        now = await write(town, order_id, BUYER, SELLER)
+        await page.unroute("**/live")
+        shown = count(page)
+
+        async def counted() -> bool:
+            return await shown() == str(now)
+
+        await passing(page, LONGEST_MS, counted, "the number is there once it can be asked for")
+
+
+async def _fail(failed: list[str], route: Route) -> None:
+    failed.append(route.request.url)
+    await route.abort()
+
+
+async def test_who_is_signed_out_elsewhere_is_asked_for_no_more(town: Town, browser: Browser) -> None:
+    async with visiting(browser, town, SELLER) as page:
+        asked: list[str] = []
+        page.on("request", lambda r: asked.append(r.url) if r.url.endswith("/live") else None)
+        await page.context.clear_cookies()
+
+        async def once() -> bool:
+            return bool(asked)
+
+        await passing(page, EVERY_MS, once, "it has asked")
+        await expect(page.locator("#live")).to_be_hidden()
+
+
+@asynccontextmanager
+async def held_back(town: Town) -> AsyncIterator[None]:
+    """What is received meanwhile is sent again only afterwards: replays stop before the oldest open transaction."""
+    connection = await asyncpg.connect(town.admin_dsn)
+    try:
+        async with connection.transaction():
+            await connection.fetchval("SELECT pg_current_xact_id()")
+            yield
+    finally:
+        await connection.close()
+
+
+async def _replays(town: Town, endpoint_id: str) -> Any:
+    """The endpoint's replays, newest first."""
+    return (await town.call(SELLER, "GET", "webhook", f"/v1/replays?endpoint_id={endpoint_id}"))[1]["items"]
+
+
+async def test_a_replay_that_runs_is_stopped(town: Town, browser: Browser, mug: str) -> None:
+    async with receiving() as receiver:
+        body = {"url": receiver.url, "event_types": ["order.created"]}
+        endpoint_id = (await town.call(SELLER, "POST", "webhook", "/v1/endpoints", body))[1]["endpoint_id"]
+        async with held_back(town), visiting(browser, town, SELLER, f"/webhooks/{endpoint_id}") as page:
+            order_id = await town.place(BUYER, mug, "USD")
+            number = (await town.order(SELLER, order_id))["number"]
+
+            def arrived() -> int:
+                return sum(hit.order_id == order_id for hit in receiver.hits)
+
+            await until(arrived, what="the order's event has arrived")
+            await page.get_by_text("A range, or what is missing of it").click()
+            again = page.get_by_role("region", name="Send again")
+            await again.get_by_label("Everything", exact=True).check()
+            await again.get_by_label("Order", exact=False).fill(number)
+            await again.get_by_role("button", name="Send again").click()
+            row = page.locator("main tbody tr")
+            await expect(row).to_contain_text("Being queued")
+            await row.get_by_role("button", name="Stop").click()
+            await expect(page.locator("main .notice")).to_contain_text("Stopped before anything was queued.")
+            await expect(row).to_contain_text("Stopped")
+            await expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+        # asked for later, and so queued later: what was stopped would have gone first
+        more = {"endpoint_id": endpoint_id, "scope": "all", "order_id": order_id, "received_from": EPOCH}
+        assert (await town.call(SELLER, "POST", "webhook", "/v1/replays", more))[0] == 202
+
+        async def done() -> bool:
+            return bool((await _replays(town, endpoint_id))[0]["status"] == "done")
+
+        await until(done, what="the later one is queued")
+        await until(lambda: arrived() >= 2, what="it has arrived again")
+        assert [(r["status"], r["queued"]) for r in await _replays(town, endpoint_id)] == [("done", 1), ("canceled", 0)]
+        assert arrived() == 2
+        await town.call(SELLER, "DELETE", "webhook", f"/v1/endpoints/{endpoint_id}")
