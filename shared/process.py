@@ -26,7 +26,7 @@ import contracts.catalog  # noqa: F401  registers every event class
 from contracts.envelope import registered
 from shared import logs, metrics, telemetry
 from shared.clock import Clock, utc_now
-from shared.inbox import Handlers, Patience, Processor, retry_parked
+from shared.inbox import DiskWitness, Handlers, Patience, Processor, retry_parked
 from shared.kafka import Consumer, Producer
 from shared.logs import log
 from shared.outbox import Outbox, Relay
@@ -74,6 +74,9 @@ class Service:
     handlers: Handlers | Callable[[Runtime], Handlers] = field(default_factory=dict)
     workers: Mapping[str, Worker] = field(default_factory=dict)
     clock: Clock = utc_now
+    # Whether the effects of events are on the disk before anybody acts on them. Where not, what a crash of the database
+    # forgets is read again from the topics: only for effects that nothing but the topics' own events tells of.
+    consumer_waits: bool = True
 
     def group(self) -> str:
         """The Kafka consumer group: one for all consumer processes of the service."""
@@ -242,7 +245,9 @@ def _consumer_jobs(service: Service, runtime: Runtime) -> dict[str, Callable[[St
         clock=runtime.clock,
         parked_limit=s.parked_limit,
         first_delay=s.parked_first_delay,
+        waits=service.consumer_waits,
     )
+    witness = DiskWitness(s.worker_database_url.get_secret_value(), name=f"ordertrail-{service.name}-witness")
     consumer = Consumer(
         s.kafka_bootstrap_servers,
         processor.process,
@@ -252,6 +257,7 @@ def _consumer_jobs(service: Service, runtime: Runtime) -> dict[str, Callable[[St
         batch=s.consumer_batch,
         session_timeout_ms=s.consumer_session_timeout_ms,
         linger_ms=s.consumer_linger_ms,
+        witness=None if service.consumer_waits else witness,
     )
     runtime.readiness.add_consumer(consumer)
     runtime.readiness.add_topics(s.kafka_bootstrap_servers, [s.topic_prefix + t for t in topics])

@@ -69,6 +69,7 @@ def service(settings: Settings | None = None) -> Service:
         migrations=Path(__file__).parent / "migrations",
         api=make_api,
         handlers=handlers(hints),
+        consumer_waits=False,
         workers={
             "deliver": deliver,
             "handshake": handshake,

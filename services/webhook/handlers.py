@@ -37,6 +37,7 @@ def handlers(hints: Hints) -> Callable[[Runtime], Handlers]:
             for event_type, n in Counter(e.type for e in events).items():
                 metrics.QUEUED.labels(event_type).inc(n)
             if ready:
+                tx.after_commit(lambda: hints.bring(events))
                 tx.after_commit(lambda: hints.add(ready))
 
         return {**dict.fromkeys(ORDER_EVENTS, orders), MessagePosted: messages}

@@ -1,18 +1,23 @@
-"""Word from intake and API to the deliver worker of the same process: look at these endpoints now.
+"""Word from intake and API to the deliver worker of the same process: look at these endpoints now, for these events.
 
-Only ever a shortcut: what is due also stands in the database, where any worker finds it.
+Only ever a shortcut: what is due, and what is sent, also stands in the database, where any worker finds it.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
+from services.webhook.store.intake import Incoming
 from shared.stop import Wake
 
 # Beyond this nobody is listening (no worker in this process); the database knows anyway.
 MOST: Final = 10_000
+# Events that are handed on at once; larger ones, and what comes faster than it can be sent, is read from the database.
+MOST_EVENTS: Final = 200
+MOST_BYTES: Final = 20_000
 
 
 class Hints:
@@ -21,6 +26,14 @@ class Hints:
     def __init__(self) -> None:
         self.wake = Wake()
         self._endpoints: set[UUID] = set()
+        self._events: deque[Incoming] = deque(maxlen=MOST_EVENTS)
+        # whether a deliver worker of this process takes events
+        self.listening = False
+
+    def bring(self, events: Iterable[Incoming]) -> None:
+        """What has just been queued, before `add` says for which endpoints."""
+        if self.listening:
+            self._events.extend(e for e in events if len(e.data) <= MOST_BYTES)
 
     def add(self, endpoints: Iterable[UUID]) -> None:
         self._endpoints.update(endpoints)
@@ -31,4 +44,10 @@ class Hints:
     def take(self) -> set[UUID]:
         """All of them, and none is left."""
         taken, self._endpoints = self._endpoints, set()
+        return taken
+
+    def events(self) -> list[Incoming]:
+        """All that were brought, and none is left."""
+        taken = list(self._events)
+        self._events.clear()
         return taken

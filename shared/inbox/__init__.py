@@ -3,10 +3,12 @@
 from shared.inbox.dead_letters import DeadLetters
 from shared.inbox.parked import Patience, retry_parked
 from shared.inbox.processor import BackOff, Handler, Handlers, Processor, RawRecord, RetryLater
+from shared.inbox.witness import DiskWitness
 
 __all__ = [
     "BackOff",
     "DeadLetters",
+    "DiskWitness",
     "Handler",
     "Handlers",
     "Patience",

@@ -69,8 +69,10 @@ class Processor:
         clock: Clock = utc_now,
         parked_limit: int = 1_000,
         first_delay: float = 1.0,
+        waits: bool = True,
     ) -> None:
-        self.db, self.handlers, self.clock = db, handlers, clock
+        """`waits`: whether effects are on the disk when `process` returns; if not, a Witness tells when they are."""
+        self.db, self.handlers, self.clock, self._waits = db, handlers, clock, waits
         self._parked_limit, self._first_delay = parked_limit, first_delay
 
     async def process(self, records: Sequence[RawRecord]) -> None:
@@ -113,7 +115,7 @@ class Processor:
         unreadable: Sequence[tuple[RawRecord, str]],
         note: Callable[..., None],
     ) -> None:
-        async with self.db.transaction() as tx:
+        async with self.db.transaction(waits=self._waits) as tx:
             await self._bury_unreadable(tx, unreadable)
             unique = {r.received.event_id: r for r in readable}
             rows = await tx.fetch(
@@ -153,7 +155,7 @@ class Processor:
     ) -> None:
         """The same batch event by event, so that only the failing keys are parked."""
         parked = 0
-        async with self.db.transaction() as tx:
+        async with self.db.transaction(waits=self._waits) as tx:
             await self._bury_unreadable(tx, unreadable)
             rows = await tx.fetch(_q.held_keys, [r.raw.topic for r in readable], [r.key for r in readable])
             held = {(row["topic"], row["key"]) for row in rows}

@@ -80,3 +80,7 @@ DELETE FROM inbox WHERE ctid IN (SELECT ctid FROM inbox WHERE received_at < $1 L
 
 -- name: prune_idempotency
 DELETE FROM idempotency WHERE ctid IN (SELECT ctid FROM idempotency WHERE created_at < $1 LIMIT $2);
+
+-- name: reach_the_disk
+-- A commit that is on the disk only behind all commits before it. Writes nothing but the log; any role may.
+SELECT pg_logical_emit_message(true, 'ordertrail', '');

@@ -1,5 +1,6 @@
 """The consumer of a service: FastStream's batches, one at a time, acknowledged after their effects are stored.
 
+Acknowledged is beside the batches that follow (`acknowledging.py`): nobody waits for it.
 A batch that meets trouble on the way to the database is kept and tried again with growing pauses; it is given
 back to the broker (seek) only where that lasts too long or the partitions are taken away.
 """
@@ -22,11 +23,13 @@ from faststream.kafka.message import KafkaAckableMessage
 
 from shared import metrics
 from shared.inbox import BackOff, RawRecord
+from shared.kafka.acknowledging import Acknowledger, Witness
 from shared.logs import log
 from shared.stop import Stop
 
 HOLD_SECONDS: Final = 60.0
 REVOKE_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 10.0
 PAUSE_FIRST: Final = 0.1
 PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0
@@ -53,11 +56,14 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         batch: int = 500,
         session_timeout_ms: int = 10_000,
         linger_ms: int = 0,
+        witness: Witness | None = None,
     ) -> None:
         self._bootstrap, self._process = bootstrap, process
         self._topics, self._group, self._prefix = list(topics), group, prefix
         self._batch, self._session_ms, self._linger = batch, session_timeout_ms, linger_ms / 1000
         self._busy = asyncio.Lock()
+        self._witness = witness
+        self._acks = Acknowledger(lambda: self._subscriber.consumer, witness)
         self._revoking = False
         self._stop = Stop()
         self._assigned: set[TopicPartition] = set()
@@ -71,11 +77,29 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         broker = await self._started(stop)
         if broker is None:
             return
+        committing = asyncio.create_task(self._acks.run(stop), name="acknowledge")
         try:
             while not await stop.wait(LAG_SECONDS):
                 await self._observe_lag()
         finally:
+            await self._ended(committing)
             await broker.stop()
+
+    async def _ended(self, committing: asyncio.Task[None]) -> None:
+        """Let the batch in flight end, and commit it."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                await self._in_flight_committed()
+        except TimeoutError:
+            log.warning("consumer.stopped_while_busy", group=self._group)
+        committing.cancel()
+        if self._witness is not None:
+            await self._witness.close()
+
+    async def _in_flight_committed(self) -> None:
+        async with self._busy:
+            pass
+        await self._acks.settle()
 
     async def _started(self, stop: Stop) -> KafkaBroker | None:
         pause = PAUSE_FIRST
@@ -130,6 +154,10 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         return broker
 
     async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[Any, Any], ...]:
+        self._acks.rewind()
+        if self._stop.requested:
+            await asyncio.sleep(POLL_MS / 1_000)
+            return ()
         return tuple(chain(*(await consumer.getmany(timeout_ms=POLL_MS, max_records=self._batch)).values()))
 
     async def _consume(self, batch: Sequence[ConsumerRecord[Any, Any]]) -> None:
@@ -139,7 +167,9 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         async with self._busy:
             while True:
                 try:
+                    await self._acks.watch()
                     await self._process(records)
+                    self._acks.handled(batch)
                     self.stalled = False
                     break
                 except Exception as e:
@@ -178,11 +208,11 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self._revoking = True
         try:
             async with asyncio.timeout(REVOKE_SECONDS):
-                async with self._busy:
-                    pass
+                await self._in_flight_committed()
         except TimeoutError:
             log.warning("consumer.revoked_while_busy", partitions=len(revoked))
         finally:
+            self._acks.taken_away()
             self._revoking = False
             self._assigned = set()
 
@@ -212,13 +242,13 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
 
 
 class Rewinding:
-    """What a batch asks of its consumer: to commit, or to go back to where the batch began in each partition."""
+    """What a batch asks of its consumer: to go back to where it began in each partition, if it was not handled."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
 
     async def commit(self) -> None:
-        await self._consumer.commit()
+        """Nothing: what was handled is committed beside the batches that follow."""
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         """Go back in one partition. One that was taken away begins at what was committed, wherever it is now, and must

@@ -1,6 +1,6 @@
 """PostgreSQL: pools, transactions with a tenant, named queries, migrations and roles."""
 
-from shared.postgres.database import Database, Transaction
+from shared.postgres.database import Database, Statements, Transaction
 from shared.postgres.queries import Queries
 
-__all__ = ["Database", "Queries", "Transaction"]
+__all__ = ["Database", "Queries", "Statements", "Transaction"]

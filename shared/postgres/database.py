@@ -17,6 +17,7 @@ from shared.errors import Unavailable
 Row = asyncpg.Record
 CONNECT_SECONDS: Final = 10.0
 RELEASE_SECONDS: Final = 5.0
+NO_WAIT: Final = "SET LOCAL synchronous_commit = off"
 # Errors of the way to the database, or that another try may not meet: nothing was decided.
 TRANSIENT: Final = (
     asyncpg.PostgresConnectionError,
@@ -32,16 +33,13 @@ TRANSIENT: Final = (
 )
 
 
-class Transaction:
-    """One open transaction. `marketplace_id` is the tenant it is bound to, or None for the worker role."""
+class Statements:
+    """Where statements go: one after the other, each by itself unless this is a Transaction."""
 
-    __slots__ = ("_after", "_conn", "_savepoints", "marketplace_id")
+    __slots__ = ("_conn",)
 
-    def __init__(self, conn: asyncpg.Connection | PoolConnectionProxy, marketplace_id: UUID | None) -> None:
+    def __init__(self, conn: asyncpg.Connection | PoolConnectionProxy) -> None:
         self._conn = conn
-        self.marketplace_id = marketplace_id
-        self._after: list[Callable[[], None]] = []
-        self._savepoints = 0
 
     async def fetch(self, sql: str, *args: Any) -> list[Row]:
         return await self._conn.fetch(sql, *args)
@@ -57,6 +55,18 @@ class Transaction:
 
     async def executemany(self, sql: str, args: Iterable[Sequence[Any]]) -> None:
         await self._conn.executemany(sql, args)
+
+
+class Transaction(Statements):
+    """One open transaction. `marketplace_id` is the tenant it is bound to, or None for the worker role."""
+
+    __slots__ = ("_after", "_savepoints", "marketplace_id")
+
+    def __init__(self, conn: asyncpg.Connection | PoolConnectionProxy, marketplace_id: UUID | None) -> None:
+        super().__init__(conn)
+        self.marketplace_id = marketplace_id
+        self._after: list[Callable[[], None]] = []
+        self._savepoints = 0
 
     async def stream(self, sql: str, *args: Any, prefetch: int = 500) -> AsyncIterator[Row]:
         """Rows one by one through a server-side cursor: memory stays flat whatever the size of the answer."""
@@ -165,16 +175,32 @@ class Database:
             yield tx
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Transaction]:
-        """A transaction without a tenant: for the worker role, whose policies let it see its own schema."""
-        async with self._transaction("BEGIN", None) as tx:
+    async def transaction(self, *, waits: bool = True) -> AsyncIterator[Transaction]:
+        """A transaction without a tenant: for the worker role, whose policies let it see its own schema.
+
+        One that does not wait for the disk is forgotten if the server crashes within the next half second.
+        """
+        async with self._transaction("BEGIN" if waits else f"BEGIN; {NO_WAIT}", None) as tx:
             yield tx
 
     @asynccontextmanager
-    async def _transaction(self, begin: str, marketplace_id: UUID | None) -> AsyncIterator[Transaction]:
-        pool = self._pool
-        if pool is None:
+    async def statements(self) -> AsyncIterator[Statements]:
+        """For statements that stand alone, each a transaction of its own: two round trips less. For the worker role."""
+        pool = self._opened()
+        conn = await _begun(pool, None, self._acquire_seconds)
+        try:
+            yield Statements(conn)
+        finally:
+            await pool.release(conn, timeout=RELEASE_SECONDS)
+
+    def _opened(self) -> asyncpg.Pool:
+        if self._pool is None:
             raise RuntimeError(f"the database {self._name} is not open")
+        return self._pool
+
+    @asynccontextmanager
+    async def _transaction(self, begin: str, marketplace_id: UUID | None) -> AsyncIterator[Transaction]:
+        pool = self._opened()
         conn = await _begun(pool, begin, self._acquire_seconds)
         try:
             tx = Transaction(conn, marketplace_id)
@@ -189,8 +215,11 @@ class Database:
         tx.committed()
 
 
-async def _begun(pool: asyncpg.Pool, begin: str, seconds: float) -> PoolConnectionProxy:
-    """A connection on which `begin` was executed. Those that the server hung up on while they idled are replaced."""
+async def _begun(pool: asyncpg.Pool, begin: str | None, seconds: float) -> PoolConnectionProxy:
+    """A connection on which `begin` was executed. Those that the server hung up on while they idled are replaced.
+
+    Without `begin` such a connection is given all the same: its first statement fails.
+    """
     tries = pool.get_size() + 1
     for attempt in range(1, tries + 1):
         try:
@@ -200,7 +229,8 @@ async def _begun(pool: asyncpg.Pool, begin: str, seconds: float) -> PoolConnecti
         except TimeoutError:
             raise Unavailable("database_busy", "All database connections are in use. Try again in a moment.") from None
         try:
-            await conn.execute(begin)
+            if begin is not None:
+                await conn.execute(begin)
             return conn
         except BaseException as e:
             _terminate(conn)

@@ -6,11 +6,11 @@ Settings are kept by version, so that a change takes effect with the next claim;
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_network
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -20,15 +20,19 @@ from services.webhook.audience import Side, view
 from services.webhook.deliver.queue import Claimed
 from services.webhook.formats import Content, Style
 from services.webhook.signing import KeyKind, SigningKey
+from services.webhook.store.intake import Incoming
 from services.webhook.vault import Sealed, Vault
 from shared.keyring import KeyRingError
-from shared.postgres import Queries, Transaction
+from shared.postgres import Queries, Statements
 from shared.postgres.database import Row
 
 _q = Queries.load("services.webhook.deliver")
 # Enough for what is on its way to many endpoints at once; a process holds several times this of memory for it.
 MESSAGE_BYTES: Final = 4_000_000
 ENDPOINTS_KEPT: Final = 20_000
+OFFERED_MOST: Final = 200
+# what is read of an event
+READ: Final = ("event_id", "type", "version", "sequence", "order_id", "stream_id", "occurred_at", "traceparent", "data")
 # Keys are read anew after this, so that one whose time is over stops signing.
 FRESH: Final = timedelta(seconds=60)
 
@@ -56,8 +60,16 @@ class Contents:
         self._destinations: OrderedDict[UUID, Destination] = OrderedDict()
         self._messages: OrderedDict[tuple[UUID, Side], Content] = OrderedDict()
         self._bytes = 0
+        self._offered: dict[UUID, Incoming] = {}
 
-    async def load(self, tx: Transaction, claimed: Sequence[Claimed], now: datetime) -> list[Content | None]:
+    def offer(self, events: Iterable[Incoming]) -> None:
+        """What has just come and is likely to be claimed next: it need not be read."""
+        for event in events:
+            self._offered[event.event_id] = event
+        while len(self._offered) > OFFERED_MOST:
+            del self._offered[next(iter(self._offered))]
+
+    async def load(self, tx: Statements, claimed: Sequence[Claimed], now: datetime) -> list[Content | None]:
         """What each claim sends, read where it is not here; None where the event's day has been dropped (retention).
 
         Whoever sends keeps it: it may be forgotten here before the delivery has found a place.
@@ -70,10 +82,18 @@ class Contents:
             wanted: dict[UUID, set[Side]] = {}
             for c in claimed:
                 wanted.setdefault(c.event_id, set()).add(c.eyes)
-            for row in await tx.fetch(_q.messages, list(missing), list(missing.values())):
+            for row in await self._read(tx, missing):
                 for eyes in wanted[row["event_id"]]:
                     self._keep(row, eyes)
         return [self._content(c) for c in claimed]
+
+    async def _read(self, tx: Statements, missing: dict[UUID, datetime]) -> list[Any]:
+        offered = [self._offered[i] for i in missing if i in self._offered]
+        found: list[Any] = [{name: getattr(e, name) for name in READ} for e in offered]
+        unread = {i: at for i, at in missing.items() if i not in self._offered}
+        if unread:
+            found.extend(await tx.fetch(_q.messages, list(unread), list(unread.values())))
+        return found
 
     @staticmethod
     def _fresh(known: Destination | None, c: Claimed, now: datetime) -> bool:
@@ -96,7 +116,7 @@ class Contents:
         while len(self._destinations) > ENDPOINTS_KEPT:
             self._destinations.popitem(last=False)
 
-    def _keep(self, row: Row, eyes: Side) -> None:
+    def _keep(self, row: Mapping[str, Any], eyes: Side) -> None:
         key = (row["event_id"], eyes)
         if key in self._messages:
             return
@@ -114,14 +134,14 @@ class Contents:
         )
         self._bytes += len(data)
 
-    async def _load_destinations(self, tx: Transaction, endpoint_ids: list[UUID], now: datetime) -> None:
+    async def _load_destinations(self, tx: Statements, endpoint_ids: list[UUID], now: datetime) -> None:
         for endpoint_id, read in (await read_destinations(tx, endpoint_ids, self._vault, self._policy, now)).items():
             self._destinations[endpoint_id] = read
             self._destinations.move_to_end(endpoint_id)
 
 
 async def read_destinations(
-    tx: Transaction, endpoint_ids: Sequence[UUID], vault: Vault, policy: Policy, now: datetime
+    tx: Statements, endpoint_ids: Sequence[UUID], vault: Vault, policy: Policy, now: datetime
 ) -> dict[UUID, Destination]:
     """Endpoints as they are now, with their live keys opened."""
     rows = await tx.fetch(_q.endpoints, list(endpoint_ids))

@@ -11,7 +11,7 @@ from uuid import UUID
 from services.webhook.audience import Side
 from services.webhook.schedule import BREAKER_FAILURES, State, breaker_until
 from shared.errors import Unavailable
-from shared.postgres import Queries, Transaction
+from shared.postgres import Queries, Statements, Transaction
 from shared.postgres.database import TRANSIENT
 
 _q = Queries.load("services.webhook.deliver")
@@ -79,12 +79,12 @@ class Pulse:
     error: str | None = None
 
 
-async def due_drains(tx: Transaction, now: datetime, most: int, known: Sequence[UUID]) -> list[UUID]:
+async def due_drains(tx: Statements, now: datetime, most: int, known: Sequence[UUID]) -> list[UUID]:
     return [row["endpoint_id"] for row in await tx.fetch(_q.due_drains, now, most, list(known))]
 
 
 async def claim(
-    tx: Transaction, wanted: Mapping[UUID, tuple[int, int]], now: datetime, lease_seconds: float
+    tx: Statements, wanted: Mapping[UUID, tuple[int, int]], now: datetime, lease_seconds: float
 ) -> list[Claimed]:
     """Take due deliveries: up to `room` for each endpoint of {endpoint: (room, in hand)}.
 

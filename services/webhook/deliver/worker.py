@@ -35,8 +35,8 @@ ENDPOINTS_AT_ONCE: Final = 2_000
 # an intake may have read "awake" just before the rest was written and committed just after.
 LINGER_SECONDS: Final = 1.0
 AFTER_REST: Final = (1.0, 5.0)
-# While this many deliveries start within so short a time, claims and settlements wait a moment for company: fewer,
-# larger statements under load, and no delay without. What merely hangs is no load.
+# While this many deliveries start within so short a time, claims wait a moment for company: fewer, larger statements
+# under load, and no delay without. What merely hangs is no load.
 BUSY: Final = 16
 BUSY_SECONDS: Final = 0.025
 GATHER_SECONDS: Final = 0.004
@@ -86,11 +86,12 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         # when the last deliveries started
         self._started: deque[float] = deque(maxlen=BUSY)
-        self._ledger = Ledger(runtime, self._busy, self._settled)
+        self._ledger = Ledger(runtime, self._settled)
         self._polled = 0.0
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
 
     async def run(self, stop: Stop) -> None:
+        self._hints.listening = True
         settling = asyncio.create_task(self._ledger.run(), name="settle")
         pause = PAUSE_FIRST
         try:
@@ -103,9 +104,11 @@ class Worker:
                     await stop.wait(pause)
                     pause = min(pause * 2, PAUSE_MOST)
         finally:
+            self._hints.listening = False
             await self._finish(settling)
 
     async def _round(self) -> None:
+        self._contents.offer(self._hints.events())
         hinted = self._hints.take()
         for endpoint_id in hinted:
             self._look(endpoint_id)
@@ -121,7 +124,7 @@ class Worker:
     async def _poll(self) -> None:
         """Find endpoints that have something due and are not in hand."""
         self._egress.sweep()
-        async with self._db.transaction() as tx:
+        async with self._db.statements() as tx:
             found = await queue.due_drains(tx, self._clock(), ENDPOINTS_AT_ONCE, list(self._drains))
         for endpoint_id in found:
             self._look(endpoint_id)
@@ -163,7 +166,7 @@ class Worker:
             return False
         start_by = time.monotonic() + self._settings.webhook_lease_seconds
         now = self._clock()
-        async with self._db.transaction() as tx:
+        async with self._db.statements() as tx:
             claimed = await queue.claim(tx, wanted, now, self._settings.webhook_lease_seconds)
             contents = await self._contents.load(tx, claimed, now) if claimed else []
         self._in_hand += len(claimed)
