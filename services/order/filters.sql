@@ -178,13 +178,16 @@ WHERE w.search LIKE :pattern{further}
 LIMIT :most
 
 -- name: sample
--- How many orders were walked, from when to when, the hits among them, and how many have each of the words.
+-- How many orders were walked, from when to when, and the first hits among them.
+SELECT count(*) AS walked, min(w.placed_at) AS first, max(w.placed_at) AS last,
+       coalesce((array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}))[:(:most)], '{}') AS hits
+FROM ({walk}) AS w
+
+-- name: frequencies
+-- How many of the walked orders have each of the words.
 WITH w AS MATERIALIZED ({walk})
-SELECT (SELECT count(*) FROM w) AS walked,
-       (SELECT min(w.placed_at) FROM w) AS first,
-       (SELECT max(w.placed_at) FROM w) AS last,
-       ARRAY(SELECT w.id FROM w WHERE w.search LIKE :pattern{further} LIMIT :most) AS hits,
-       ARRAY(SELECT (SELECT count(*) FROM w WHERE w.search LIKE p.word) FROM unnest(:words) AS p (word)) AS words
+SELECT (SELECT count(*) FROM w WHERE w.search LIKE p.word) AS orders
+FROM unnest(:words) WITH ORDINALITY AS p (word, place) ORDER BY p.place
 
 -- name: collect
 -- All hits among the walked orders, and how many were walked.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -33,12 +33,15 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The first WALKED entries of a list: the hits among them, the share of each word, and from when to when."""
+    """The first WALKED entries of a list: the hits among them, and from when to when.
 
-    words: Mapping[str, float]
+    Where the hits are few, also the share of entries that have each word.
+    """
+
     hits: Sequence[UUID]
     walked: int
     span: tuple[datetime | None, datetime | None]
+    words: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -51,9 +54,9 @@ class Sample:
 
     @property
     def expected(self) -> float:
-        """Hits in such a walk, never none: as many as were found, or as the words by themselves make likely."""
-        likely = self.walked * math.prod(self.words.values()) if len(self.words) > 1 else 0
-        return max(0.5, len(self.hits), likely)
+        """Hits in such a walk, never none: as many as were found, or as frequent words by themselves make likely."""
+        frequent = len(self.words) > 1 and min(self.words.values()) >= FREQUENT
+        return max(0.5, len(self.hits), self.walked * math.prod(self.words.values()) if frequent else 0)
 
     def entries(self, bound: datetime) -> float:
         """About how many entries a list by date has from where this walk began to then, if there are always as many."""
@@ -62,6 +65,11 @@ class Sample:
             return EVERYTHING
         distance = max(last - bound, bound - first).total_seconds()
         return max(self.walked, self.walked * distance / (last - first).total_seconds())
+
+    @property
+    def needed(self) -> float:
+        """Entries in which one hit is expected."""
+        return self.walked / self.expected
 
 
 async def rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
@@ -95,11 +103,11 @@ async def _until_its_end(
     filters = whose.filters
     if filters.sort == "-placed_at":
         end = filters.placed_from or await tx.fetchval(q.first_placed, whose.marketplace_id)
-    elif filters.sort == "placed_at" and filters.placed_to:
-        end = filters.placed_to
+    elif filters.sort == "placed_at":
+        end = filters.placed_to or await tx.fetchval(q.last_placed, whose.marketplace_id)
     else:
         return None
-    if sample.entries(end) > min(MOST_WALKED, limit * sample.walked / sample.expected):
+    if sample.entries(end) > min(MOST_WALKED, limit * sample.needed):
         return None
     return await _collected(tx, whose, needle, after)
 
@@ -116,7 +124,7 @@ async def _walked(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, sample: Sample
 ) -> Sequence[UUID]:
     """The first hits in twice the entries that they are expected in. A small limit makes the planner walk in order."""
-    further = min(MOST_WALKED, int(2 * sample.walked * limit / sample.expected))
+    further = min(MOST_WALKED, int(2 * limit * sample.needed))
     return await hits(tx, whose, needle, Words(), after, limit, further)
 
 
@@ -136,12 +144,7 @@ async def _found_by_date(
     ids = await few(tx, needle, sample)
     if ids is not None:
         return ids
-    since = await tx.fetchval(q.first_placed, whose.marketplace_id)
-    whole = Whose(whose.marketplace_id, whose.scopes, Filters())
-    entries, of_all = sample.entries(whose.filters.placed_from or since), await _entries(tx, whole, since)
-    # by amount as many are walked as the filters and the words leave out, and as many again to be sure
-    by_amount = 2 * limit * of_all * sample.walked / (entries * sample.expected)
-    if entries <= min(MOST_WALKED, by_amount):
+    if await _is_shorter_by_date(tx, whose, limit, sample):
         complete = await _collected(tx, by_date, needle, None)
         if complete is not None:
             return complete
@@ -149,17 +152,29 @@ async def _found_by_date(
     return ids if len(ids) >= limit else await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
 
 
-async def _entries(tx: Transaction, whose: Whose, since: datetime) -> float:
-    """About how many orders a whole list has."""
-    return (await sample_of(tx, whose, Needle(" "), None, 1)).entries(since)
+async def _is_shorter_by_date(tx: Transaction, whose: Whose, limit: int, sample: Sample) -> bool:
+    """Whether all that the filters leave are fewer than the entries by amount that have a page of hits among them.
+
+    By amount as many are walked as the filters and the words leave out, and as many again to be sure.
+    """
+    since = whose.filters.placed_from
+    if since is not None and sample.entries(since) <= min(MOST_WALKED, 2 * limit * sample.needed):
+        return True  # though nothing were left out
+    [all_orders] = await tx.fetch(q.spacing, whose.marketplace_id, WALKED)
+    whole = Sample((), WALKED, (all_orders["late"], all_orders["last"])).entries(all_orders["first"])
+    entries = sample.entries(since or all_orders["first"])
+    return entries <= min(MOST_WALKED, 2 * limit * sample.needed * whole / entries)
 
 
 async def sample_of(tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int) -> Sample:
     """With at most so many hits: all of them where it is not the first ones in the list's order that are wanted."""
+    [row] = await rows(tx, search.sample(whose, needle, after, most, walked=WALKED))
+    sample = Sample(row["hits"], row["walked"], (row["first"], row["last"]))
+    if sample.whole or len(sample.hits) >= min(most, DENSE):
+        return sample
     words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
-    [row] = await rows(tx, search.hits(whose, needle, Words(), after, most, walked=WALKED, sample=words))
-    shares = {word: count / max(1, row["walked"]) for word, count in zip(words, row["words"], strict=True)}
-    return Sample(shares, row["hits"], row["walked"], (row["first"], row["last"]))
+    counts = await rows(tx, search.frequencies(whose, needle, after, words, walked=WALKED))
+    return replace(sample, words={w: r["orders"] / sample.walked for w, r in zip(words, counts, strict=True)})
 
 
 async def few(tx: Transaction, needle: Needle, sample: Sample) -> Sequence[UUID] | None:

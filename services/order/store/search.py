@@ -201,12 +201,14 @@ def statement(
 ) -> Statement:
     """The list as one statement. Without `limit` all of it, in order (for exports).
 
+    What is among a few ids is looked at as it is; of anything else only the page's own orders are.
+
     `gathered`: all that the filters leave is sorted, though there is an index that could be walked in order.
     """
     parameters = _Parameters()
     whose = Whose(marketplace_id, scopes, filters)
-    if limit is None:
-        sql = _listed(parameters, whose, words, after, None, (f.branch, f.page))
+    if limit is None or "found" in (words.values or {}):
+        sql = _listed(parameters, whose, words, after, limit, (f.branch, f.page))
     else:
         texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_gathered if gathered else f.keys_page)
         sql = _page_of(_listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
@@ -243,15 +245,22 @@ def _page_of(keys: str, filters: Filters) -> str:
 
 def hits(
     whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int,
-    *, walked: int | None = None, sample: Sequence[str] | None = None,
+    *, walked: int | None = None,
 ) -> Statement:  # fmt: skip
-    """Ids of the first `most` orders of the list with the text in them, among its first `walked`.
+    """Ids of the first `most` orders of the list with the text in them, among its first `walked`."""
+    return _walk(f.hits, {"most": most}, whose, needle, words, after, walked)
 
-    With `sample` one row instead: how many were walked, from when to when, these ids, and how many orders have each of
-    the samples.
-    """
-    values = {"most": most, "words": [pattern(word) for word in sample or ()]}
-    return _walk(f.hits if sample is None else f.sample, values, whose, needle, words, after, walked)
+
+def sample(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, *, walked: int) -> Statement:
+    """One row: how many of the list's first `walked` orders there are, from when to when, and `most` hits of them."""
+    return _walk(f.sample, {"most": most}, whose, needle, Words(), after, walked)
+
+
+def frequencies(
+    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, words: Sequence[str], *, walked: int
+) -> Statement:
+    """One row for each word: how many of the list's first `walked` orders have it."""
+    return _walk(f.frequencies, {"words": [pattern(w) for w in words]}, whose, needle, Words(), after, walked)
 
 
 def collected(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, *, walked: int) -> Statement:

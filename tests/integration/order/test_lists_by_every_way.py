@@ -148,7 +148,16 @@ async def test_every_way_finds_the_same(
 
 def test_a_time_with_more_orders_is_expected_to_have_more_entries() -> None:
     end = datetime.fromisoformat("2026-03-02T12:00:00+00:00")
-    sample = finding.Sample({}, (), finding.WALKED, (end - timedelta(days=2), end))
+    sample = finding.Sample((), finding.WALKED, (end - timedelta(days=2), end))
     assert sample.entries(end - timedelta(days=20)) == 10 * finding.WALKED
     assert sample.entries(end) == finding.WALKED
-    assert finding.Sample({}, (), 0, (None, None)).entries(end) == finding.EVERYTHING
+    assert finding.Sample((), 0, (None, None)).entries(end) == finding.EVERYTHING
+
+
+def test_frequent_words_make_hits_likely_and_a_rare_one_does_not() -> None:
+    frequent = finding.Sample((), 2_000, (None, None), {"jose": 0.05, "nunez": 0.05})
+    assert frequent.expected == pytest.approx(5)
+    assert frequent.needed == pytest.approx(400)
+    # half of an e-mail's name, in a few other orders, with its domain, which is in all of them
+    rare = finding.Sample((), 2_000, (None, None), {"2657": 0.002, "customer": 1.0, "example": 1.0})
+    assert rare.expected == 0.5
