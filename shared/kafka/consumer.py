@@ -29,7 +29,7 @@ from shared.stop import Stop
 
 HOLD_SECONDS: Final = 60.0
 REVOKE_SECONDS: Final = 10.0
-STOP_SECONDS: Final = 10.0
+STOP_SECONDS: Final = 5.0
 PAUSE_FIRST: Final = 0.1
 PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0

@@ -24,7 +24,7 @@ from shared.inbox import DiskWitness
 from shared.postgres import Database
 from tests.e2e.fleet import fleet
 from tests.e2e.market import Market, Receiver, place_orders
-from tests.e2e.test_faults import RATE, SECONDS, SEED, every_service_has_each_once, settled, state
+from tests.e2e.test_faults import RATE, SECONDS, SEED, arrived_everywhere_once
 from tests.stack import Databases, Stack, StackDatabase
 from tests.waiting import until
 
@@ -131,16 +131,7 @@ async def test_a_database_that_crashes_under_load_loses_and_doubles_nothing(
                 await asyncio.to_thread(server.crash)
             placed = await load
             assert placed.unknown == set(), "every request has an answer once the fault is over"
-            admin = await asyncpg.connect(database_that_crashes.admin_dsn)
-            try:
-                try:
-                    await settled(admin, placed, receiver)
-                except AssertionError:
-                    print(await state(admin, placed, receiver), f.errors(), sep="\n")
-                    raise
-                await every_service_has_each_once(admin, placed, receiver)
-            finally:
-                await admin.close()
+            await arrived_everywhere_once(database_that_crashes, f, placed, receiver)
             rewound = f.processes["webhook-all-1"].log.read_text().count("consumer.rewound")
             duplicates = len(receiver.seen) - len({w for w, *_ in receiver.seen})
             print(

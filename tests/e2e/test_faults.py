@@ -117,7 +117,16 @@ async def test_nothing_is_lost_doubled_or_stuck(
     assert kills >= 1
     assert placed.unknown == set(), "every request has an answer once the fault is over"
 
-    admin = await asyncpg.connect(module_database.admin_dsn)
+    await arrived_everywhere_once(module_database, f, placed, receiver)
+    duplicates = len(receiver.seen) - len({w for w, *_ in receiver.seen})
+    print(
+        f"\n{fault.__name__}: {len(placed.orders)} orders at {RATE:.0f}/s, {kills} kills, {placed.retries} repeated"
+        f" requests, 0 lost, {duplicates} webhook duplicates with the same id so far (seed {SEED})"
+    )
+
+
+async def arrived_everywhere_once(database: StackDatabase, f: Fleet, placed: Placed, receiver: Receiver) -> None:
+    admin = await asyncpg.connect(database.admin_dsn)
     try:
         try:
             await settled(admin, placed, receiver)
@@ -127,11 +136,6 @@ async def test_nothing_is_lost_doubled_or_stuck(
         await every_service_has_each_once(admin, placed, receiver)
     finally:
         await admin.close()
-    duplicates = len(receiver.seen) - len({w for w, *_ in receiver.seen})
-    print(
-        f"\n{fault.__name__}: {len(placed.orders)} orders at {RATE:.0f}/s, {kills} kills, {placed.retries} repeated"
-        f" requests, 0 lost, {duplicates} webhook duplicates with the same id so far (seed {SEED})"
-    )
 
 
 async def state(admin: asyncpg.Connection, placed: Placed, receiver: Receiver) -> str:
