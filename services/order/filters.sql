@@ -194,6 +194,20 @@ FROM unnest(:words) WITH ORDINALITY AS p (word, place) ORDER BY p.place
 SELECT count(*) AS walked, coalesce(array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}), '{}') AS hits
 FROM ({walk}) AS w
 
+-- name: walk_total_page
+SELECT u.id, u.search, u.total_minor
+FROM ({branches}) AS u
+ORDER BY {order}
+
+-- name: collect_by_total
+-- The first of these by amount.
+SELECT c.walked, ARRAY(
+    SELECT o.id FROM unnest(c.ids, c.totals) AS o (id, total_minor) WHERE {after} ORDER BY {order} LIMIT :most) AS hits
+FROM (
+    SELECT count(*) AS walked, array_agg(h.id) FILTER (WHERE h.hit) AS ids, array_agg(h.total_minor) FILTER (WHERE h.hit) AS totals
+    FROM (SELECT w.id, w.total_minor, w.search LIKE :pattern{further} AS hit FROM ({walk}) AS w OFFSET 0) AS h
+) AS c
+
 -- name: hit_of_customer
 AND (SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = w.id)
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from services.order.store import search
+from services.order.store import search, walks
 from services.order.store.search import Filters, Needle, Statement, Whose, Words, q
 from shared.postgres import Transaction
 
@@ -116,7 +116,7 @@ async def _collected(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None
 ) -> Sequence[UUID] | None:
     """All hits of a list that has no more entries than expected; None of a longer one."""
-    [row] = await rows(tx, search.collected(whose, needle, after, walked=2 * MOST_WALKED))
+    [row] = await rows(tx, walks.collected(whose, needle, after, walked=2 * MOST_WALKED))
     return list(row["hits"]) if row["walked"] < 2 * MOST_WALKED else None
 
 
@@ -145,11 +145,28 @@ async def _found_by_date(
     if ids is not None:
         return ids
     if await _is_shorter_by_date(tx, whose, limit, sample):
-        complete = await _collected(tx, by_date, needle, None)
+        complete = await _collected_by_total(tx, whose, needle, after, limit)
         if complete is not None:
             return complete
     ids = await _walked(tx, whose, needle, after, limit, sample)
     return ids if len(ids) >= limit else await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
+
+
+async def _collected_by_total(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[UUID] | None:
+    """All hits of a list that is found by date, or the first by amount; None of a long list.
+
+    The index by date alone is the only one that has no amounts. Where a hit may also be a number's order, it is among
+    the first of these or beside them.
+    """
+    filters = whose.filters
+    if not filters.statuses and filters.overdue is not True and filters.issue in (None, "none"):
+        by_date = replace(whose, filters=replace(filters, sort="-placed_at"))
+        return await _collected(tx, by_date, needle, None)
+    most = 2 * MOST_WALKED
+    [row] = await rows(tx, walks.collected_by_total(whose, needle, after, limit, walked=most))
+    return list(row["hits"]) if row["walked"] < most else None
 
 
 async def _is_shorter_by_date(tx: Transaction, whose: Whose, limit: int, sample: Sample) -> bool:
@@ -168,12 +185,12 @@ async def _is_shorter_by_date(tx: Transaction, whose: Whose, limit: int, sample:
 
 async def sample_of(tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int) -> Sample:
     """With at most so many hits: all of them where it is not the first ones in the list's order that are wanted."""
-    [row] = await rows(tx, search.sample(whose, needle, after, most, walked=WALKED))
+    [row] = await rows(tx, walks.sample(whose, needle, after, most, walked=WALKED))
     sample = Sample(row["hits"], row["walked"], (row["first"], row["last"]))
     if sample.whole or len(sample.hits) >= min(most, DENSE):
         return sample
     words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
-    counts = await rows(tx, search.frequencies(whose, needle, after, words, walked=WALKED))
+    counts = await rows(tx, walks.frequencies(whose, needle, after, words, walked=WALKED))
     return replace(sample, words={w: r["orders"] / sample.walked for w, r in zip(words, counts, strict=True)})
 
 
@@ -197,7 +214,7 @@ async def hits(
     limit: int,
     walked: int,
 ) -> Sequence[UUID]:
-    sql = search.hits(whose, needle, words, after, limit, walked=walked)
+    sql = walks.hits(whose, needle, words, after, limit, walked=walked)
     return [r["id"] for r in await rows(tx, sql)]
 
 

@@ -46,7 +46,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "placed_from": "timestamptz", "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint",
     "pattern": "text", "customer": "text", "own_status": "text", "words": "text[]", "most": "bigint", "limit": "bigint",
 }  # fmt: skip
-_AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
+AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "placed_at": ("timestamptz", "uuid"),
     "total": ("bigint", "uuid"),
     "status": ("text", "timestamptz", "uuid"),
@@ -81,7 +81,7 @@ class Statement:
     args: tuple[Any, ...]
 
 
-class _Parameters:
+class Parameters:
     """Numbers the `:name` parameters of fragments in the order in which they come."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ class _Parameters:
         self._places: dict[tuple[str, Any], str] = {}
 
     def fill(self, fragment: str, values: Mapping[str, Any]) -> str:
-        return _NAME.sub(lambda m: self._place(m[1], values[m[1]]), _bare(fragment))
+        return _NAME.sub(lambda m: self._place(m[1], values[m[1]]), bare(fragment))
 
     def _place(self, name: str, value: Any) -> str:
         value, kind = value if name in ("a", "b", "c") else (value, _TYPES[name])
@@ -100,7 +100,7 @@ class _Parameters:
         return self._places[key]
 
 
-def _bare(fragment: str) -> str:
+def bare(fragment: str) -> str:
     return "\n".join(line for line in fragment.splitlines() if not line.startswith("--"))
 
 
@@ -205,95 +205,56 @@ def statement(
 
     `gathered`: all that the filters leave is sorted, though there is an index that could be walked in order.
     """
-    parameters = _Parameters()
+    parameters = Parameters()
     whose = Whose(marketplace_id, scopes, filters)
     if limit is None or "found" in (words.values or {}):
-        sql = _listed(parameters, whose, words, after, limit, (f.branch, f.page))
+        sql = listed(parameters, whose, words, after, limit, (f.branch, f.page))
     else:
         texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_gathered if gathered else f.keys_page)
-        sql = _page_of(_listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
+        sql = _page_of(listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
     return Statement(sql, tuple(parameters.values))
 
 
 def unsorted(whose: Whose, after: tuple[Any, ...] | None) -> Statement:
     """The list without its order: to be explained, not to be read."""
-    parameters = _Parameters()
+    parameters = Parameters()
     return Statement(
-        _listed(parameters, whose, Words(), after, None, (f.keys_total, f.keys_any)), tuple(parameters.values)
+        listed(parameters, whose, Words(), after, None, (f.keys_total, f.keys_any)), tuple(parameters.values)
     )
 
 
 def walked(whose: Whose, after: tuple[Any, ...] | None, limit: int, most: int) -> Statement:
     """The page of a list sorted by amount, as far as it is among the first `most` orders after `after`."""
-    parameters = _Parameters()
+    parameters = Parameters()
     whole = Filters(seller=whose.filters.seller, buyer=whose.filters.buyer, sort=whose.filters.sort)
-    walk = _listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked_total, f.walked_page))
+    walk = listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked_total, f.walked_page))
     values = {**_values(whose.marketplace_id, (), whose.filters), "limit": limit}
     conditions = _common(replace(whose.filters, seller=None, buyer=None, statuses=()))
     conditions += [f.any_status] * bool(whose.filters.statuses)
     conditions += [f.phases] * bool(whose.filters.phases)
-    text = _bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
-    by = _bare(getattr(f, "order_" + _sort_name(whose.filters.sort))).replace("{t}", "o")
+    text = bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
+    by = bare(getattr(f, "order_" + sort_name(whose.filters.sort))).replace("{t}", "o")
     keys = text.replace("{walk}", walk).replace("{order}", by) + parameters.fill(" LIMIT :limit", values)
     return Statement(_page_of(keys, whose.filters), tuple(parameters.values))
 
 
 def _page_of(keys: str, filters: Filters) -> str:
-    by = _bare(getattr(f, "order_" + _sort_name(filters.sort))).replace("{t}", "k")
-    return _bare(f.page_of_keys).replace("{keys}", keys).replace("{order}", by)
+    by = bare(getattr(f, "order_" + sort_name(filters.sort))).replace("{t}", "k")
+    return bare(f.page_of_keys).replace("{keys}", keys).replace("{order}", by)
 
 
-def hits(
-    whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int,
-    *, walked: int | None = None,
-) -> Statement:  # fmt: skip
-    """Ids of the first `most` orders of the list with the text in them, among its first `walked`."""
-    return _walk(f.hits, {"most": most}, whose, needle, words, after, walked)
-
-
-def sample(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, *, walked: int) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, from when to when, and `most` hits of them."""
-    return _walk(f.sample, {"most": most}, whose, needle, Words(), after, walked)
-
-
-def frequencies(
-    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, words: Sequence[str], *, walked: int
-) -> Statement:
-    """One row for each word: how many of the list's first `walked` orders have it."""
-    return _walk(f.frequencies, {"words": [pattern(w) for w in words]}, whose, needle, Words(), after, walked)
-
-
-def collected(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, *, walked: int) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, and the ids of all with the text in them."""
-    return _walk(f.collect, {}, whose, needle, Words(), after, walked)
-
-
-def _walk(
-    shape: str, values: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
-    walked: int | None,
-) -> Statement:  # fmt: skip
-    parameters = _Parameters()
-    name = _sort_name(whose.filters.sort).removesuffix("_desc")
-    walk = _listed(parameters, whose, words, after, walked, (getattr(f, f"walk_{name}"), f.walk_page))
-    sql = _bare(shape).replace("{walk}", walk)
-    sql = sql.replace("{further}", f"\n{_bare(f.hit_of_customer)}" if needle.customer else "")
-    return Statement(
-        parameters.fill(sql, {**needle.values, "pattern": needle.pattern, **values}), tuple(parameters.values)
-    )
-
-
-def _listed(
-    parameters: _Parameters, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int | None,
+def listed(
+    parameters: Parameters, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int | None,
     texts: tuple[str, str], *, gathered: bool = False,
 ) -> str:  # fmt: skip
     """The list with the columns of `texts`: those of one branch, and of several put together."""
     filters, after = _tightest(whose.filters, after)
-    by = _bare(getattr(f, "order_" + _sort_name(filters.sort)))
+    by = bare(getattr(f, "order_" + sort_name(filters.sort)))
     values = _values(whose.marketplace_id, whose.scopes, filters) | dict(words.values or {})
     common = _common(filters) + list(words.conditions)
     if after is not None:
-        common.append(getattr(f, "after_" + _sort_name(filters.sort)))
-        kinds = _AFTER_TYPES[filters.sort.removeprefix("-")]
+        common.append(getattr(f, "after_" + sort_name(filters.sort)))
+        kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
         values |= {name: (v, kind) for name, v, kind in zip("abc", after, kinds, strict=False)}
     tail = ""
     if limit is not None:
@@ -303,14 +264,12 @@ def _listed(
     for scope in _scope_conditions(whose.scopes):
         for own, own_values in _value_branches(filters):
             conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *common))
-            branches.append(_bare(texts[0]).replace("{conditions}", conditions))
+            branches.append(bare(texts[0]).replace("{conditions}", conditions))
     if len(branches) == 1 and not gathered:
         return f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}"
     ordered = [f"({b}\nORDER BY {by.replace('{t}', 'o')}{tail})" for b in branches]
     ordered = ordered if limit is not None and not gathered else branches
-    sql = (
-        _bare(texts[1]).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
-    )
+    sql = bare(texts[1]).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
     return sql + tail
 
 
@@ -328,7 +287,7 @@ def _tightest(filters: Filters, after: tuple[Any, ...] | None) -> tuple[Filters,
     return filters, after
 
 
-def _sort_name(sort: str) -> str:
+def sort_name(sort: str) -> str:
     return sort.removeprefix("-") + ("_desc" if sort.startswith("-") else "")
 
 
