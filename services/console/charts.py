@@ -8,10 +8,11 @@ from decimal import Decimal
 from typing import Final
 
 WIDTH: Final = 640
-HEIGHT: Final = 180
-LEFT: Final = 18
-FOOT: Final = 24
-HEAD: Final = 20
+HEIGHT: Final = 200
+# Room for labels of 22 units, as they are drawn where the whole is half its width.
+LEFT: Final = 36
+FOOT: Final = 32
+HEAD: Final = 30
 # As many labels as fit below without touching at the smallest width that is drawn.
 MOST_LABELS: Final = 6
 
@@ -41,6 +42,7 @@ class Chart:
     width: int = WIDTH
     height: int = HEIGHT
     base: int = HEIGHT - FOOT
+    head: int = HEAD
 
 
 @dataclass(frozen=True, slots=True)

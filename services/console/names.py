@@ -45,6 +45,17 @@ async def sellers(visit: Visit) -> Mapping[str, str]:
     return dict(sorted(found.items(), key=lambda pair: pair[1].casefold()))
 
 
+async def few_sellers(visit: Visit) -> Mapping[str, str]:
+    """Names by id, for an operator of a marketplace whose organisations fit one page; else none: one types then."""
+    if not visit.person.is_operator:
+        return {}
+    answer, _ = await part(visit.get("identity", "/v1/organisations", [("limit", PAGE_SIZE)]))
+    if answer is None:
+        return {}
+    page = read(Organisations, "identity", answer)
+    return {str(o.organisation_id): o.name for o in page.items if o.kind in SELLING} if not page.next_cursor else {}
+
+
 async def order_numbers(visit: Visit, ids: Iterable[UUID]) -> Mapping[UUID, str]:
     """The numbers of these orders (200 at most), as far as the person may see them."""
     wanted = list(dict.fromkeys(ids))[:PAGE_SIZE]

@@ -10,23 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from services.console import entered
 from services.console.calls import File
+from services.console.entered import Wrong
 from services.console.errors import BadForm
 from services.console.forms.fields import KINDS
 from services.console.posted import Posted
 
 MOST_PARAMS: Final = 40
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-_QUANTITY: Final = re.compile(r"[0-9]{1,9}([.][0-9]{1,6})?")
-_AMOUNT: Final = re.compile(r"-?[0-9]{1,15}([.][0-9]{1,4})?")
-
-
-class _Wrong(Exception):
-    pass
 
 
 @dataclass(slots=True)
@@ -68,7 +63,7 @@ def filled(posted: Posted, zone: ZoneInfo) -> Filled:
             value = _files(name, constant, posted, found) if kind == "files" else None
             if kind != "files":
                 value = _READERS[kind](_Given(f"p.{name}", constant, posted, zone))
-        except _Wrong as e:
+        except Wrong as e:
             found.errors[name] = str(e)
             continue
         if value is None and required:
@@ -101,7 +96,7 @@ def _files(name: str, kind: str, posted: Posted, found: Filled) -> bool | None:
     given = posted.files.get(f"p.{name}", ())
     files = Files(given, "invoice" if kind == "invoice" else "image")
     if files.single and len(given) > 1:
-        raise _Wrong("Choose one file.")
+        raise Wrong("Choose one file.")
     if given:
         found.files[name] = files
     return True if given else None
@@ -113,7 +108,7 @@ def _plain(g: _Given) -> Any:
 
 def _single_line(g: _Given) -> Any:
     if "\n" in g.text:
-        raise _Wrong("This is one line: take the line breaks out.")
+        raise Wrong("This is one line: take the line breaks out.")
     return g.text or None
 
 
@@ -122,66 +117,36 @@ def _flag(g: _Given) -> Any:
 
 
 def _number(g: _Given) -> Any:
-    text = decimal_point(g.text)
-    if not text:
-        return None
-    try:
-        return int(text) if text.lstrip("-").isdigit() else float(text)
-    except ValueError:
-        raise _Wrong("Enter a number.") from None
+    return entered.number(g.text) if g.text else None
 
 
 def _quantity(g: _Given) -> Any:
-    text = decimal_point(g.text)
-    if text and not _QUANTITY.fullmatch(text):
-        raise _Wrong("Enter a quantity such as 2 or 2.5.")
-    return text or None
+    return entered.quantity(g.text) if g.text else None
 
 
 def _money(g: _Given) -> Any:
-    text = decimal_point(g.text)
-    if not text:
-        return None
-    if not _AMOUNT.fullmatch(text):
-        raise _Wrong("Enter an amount such as 12.50.")
-    return {"amount": text, "currency": g.constant}
-
-
-def decimal_point(text: str) -> str:
-    """12,50 and 12.50 are the same amount; spaces between thousands are taken out."""
-    text = text.replace(" ", "").replace("\u00a0", "").replace("\u202f", "")
-    return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
+    return {"amount": entered.amount(g.text, below_zero=True), "currency": g.constant} if g.text else None
 
 
 def _day(g: _Given) -> Any:
     if g.constant and g.posted.one(f"{g.input}.when") == g.constant:
         return g.constant
-    if not g.text:
-        return None
-    try:
-        return date.fromisoformat(g.text).isoformat()
-    except ValueError:
-        raise _Wrong("Enter a date such as 2026-01-31.") from None
+    return entered.day(g.text).isoformat() if g.text else None
 
 
 def _moment(g: _Given) -> Any:
-    if not g.text:
-        return None
-    try:
-        at = datetime.fromisoformat(g.text)
-    except ValueError:
-        raise _Wrong("Enter a date and time such as 2026-01-31 12:00.") from None
-    return (at if at.tzinfo else at.replace(tzinfo=g.zone)).isoformat()
+    return entered.moment(g.text, g.zone).isoformat() if g.text else None
 
 
 def _lines(g: _Given) -> Any:
     asked: list[dict[str, Any]] = []
     for line_id, values in g.lines():
-        text = decimal_point(values[0])
-        if not text:
+        if not values[0]:
             continue
-        if not _QUANTITY.fullmatch(text):
-            raise _Wrong(f"“{text[:40]}” is no quantity: enter numbers such as 2 or 2.5.")
+        try:
+            text = entered.quantity(values[0])
+        except Wrong:
+            raise Wrong(f"“{values[0][:40]}” is no quantity: enter numbers such as 2 or 2.5.") from None
         # 0 of a line is as good as not naming it
         if text.strip("0."):
             asked.append({"line_id": line_id, "quantity": text})

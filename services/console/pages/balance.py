@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from services.console.errors import Refused
+from services.console.names import few_sellers
 from services.console.page import Page
 from services.console.reading import read
 from services.console.schemas import Balance
@@ -26,7 +27,16 @@ async def show(visit: Visit) -> Response:
             if e.status not in (404, 422) or not visit.person.is_operator:
                 raise
             problem = f"No seller here is called {seller}. Use its short name, its id or your own id for it."
-    return await visit.page("balance.html", 422 if problem else 200, balance=found, seller=seller, problem=problem)
+    # a link may name the seller otherwise than by its id
+    named = str(found.seller.organisation_id) if found is not None else seller
+    return await visit.page(
+        "balance.html",
+        422 if problem else 200,
+        balance=found,
+        seller=named,
+        sellers=await few_sellers(visit),
+        problem=problem,
+    )
 
 
 PAGES: Final = (Page("/balance", show),)

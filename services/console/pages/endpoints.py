@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from services.console.calls import Answer
+from services.console.entered import placed
 from services.console.errors import BadForm, Refused
 from services.console.names import sellers
 from services.console.page import Page, form
@@ -87,16 +88,6 @@ def names(text: str) -> list[str]:
     return list(dict.fromkeys(n for n in (part.strip() for part in _APART.split(text)) if n))
 
 
-def placed(e: Refused) -> dict[str, str]:
-    """What is wrong, by the form's field; what belongs to none of them under a name of its own."""
-    found: dict[str, list[str]] = {}
-    for path, message in e.fields.items():
-        field, *entry = path.removeprefix("filter.").split(".")
-        which = f"Entry {int(entry[0]) + 1}: " if entry and entry[0].isdecimal() else ""
-        found.setdefault(field, []).append(which + message)
-    return {f: " ".join(m) for f, m in found.items()} or {_FIELD_OF.get(e.code, ""): e.detail}
-
-
 async def new(visit: Visit) -> Response:
     return await _page(visit, Draft())
 
@@ -112,7 +103,7 @@ async def create(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in _SHOWN:
             raise
-        return await _page(visit, draft, placed(e))
+        return await _page(visit, draft, placed(e, codes=_FIELD_OF))
     return await secret_page(visit, read(Endpoint, "webhook", answer), secret, created=True)
 
 
@@ -136,7 +127,7 @@ async def change(visit: Visit) -> Response:
             return await _page(visit, Draft.kept(found), wrong, kept=found, etag=answer.etag, status=409)
         if e.status not in _SHOWN:
             raise
-        return await _page(visit, draft, placed(e), kept=found, etag=state)
+        return await _page(visit, draft, placed(e, codes=_FIELD_OF), kept=found, etag=state)
     visit.say("Saved. It holds for everything that is sent from now on.")
     return visit.go(f"/webhooks/{found.endpoint_id}")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.responses import Response
 
+from services.console.entered import Wrong, amount, placed
 from services.console.errors import Refused
 from services.console.names import organisations
 from services.console.page import Page, form
@@ -26,7 +26,9 @@ ROLES: Final[Mapping[str, str]] = {
     "approver": "Approver: approves orders above a purchasing limit",
     "operator": "Operator: runs the marketplace",
 }
-_AMOUNT: Final = re.compile(r"\d{1,12}([.,]\d{1,4})?", re.ASCII)
+# The service's names of the fields, and refusals that belong to one although they do not name it.
+_FIELD_OF: Final[Mapping[str, str]] = {"purchasing_limit": "limit", "organisation_id": "organisation"}
+_FIELD_BY_CODE: Final[Mapping[str, str]] = {"email_taken": "email"}
 # What a person can set right on the form; anything else is a page of its own.
 _SHOWN: Final = (400, 403, 409, 422)
 
@@ -49,16 +51,21 @@ class Draft:
         return cls(p.one("name"), p.one("email"), roles, bool(p.one("active")), p.one("limit"), p.one("organisation"))
 
     @property
-    def problem(self) -> str:
-        """What can be said before the service is asked."""
+    def problems(self) -> dict[str, str]:
+        """What can be said before the service is asked, by field."""
+        found = {}
+        if not self.name:
+            found["name"] = "Enter a name."
         if not self.roles:
-            return "Choose at least one role."
-        if self.limit and not _AMOUNT.fullmatch(self.limit):
-            return "The purchasing limit is an amount such as 250 or 99.50, or empty."
-        return ""
+            found["roles"] = "Choose at least one role."
+        try:
+            amount(self.limit or "0")
+        except Wrong as e:
+            found["limit"] = str(e)
+        return found
 
     def body(self, currency: str) -> dict[str, Any]:
-        limit = {"amount": self.limit.replace(",", "."), "currency": currency} if self.limit else None
+        limit = {"amount": amount(self.limit), "currency": currency} if self.limit else None
         return {"name": self.name, "roles": list(self.roles), "purchasing_limit": limit}
 
 
@@ -68,8 +75,8 @@ async def new(visit: Visit) -> Response:
 
 async def create(visit: Visit) -> Response:
     draft = Draft.of(visit)
-    if draft.problem:
-        return await _page(visit, draft, problem=draft.problem, status=422)
+    if draft.problems:
+        return await _page(visit, draft, errors=draft.problems, status=422)
     body = {**draft.body(await _currency(visit)), "email": draft.email, "organisation_id": draft.organisation or None}
     try:
         answer = await visit.send("POST", "identity", "/v1/members", body, key=visit.form_key)
@@ -87,8 +94,8 @@ async def edit(visit: Visit) -> Response:
 async def save(visit: Visit) -> Response:
     """Language and time zone stay as the person has them."""
     (person, _), draft = await _member(visit), Draft.of(visit)
-    if draft.problem:
-        return await _page(visit, draft, person, state=visit.form_state, problem=draft.problem, status=422)
+    if draft.problems:
+        return await _page(visit, draft, person, state=visit.form_state, errors=draft.problems, status=422)
     body = {
         **draft.body(await _currency(visit)),
         "active": draft.active,
@@ -116,7 +123,7 @@ async def invite(visit: Visit) -> Response:
 
 
 async def welcome(visit: Visit) -> Response:
-    return await visit.page("welcome.html", problem="")
+    return await visit.page("welcome.html", errors={}, token="")
 
 
 async def enter(visit: Visit) -> Response:
@@ -127,7 +134,7 @@ async def enter(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in (400, 422, 429):
             raise
-        return await visit.page("welcome.html", e.status, problem=" ".join(e.fields.values()) or e.detail)
+        return await visit.page("welcome.html", e.status, errors=placed(e), token=token)
     visit.replace_session(session)
     visit.say("Your password is set, and you are signed in.")
     return visit.go("/orders")
@@ -146,10 +153,8 @@ async def _currency(visit: Visit) -> str:
 async def _refused(visit: Visit, draft: Draft, error: Refused, person: MemberRow | None = None) -> Response:
     if error.status not in _SHOWN:
         raise error
-    named = [f"{field.rpartition('.')[2].replace('_', ' ').capitalize()}: {why}" for field, why in error.fields.items()]
-    return await _page(
-        visit, draft, person, state=visit.form_state, problem=" ".join(named) or error.detail, status=error.status
-    )
+    wrong = placed(error, _FIELD_OF, _FIELD_BY_CODE)
+    return await _page(visit, draft, person, state=visit.form_state, errors=wrong, status=error.status)
 
 
 async def _page(
@@ -158,7 +163,7 @@ async def _page(
     person: MemberRow | None = None,
     *,
     state: str = "",
-    problem: str = "",
+    errors: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     currency, places = await asyncio.gather(_currency(visit), organisations(visit))
@@ -168,7 +173,7 @@ async def _page(
         draft=draft,
         person=person,
         state=state,
-        problem=problem,
+        errors=errors or {},
         roles=ROLES,
         currency=currency,
         organisations={o.organisation_id: o.name for o in places} if visit.person.is_operator else {},

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from services.console.downloads import download
 from services.console.errors import NoSuchPage, Refused
 from services.console.lifecycles import decisions, labels, lifecycle
+from services.console.names import few_sellers
 from services.console.page import Page, form
 from services.console.reading import read
 from services.console.rendering import PHASES
@@ -102,6 +103,7 @@ async def show(visit: Visit) -> Response:
         status,
         filters=filters,
         cards=found.items,
+        sellers=await few_sellers(visit),
         unread=await _unread(visit, found.items),
         problem=problem,
         first=filters.query() if cursor else "",

@@ -11,10 +11,12 @@ from babel import Locale
 from babel.core import UnknownLocaleError
 from starlette.responses import Response
 
+from services.console.entered import placed
 from services.console.errors import Refused
 from services.console.page import Page, form
+from services.console.posted import Posted
 from services.console.reading import read
-from services.console.schemas import LogIns, Preferences
+from services.console.schemas import CategoryPreference, Digest, LogIns, Preferences, QuietHours
 from services.console.visit import Visit, part
 
 ADDRESS: Final = "/settings/notifications"
@@ -39,7 +41,7 @@ async def save(visit: Visit) -> Response:
     posted = visit.posted
     quiet = {"start": posted.one("quiet_start"), "end": posted.one("quiet_end")} if posted.one("quiet") else None
     if quiet is not None and not all(quiet.values()):
-        return await _page(visit, "Say from when until when the quiet hours are.")
+        return await _page(visit, {"quiet_hours": "Say from when until when the quiet hours are."})
     names = posted.many("category")[:50]
     body: dict[str, Any] = {
         "language": posted.one("language") or None,
@@ -52,10 +54,11 @@ async def save(visit: Visit) -> Response:
         await visit.send("PUT", "notification", "/v1/preferences", body, if_match=visit.form_state)
     except Refused as e:
         if e.status == 412:
-            return await _page(visit, "Your settings were changed elsewhere meanwhile. This is how they are now.", 409)
+            wrong = {"": "Your settings were changed elsewhere meanwhile. This is how they are now."}
+            return await _page(visit, wrong, 409, keep=False)
         if e.status not in (400, 422):
             raise
-        return await _page(visit, " ".join(e.fields.values()) or e.detail)
+        return await _page(visit, placed(e))
     visit.say("Your notification settings are saved.")
     return visit.go(ADDRESS)
 
@@ -66,23 +69,47 @@ async def resume(visit: Visit) -> Response:
     return visit.go(ADDRESS)
 
 
-async def _page(visit: Visit, problem: str = "", status: int = 422) -> Response:
+async def _page(
+    visit: Visit, errors: Mapping[str, str] | None = None, status: int = 422, *, keep: bool = True
+) -> Response:
+    """`keep`: a form that came back is shown as it was filled in."""
     answer, (others, _) = await asyncio.gather(
         visit.get("notification", "/v1/preferences"),
         part(visit.get("identity", "/v1/me/log-ins", [("limit", "20")])),
     )
-    wishes = read(Preferences, "notification", answer)
+    wishes, etag = read(Preferences, "notification", answer), answer.etag
+    if errors and keep:
+        wishes, etag = _as_posted(wishes, visit.posted), visit.form_state
     zones = ZONES if wishes.time_zone in ZONES else [wishes.time_zone, *ZONES]
     return await visit.page(
         "preferences.html",
-        status if problem else 200,
+        status if errors else 200,
         wishes=wishes,
-        etag=answer.etag,
-        problem=problem,
+        etag=etag,
+        errors=errors or {},
         digests=DIGESTS,
         languages=[(code, _name(code)) for code in wishes.languages],
         zones=zones,
         others=read(LogIns, "identity", others).items if others is not None else None,
+    )
+
+
+def _as_posted(wishes: Preferences, posted: Posted) -> Preferences:
+    def state(category: CategoryPreference, channel: str) -> str:
+        kept = str(getattr(category, channel))
+        return kept if kept == "required" else "on" if posted.one(f"{channel}.{category.name}") else "off"
+
+    quiet = QuietHours(start=posted.one("quiet_start"), end=posted.one("quiet_end")) if posted.one("quiet") else None
+    return wishes.model_copy(
+        update={
+            "language": posted.one("language") or wishes.language,
+            "time_zone": posted.one("time_zone") or wishes.time_zone,
+            "quiet_hours": quiet,
+            "digest": Digest(mode=posted.one("digest") or "off", at=posted.one("digest_at")),
+            "categories": tuple(
+                c.model_copy(update={channel: state(c, channel) for channel in CHANNELS}) for c in wishes.categories
+            ),
+        }
     )
 
 

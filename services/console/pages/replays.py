@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
+from services.console.entered import Wrong, moment, placed
 from services.console.errors import Refused
 from services.console.names import order_numbers, orders_called
 from services.console.page import Page, form
@@ -61,11 +62,9 @@ class Range:
             if not text and name == "to":
                 continue
             try:
-                at = datetime.fromisoformat(text)
-            except ValueError:
-                wrong[name] = "Enter a date and time such as 2026-01-31 12:00."
-                continue
-            found[name] = at if at.tzinfo else at.replace(tzinfo=zone)
+                found[name] = moment(text, zone)
+            except Wrong as e:
+                wrong[name] = str(e)
         if "from" in found and found["from"] >= datetime.fromtimestamp(now, UTC):
             wrong["from"] = "Choose a time that has passed."
         elif "from" in found and "to" in found and found["to"] <= found["from"]:
@@ -98,8 +97,7 @@ async def create(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in (400, 409, 422):
             raise
-        wrong = {_FIELD_OF.get(name.partition(".")[0], ""): text for name, text in e.fields.items()}
-        return await _page(visit, wanted, wrong or {_FIELD_BY_CODE.get(e.code, ""): e.detail})
+        return await _page(visit, wanted, placed(e, _FIELD_OF, _FIELD_BY_CODE))
     visit.say(said(read(Replay, "webhook", answer)))
     return visit.go(f"/webhooks/{endpoint_id}/replays")
 

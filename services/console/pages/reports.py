@@ -16,6 +16,8 @@ from starlette.responses import Response
 from contracts.money import Money
 from services.console.calls import Answer
 from services.console.charts import Chart, Value, bars
+from services.console.entered import Wrong, placed
+from services.console.entered import day as entered_day
 from services.console.errors import Refused
 from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
@@ -121,18 +123,19 @@ async def show(visit: Visit) -> Response:
     interval = visit.asked("interval") if visit.asked("interval") in INTERVALS else "day"
     asked = {"from": visit.asked("from", 10), "to": visit.asked("to", 10)}
     sees_orders = visit.person.is_operator or visit.person.sells
-    found, problem = Found(), ""
+    found, errors = Found(), _days(asked)
     try:
-        found = await _asked_for(visit, [*asked.items(), ("clock", clock)], interval, sees_orders)
+        if not errors:
+            found = await _asked_for(visit, [*asked.items(), ("clock", clock)], interval, sees_orders)
     except Refused as e:
         # a period that cannot be: the form stays, so that it can be set right
         if e.status not in (400, 422):
             raise
-        problem = " ".join(e.fields.values()) or e.detail
+        errors = placed(e)
     named = labels(await lifecycle(visit, visit.person.lifecycle), visit.person)
     return await visit.page(
         "reports.html",
-        422 if problem else 200,
+        422 if errors else 200,
         reports=reports_of(found.orders, found.summary, named, clock) if found.orders and found.summary else [],
         savings=found.savings,
         summary=found.summary,
@@ -141,13 +144,25 @@ async def show(visit: Visit) -> Response:
         exports=_exports(visit, asked, clock, interval),
         period=found.period,
         sees_orders=sees_orders,
-        problem=problem,
+        errors=errors,
         asked=asked,
         clock=clock,
         interval=interval,
         clocks=CLOCKS,
         intervals=INTERVALS,
     )
+
+
+def _days(asked: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with the days that were asked for, by field."""
+    wrong = {}
+    for name, text in asked.items():
+        try:
+            if text:
+                entered_day(text)
+        except Wrong as e:
+            wrong[name] = str(e)
+    return wrong
 
 
 def _more(found: Found, asked: Mapping[str, str], clock: str, interval: str) -> str:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
-from services.console.names import sellers
+from services.console.names import order_numbers, organisations, sellers
 from services.console.pace import Slot, paced
 from services.console.page import Page, form
 from services.console.pages.endpoints import opened, sealed, secret_page
@@ -64,8 +64,10 @@ async def show(visit: Visit) -> Response:
     params = [("limit", str(PAGE_SIZE)), ("cursor", visit.asked("cursor", 2_000))]
     found = read(Endpoints, "webhook", await visit.get("webhook", "/v1/endpoints", params))
     following = "?" + urlencode({"cursor": found.next_cursor}) if found.next_cursor else ""
+    # an operator looks after those of others as well
+    owners = {o.organisation_id: o.name for o in await organisations(visit)} if visit.person.is_operator else {}
     return await visit.page(
-        "webhooks.html", endpoints=found.items, following=following, paged=bool(visit.asked("cursor"))
+        "webhooks.html", endpoints=found.items, owners=owners, following=following, paged=bool(visit.asked("cursor"))
     )  # fmt: skip
 
 
@@ -89,12 +91,14 @@ async def endpoint(visit: Visit) -> Response:
     found = read(Endpoint, "webhook", answer)
     log = read(Deliveries, "webhook", deliveries)
     named = await sellers(visit) if found.filter.sellers else {}
+    numbers = await order_numbers(visit, [d.order_id for d in log.items if d.order_id and d.origin != "test"])
     chosen = {"state": state, "span": span if span != "day" else ""}
     query = {name: value for name, value in chosen.items() if value}
     return await visit.page(
         "webhook.html",
         endpoint=found,
         deliveries=log.items,
+        numbers=numbers,
         following="?" + urlencode({**query, "cursor": log.next_cursor}) if log.next_cursor else "",
         paged=bool(visit.asked("cursor")),
         state=state,
@@ -175,7 +179,10 @@ async def delete(visit: Visit) -> Response:
 async def delivery(visit: Visit) -> Response:
     answer = await visit.get("webhook", f"/v1/deliveries/{visit.id('delivery_id')}")
     found = read(DeliveryInFull, "webhook", answer)
-    return await visit.page("delivery.html", delivery=found, states=STATES, payload=_pretty(found.payload))
+    numbers = await order_numbers(visit, [found.order_id] if found.order_id and found.origin != "test" else [])
+    return await visit.page(
+        "delivery.html", delivery=found, numbers=numbers, states=STATES, payload=_pretty(found.payload)
+    )
 
 
 def _pretty(payload: Any) -> str:

@@ -39,6 +39,7 @@ class Endpoint(Read):
     """A webhook endpoint; its secrets are never in it."""
 
     endpoint_id: UUID
+    organisation_id: UUID | None = None
     url: str
     description: str = ""
     event_types: tuple[str, ...]

@@ -81,7 +81,14 @@ async def test_the_owner_narrows_the_list_to_a_seller_and_a_channel(town: Town, 
         await operator.sign_in("operator@storefront.example", PASSWORD)
         shown = await operator.get("/orders?seller=storefront-seller&channel=direct")
         assert len(shown.texts("//tbody/tr")) >= 1
-        assert shown.tree.xpath("//input[@name='seller']/@value") == ["storefront-seller"]
+        # named otherwise than by its id, it stays what it is; by name there are all of them to choose from
+        assert shown.tree.xpath("//select[@name='seller']/option[@selected]/@value") == ["storefront-seller"]
+        [seller_id] = shown.tree.xpath("//select[@name='seller']/option[.='Storefront Market Seller One']/@value")
+        chosen = await operator.get(f"/orders?seller={seller_id}")
+        assert len(chosen.texts("//tbody/tr")) >= 1
+        balance = await operator.get(f"/balance?seller={seller_id}")
+        assert balance.heading == "Balance of Storefront Market Seller One"
+        assert balance.texts("//select[@name='seller']/option[@selected]") == ["Storefront Market Seller One"]
         for query in ("seller=nobody", "channel=elsewhere"):
             assert "No order fits" in (await operator.get(f"/orders?{query}")).text()
 

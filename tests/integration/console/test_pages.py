@@ -369,3 +369,29 @@ async def test_forms_that_are_none_get_a_page_that_says_so(
         assert answer.status == status
         assert answer.content_type == "text/html"
         assert "/inbox" in await answer.text()
+
+
+async def test_what_was_typed_is_kept_and_what_is_wrong_stands_beside_its_field(town: Town, seller: Browser) -> None:
+    home = "/settings/notifications"
+    given = {"quiet": "yes", "quiet_start": "", "quiet_end": "06:30", "digest": "daily", "time_zone": "Asia/Tokyo"}
+    wrong = await seller.fill(await seller.get(home), home, {**given, "email.messages": None})
+    assert wrong.status == 422
+    assert wrong.texts("//p[@id='quiet_hours-error']") == ["Say from when until when the quiet hours are."]
+    assert wrong.tree.xpath("//input[@name='quiet_end']/@value") == ["06:30"]
+    for name in ("digest", "time_zone"):
+        assert wrong.tree.xpath("//select[@name=$n]/option[@selected]/@value", n=name) == [given[name]]
+    assert wrong.tree.xpath("//input[@name='quiet'][@checked]")
+    days = await seller.get("/reports?from=2026-02-30&to=2026-03-01")
+    assert (days.status, len(days.texts("//p[@id='from-error']"))) == (422, 1)
+    assert days.tree.xpath("//input[@name='to']/@value") == ["2026-03-01"]
+    async with Browser(town.console) as operator:
+        await operator.sign_in("operator@storefront.example", PASSWORD)
+        form = await operator.get("/people/new")
+        nobody = {"name": "Nora", "email": "seller@storefront.example", "limit": "-5"}
+        wrong = await operator.fill(form, "/people/new", nobody)
+        assert (len(wrong.texts("//p[@id='limit-error']")), len(wrong.texts("//p[@id='roles-error']"))) == (1, 1)
+        [place] = form.tree.xpath("//select[@name='organisation']/option[.='Storefront Market Seller One']/@value")
+        more = {"role": "seller", "limit": "", "organisation": place}
+        taken = await operator.fill(wrong, "/people/new", more)
+        assert (taken.status, len(taken.texts("//p[@id='email-error']"))) == (409, 1)
+        assert taken.tree.xpath("//input[@name='name']/@value") == ["Nora"]
