@@ -110,7 +110,11 @@ def moment(context: jinja2.runtime.Context, value: Any, seconds: bool = False) -
     shown = format_datetime(
         at, "d MMM y, HH:mm:ss" if seconds else "d MMM y, HH:mm", tzinfo=context["zone"], locale=LOCALE
     )
-    return Markup('<time datetime="{}">{}</time>').format(at.astimezone(UTC).isoformat(timespec="seconds"), shown)
+    # where a line is too short, it breaks between day and time
+    on, _, clock = shown.rpartition(" ")
+    return Markup('<time datetime="{}">{} {}</time>').format(
+        at.astimezone(UTC).isoformat(timespec="seconds"), on.replace(" ", "\u00a0"), clock
+    )
 
 
 def day(value: Any) -> str:
