@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from services.order.store.orders import q
 from shared.ids import new_id
-from shared.postgres import Transaction
+from shared.postgres import Queries, Transaction
 from shared.postgres.database import Row
+
+q: Final = Queries.load("services.order", "listings.sql")
 
 
 async def stock_of(tx: Transaction, listing_ids: Sequence[UUID]) -> dict[UUID, Decimal | None]:

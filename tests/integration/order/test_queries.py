@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from services.order.schemas import Scope
-from services.order.store import search
+from services.order.store import listings, search
 from services.order.store.orders import q
 from services.order.store.search import Filters, Words
 from shared.ids import new_id
@@ -49,7 +49,7 @@ AFTER: dict[str, tuple[Any, ...]] = {
 }
 
 
-QUERIES = {**q.items(), **search.q.items()}
+QUERIES = {**q.items(), **listings.q.items(), **search.q.items()}
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES))

@@ -1,0 +1,43 @@
+-- Listings, what is in stock of them, and their units.
+
+-- name: stock_of
+SELECT id, on_hand, reserved FROM listing WHERE id = ANY ($1::uuid[]);
+
+-- name: free_units
+SELECT listing_id, id, code FROM listing_unit
+WHERE id = ANY ($1::uuid[]) AND state = 'free';
+
+-- name: insert_listing
+INSERT INTO listing (marketplace_id, id, version, seller_org, sku, name, price_minor, currency, unit_code, on_hand,
+                     tracked, delivery_mode, location, kg_per_unit, material, active, changed_at)
+VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+RETURNING *;
+
+-- name: update_listing
+UPDATE listing
+SET version = version + 1, sku = $2, name = $3, price_minor = $4, currency = $5, unit_code = $6, on_hand = $7,
+    delivery_mode = $8, location = $9, kg_per_unit = $10, material = $11, active = $12, changed_at = $13
+WHERE id = $1
+RETURNING *;
+
+-- name: lock_listing
+SELECT * FROM listing WHERE marketplace_id = $1 AND id = $2 FOR UPDATE;
+
+-- name: read_listing
+SELECT * FROM listing WHERE id = $1;
+
+-- name: list_listings
+SELECT * FROM listing
+WHERE marketplace_id = $1 AND ($2::uuid IS NULL OR seller_org = $2) AND ($3::text IS NULL OR sku = $3)
+  AND ($4 OR active) AND (sku, id) > ($5::text, $6::uuid)
+ORDER BY sku, id LIMIT $7;
+
+-- name: units_of_listing
+SELECT id, code, state, order_id, line_id, organisation_id, location FROM listing_unit
+WHERE listing_id = $1 ORDER BY code LIMIT 10000;
+
+-- name: add_units
+INSERT INTO listing_unit (marketplace_id, id, listing_id, code, state, organisation_id, location)
+SELECT $1, u.id, $2, u.code, 'free', $3, $4 FROM unnest($5::uuid[], $6::text[]) AS u (id, code)
+ON CONFLICT (listing_id, code) DO NOTHING
+RETURNING id;
