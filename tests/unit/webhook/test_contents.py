@@ -35,7 +35,7 @@ def test_memory_is_what_is_counted() -> None:
     tracemalloc.start()
     try:
         for each in rows:
-            contents._keep(each, Side.OPERATOR)  # type: ignore[arg-type]  # a record is read by its names
+            contents._keep(each, Side.OPERATOR)
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -47,6 +47,6 @@ def test_memory_is_what_is_counted() -> None:
 def test_no_more_is_kept_than_fits() -> None:
     contents = Contents(Vault.parse(new_entry()), Policy(https_only=True, ports=frozenset()))
     for _ in range(content.MESSAGE_BYTES // 1_000):
-        contents._keep(row(), Side.OPERATOR)  # type: ignore[arg-type]  # a record is read by its names
+        contents._keep(row(), Side.OPERATOR)
         contents.trim()
     assert 0.9 * content.MESSAGE_BYTES < contents._bytes <= content.MESSAGE_BYTES
