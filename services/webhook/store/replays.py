@@ -69,9 +69,12 @@ async def queue_again(
     return [row["delivery_id"] for row in made]
 
 
-async def next_running(tx: Transaction, most_waiting: int) -> Row | None:
-    """The oldest replay whose endpoint has room in its queue; locked until the transaction ends."""
-    return await tx.fetchrow(_q.next_replay, most_waiting)
+async def next_running(tx: Transaction, most_waiting: int, after: UUID, held: Sequence[UUID]) -> Row | None:
+    """The replay whose turn it is after that of `after`: its endpoint has room in its queue, and it is none of `held`.
+
+    Locked until the transaction ends.
+    """
+    return await tx.fetchrow(_q.next_replay, most_waiting, after, list(held))
 
 
 async def advance(tx: Transaction, replay: Row, now: datetime, most: int) -> tuple[int, int]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
+from uuid import UUID
 
 from services.webhook.hints import Hints
 from services.webhook.settings import Settings
 from services.webhook.store import intake, replays
 from services.webhook.upkeep import pace, rows
 from shared.logs import log
+from shared.postgres import Transaction
+from shared.postgres.database import Row
 from shared.process import Runtime
 from shared.stop import Stop
 
@@ -18,6 +22,9 @@ EVERY_SECONDS: Final = 1.0
 REPLAY_PAGE: Final = 1_000
 # A replay waits while its endpoint has this many waiting: the queue stays small, the message table is the backlog.
 REPLAY_WAITING_MOST: Final = 20_000
+# Replays that an open transaction holds back are passed over, so many at a time.
+HELD_MOST: Final = 100
+FIRST: Final = UUID(int=0)
 SHELVE_AT_ONCE: Final = 5_000
 # A word to wake an endpoint is lost where a worker puts it to rest while an intake that read "awake" is still open, and
 # is then killed. This bounds what that costs.
@@ -26,13 +33,13 @@ FORGOTTEN_SECONDS: Final = 5.0
 
 async def run(runtime: Runtime, stop: Stop, hints: Hints) -> None:
     wake = runtime.wakes.get("upkeep")
-    woken = -FORGOTTEN_SECONDS
+    woken, turns = -FORGOTTEN_SECONDS, Turns()
     while not stop.requested:
         if time.monotonic() - woken >= FORGOTTEN_SECONDS:
             woken = time.monotonic()
             await _wake_forgotten(runtime, hints)
         busy = await _gaps(runtime, hints)
-        busy = await _replay(runtime, hints) or busy
+        busy = await _replay(runtime, hints, turns) or busy
         busy = await _shelve(runtime) or busy
         if not busy:
             await pace.rest(wake, stop, EVERY_SECONDS)
@@ -57,25 +64,44 @@ async def _gaps(runtime: Runtime, hints: Hints) -> bool:
     return False
 
 
-async def _replay(runtime: Runtime, hints: Hints) -> bool:
+@dataclass(slots=True)
+class Turns:
+    """Whose replay was advanced last: the next page is another's, so that a long one keeps no short one waiting."""
+
+    last: UUID = FIRST
+
+
+async def _replay(runtime: Runtime, hints: Hints, turns: Turns) -> bool:
     """One page of one replay. True where there is more to do at once."""
-    async with runtime.worker_db.transaction() as tx:
-        replay = await replays.next_running(tx, REPLAY_WAITING_MOST)
-        if replay is None:
-            return False
-        now = runtime.clock()
-        if replay["status"] in ("disabled", "deleted"):
-            await replays.cancel(tx, replay["replay_id"], now)
-            return True
-        examined, queued = await replays.advance(tx, replay, now, REPLAY_PAGE)
-        if not examined:
-            if await replays.has_more(tx, replay):
+    held: list[UUID] = []
+    while len(held) < HELD_MOST:
+        async with runtime.worker_db.transaction() as tx:
+            replay = await replays.next_running(tx, REPLAY_WAITING_MOST, turns.last, held)
+            if replay is None:
                 return False
-            await replays.finish(tx, replay, now)
-            log.info("webhook.replayed", replay_id=replay["replay_id"], endpoint_id=replay["endpoint_id"])
-        if queued or not examined:
-            await rows.wake_if_active(tx, replay["endpoint_id"], now)
-    hints.add([replay["endpoint_id"]])
+            advanced = await _advance(tx, replay, runtime)
+        if advanced:
+            turns.last = replay["replay_id"]
+            hints.add([replay["endpoint_id"]])
+            return True
+        held.append(replay["replay_id"])
+    return False
+
+
+async def _advance(tx: Transaction, replay: Row, runtime: Runtime) -> bool:
+    """Queue its next page, or end it. False where a transaction that is still open holds it back."""
+    now = runtime.clock()
+    if replay["status"] in ("disabled", "deleted"):
+        await replays.cancel(tx, replay["replay_id"], now)
+        return True
+    examined, queued = await replays.advance(tx, replay, now, REPLAY_PAGE)
+    if not examined:
+        if await replays.has_more(tx, replay):
+            return False
+        await replays.finish(tx, replay, now)
+        log.info("webhook.replayed", replay_id=replay["replay_id"], endpoint_id=replay["endpoint_id"])
+    if queued or not examined:
+        await rows.wake_if_active(tx, replay["endpoint_id"], now)
     return True
 
 

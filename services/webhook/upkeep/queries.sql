@@ -24,7 +24,9 @@ SELECT r.replay_id, r.endpoint_id, r.marketplace_id, r.scope, r.event_types, r.o
 FROM replay AS r JOIN endpoint AS e USING (endpoint_id)
 WHERE r.status = 'running'
   AND (SELECT count(*) FROM (SELECT FROM pending AS p WHERE p.endpoint_id = r.endpoint_id LIMIT $1) AS c) < $1
-ORDER BY r.created_at LIMIT 1 FOR NO KEY UPDATE OF r SKIP LOCKED;
+  AND r.replay_id <> ALL ($3::uuid[])
+-- in turns: whose id follows the last one's, and then from the first again
+ORDER BY r.replay_id <= $2, r.replay_id LIMIT 1 FOR NO KEY UPDATE OF r SKIP LOCKED;
 
 -- name: replay_page
 -- The next messages of a replay; `wanted` are those that pass the endpoint's filters and, for `missing`, never arrived.

@@ -111,6 +111,29 @@ async def test_replay_of_what_is_missing_and_of_all(world: World, receiver: Rece
     assert (await world.call("GET", f"/v1/replays/{third['replay_id']}"))[1]["queued"] == 2
 
 
+async def test_a_replay_that_waits_for_an_open_transaction_keeps_no_other_waiting(
+    world: World, receiver: Receiver
+) -> None:
+    endpoint = await world.endpoint(receiver.url)
+    await world.take_in(world.life())
+    await settled(world, endpoint, delivered=1)
+    between = utc_now().isoformat()
+    body = {"endpoint_id": endpoint["endpoint_id"], "received_from": EPOCH, "scope": "all"}
+    async with world.admin.transaction():
+        # what is received from here on is sent again only after this: an earlier row may still come to light
+        await world.admin.fetchval("SELECT pg_current_xact_id()")
+        later = world.life()
+        await world.take_in(later)
+        await settled(world, endpoint, delivered=2)
+        _, held = await world.call("POST", "/v1/replays", body)
+        _, short = await world.call("POST", "/v1/replays", {**body, "received_to": between})
+        await until(lambda: _replay_done(world, short), what="the one behind it to be done")
+        assert not await _replay_done(world, held)
+    await until(lambda: _replay_done(world, held), what="the one that was held back to be done")
+    again = str(later[0].order_id)
+    await until(lambda: [h.order_id for h in receiver.hits].count(again) == 2, what="what came meanwhile, once more")
+
+
 async def test_a_replay_is_narrowed_to_types_and_one_order(world: World, receiver: Receiver) -> None:
     endpoint = await world.endpoint(receiver.url, event_types=["order.*"])
     one, other = world.life(2), world.life(2)
