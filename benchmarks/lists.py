@@ -50,8 +50,10 @@ async def run(world: World) -> list[Figure]:
         admin = await asyncpg.connect(world.database.admin_dsn)
         try:
             await seed(world, small)
+            await at_rest(admin)
             before = await measured(admin, market, small=world.small)
             seconds = await seed(world, large)
+            await at_rest(admin)
             after = await measured(admin, market, small=world.small)
         finally:
             await admin.close()
@@ -92,6 +94,16 @@ async def seed(world: World, orders: int) -> float:
     if process.returncode != 0:
         raise RuntimeError(f"seeding failed: {out.decode()[-500:]}")
     return time.perf_counter() - started
+
+
+async def at_rest(admin: asyncpg.Connection) -> None:
+    """What seeding has left to write and to clean up is not the lists'."""
+    await admin.execute("CHECKPOINT")
+    await reached(lambda: _nothing_is_vacuumed(admin))
+
+
+async def _nothing_is_vacuumed(admin: asyncpg.Connection) -> bool:
+    return not await admin.fetchval("SELECT EXISTS (SELECT FROM pg_stat_progress_vacuum)")
 
 
 async def measured(admin: asyncpg.Connection, market: Market, *, small: bool) -> dict[str, list[float]]:
