@@ -80,6 +80,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         committing = asyncio.create_task(self._acks.run(stop), name="acknowledge")
         try:
             while not await stop.wait(LAG_SECONDS):
+                if committing.done():
+                    committing.result()  # what ended it ends the consumer too, which is then started again
                 await self._observe_lag()
         finally:
             await self._ended(committing)
