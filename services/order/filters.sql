@@ -59,6 +59,33 @@ SELECT u.*
 FROM ({branches}) AS u
 ORDER BY {order}
 
+-- name: keys_by_values
+-- The first of each combination of values that fits, as the index of these has them, then the first of them all. One look
+-- at the index finds the next combination.
+WITH RECURSIVE k (status, shown, money, issue, overdue, channel, phase) AS (
+    (SELECT o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase FROM orders AS o
+     WHERE o.marketplace_id = :marketplace ORDER BY o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM k, LATERAL (
+        SELECT o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase FROM orders AS o
+        WHERE o.marketplace_id = :marketplace
+          AND (o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase)
+            > (k.status, k.shown, k.money, k.issue, k.overdue, k.channel, k.phase)
+        ORDER BY o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase LIMIT 1) AS n
+)
+SELECT t.id, t.total_minor
+FROM (SELECT o.* FROM k AS o WHERE {conditions}) AS v, LATERAL (
+    SELECT o.id, o.total_minor FROM orders AS o
+    WHERE o.marketplace_id = :marketplace AND {further}
+      AND (o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase)
+        = (v.status, v.shown, v.money, v.issue, v.overdue, v.channel, v.phase)
+    ORDER BY {inner_order} LIMIT :limit) AS t
+ORDER BY {order}
+LIMIT :limit
+
+-- name: any_status_or_shown
+(o.status = ANY (:statuses) OR o.shown = ANY (:statuses))
+
 -- name: any_status
 (o.status = ANY (:statuses) OR o.over = ANY (:statuses))
 
@@ -178,8 +205,8 @@ WHERE w.search LIKE :pattern{further}
 LIMIT :most
 
 -- name: sample
--- How many orders were walked, from when to when, and the first hits among them.
-SELECT count(*) AS walked, min(w.placed_at) AS first, max(w.placed_at) AS last,
+-- How many orders were walked, and the first hits among them.
+SELECT count(*) AS walked,
        coalesce((array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}))[:(:most)], '{}') AS hits
 FROM ({walk}) AS w
 
@@ -189,27 +216,36 @@ WITH w AS MATERIALIZED ({walk})
 SELECT (SELECT count(*) FROM w WHERE w.search LIKE p.word) AS orders
 FROM unnest(:words) WITH ORDINALITY AS p (word, place) ORDER BY p.place
 
--- name: collect
--- All hits among the walked orders, and how many were walked.
-SELECT count(*) AS walked, coalesce(array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}), '{}') AS hits
-FROM ({walk}) AS w
+-- name: of_names
+-- The first hits in the list's order among all orders of some names, and how many were looked at: none where these are
+-- as many as may be. The filters are outside of that limit, so that it bounds what is looked at.
+WITH o AS MATERIALIZED ({branches} LIMIT :walked), w AS (SELECT count(*) AS walked FROM o)
+SELECT w.walked, ARRAY(
+    SELECT o.id FROM o WHERE {conditions} AND w.walked < :walked ORDER BY {order} LIMIT :most) AS hits
+FROM w
 
--- name: walk_total_page
-SELECT u.id, u.search, u.total_minor
-FROM ({branches}) AS u
-ORDER BY {order}
+-- name: entry_of_name
+SELECT o.marketplace_id, o.id, o.placed_at, o.status, o.over, o.overdue, o.phase, o.channel, o.money, o.issue,
+       o.total_minor, o.known, o.seller_org, o.buyer_org, o.buyer_person
+FROM orders AS o
+WHERE {conditions}
 
--- name: collect_by_total
--- The first of these by amount.
-SELECT c.walked, ARRAY(
-    SELECT o.id FROM unnest(c.ids, c.totals) AS o (id, total_minor) WHERE {after} ORDER BY {order} LIMIT :most) AS hits
-FROM (
-    SELECT count(*) AS walked, array_agg(h.id) FILTER (WHERE h.hit) AS ids, array_agg(h.total_minor) FILTER (WHERE h.hit) AS totals
-    FROM (SELECT w.id, w.total_minor, w.search LIKE :pattern{further} AS hit FROM ({walk}) AS w OFFSET 0) AS h
-) AS c
+-- name: named
+-- Said as the index of names says it.
+o.customer_name_lc = ANY (:names) AND octet_length(o.customer_name_lc) <= 400
+
+-- name: overdue_or_not
+-- Says nothing, but lets the index go on to what stands behind it.
+o.overdue = ANY ('{f,t}')
+
+-- name: own_statuses
+o.status = ANY (:statuses)
+
+-- name: over_others
+o.status = ANY (:other_statuses) AND o.over = ANY (:statuses)
 
 -- name: hit_of_customer
-AND (SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = w.id)
+(SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = {t}.id)
 
 -- name: order_placed_at
 {t}.placed_at, {t}.id

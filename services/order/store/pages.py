@@ -8,21 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID
 
 import orjson
 
-from services.order.store import finding, search
+from services.order.store import finding, search, walks
 from services.order.store.search import Filters, Needle, Statement, Whose, Words, f, q
 from shared.postgres import Transaction
 
-# Entries of a list by amount that are walked before all that its filters leave is gathered and sorted: so many first,
-# and more where gathering costs more than walking them, at what the planner reckons for an entry.
+# Entries of a list by amount that are walked before anything else is tried, and where gathering all that the filters
+# leave costs more than walking so many more, at what the planner reckons for an entry.
+NEAR: Final = 2_000
 FAR: Final = 12_000
 FURTHER: Final = 60_000
 ENTRY_COST: Final = 0.125
 # Fewer pages than this are too thinly spread for a walk to fill one.
 MANY_PAGES: Final = 20
+# So many of a side's own orders are gathered sooner than they are looked for among everybody's.
+GATHERED: Final = 2_000
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -33,23 +35,10 @@ async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, lim
     if needle is None:
         walk = _by_status if by_status else _by_total if _walks_far(whose.filters) else _sorted
         return await walk(tx, whose, Words(), after, limit)
-    ids = await _ids(tx, whose, needle, after, limit, by_status=by_status)
+    ids = [needle.order_id] if needle.order_id else await finding.found(tx, whose, needle, after, limit)
     if ids is None:
         return await _by_status(tx, whose, Words(), after, limit, needle)
     return await _sorted(tx, whose, needle.among(ids), after, limit)
-
-
-async def _ids(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, *, by_status: bool
-) -> Sequence[UUID] | None:
-    """Among which orders the page is. None where it is sorted by status and they are many."""
-    if needle.order_id is not None:
-        return [needle.order_id]
-    if not by_status:
-        return await finding.found(tx, whose, needle, after, limit)
-    # where the words are does not depend on how the list is sorted
-    sample = await finding.sample_of(tx, _sorted_by_date(whose), needle, None, finding.WALKED)
-    return await finding.few(tx, needle, sample)
 
 
 def _walks_far(filters: Filters) -> bool:
@@ -64,17 +53,28 @@ async def _by_total(
     tx: Transaction, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int
 ) -> Sequence[Any]:
     """No statistics tell which amounts go with which status or channel: a short walk finds out whether many fit."""
-    rows = await finding.rows(tx, search.walked(whose, after, limit, FAR))
-    if len(rows) < limit and await _is_worth_walking(tx, search.unsorted(whose, after), limit):
-        rows = await finding.rows(tx, search.walked(whose, after, limit, FURTHER))
+    filters = whose.filters
+    of_values = not filters.placed_from and not filters.placed_to
+    of_all = not filters.seller and not filters.buyer and all(scope.side == "operator" for scope in whose.scopes)
+    rows = await finding.rows(tx, search.walked(whose, after, limit, NEAR))
+    if len(rows) >= limit:
+        return rows
+    if of_values and of_all:
+        return await finding.rows(tx, walks.by_values(whose, after, limit))
+    orders, cost = await _expected(tx, search.unsorted(whose, after))
+    if cost > FAR * ENTRY_COST:
+        rows = await finding.rows(tx, search.walked(whose, after, limit, FAR))
+        if len(rows) < limit and of_values and orders > GATHERED:
+            return await finding.rows(tx, walks.by_values(whose, after, limit))
+        if len(rows) < limit and orders >= MANY_PAGES * limit and cost > FURTHER * ENTRY_COST:
+            rows = await finding.rows(tx, search.walked(whose, after, limit, FURTHER))
     return rows if len(rows) >= limit else await _sorted(tx, whose, words, after, limit, gathered=True)
 
 
-async def _is_worth_walking(tx: Transaction, unsorted: Statement, limit: int) -> bool:
-    """Whether the planner expects what the filters leave to be many, and dear to gather."""
+async def _expected(tx: Transaction, unsorted: Statement) -> tuple[float, float]:
+    """How many orders the planner expects the filters to leave, and what it would cost to gather them."""
     [explained] = orjson.loads(await tx.fetchval(f"EXPLAIN (FORMAT JSON) {unsorted.sql}", *unsorted.args))
-    plan = explained["Plan"]
-    return bool(plan["Plan Rows"] >= MANY_PAGES * limit and plan["Total Cost"] > FURTHER * ENTRY_COST)
+    return explained["Plan"]["Plan Rows"], explained["Plan"]["Total Cost"]
 
 
 async def _sorted(
@@ -84,11 +84,6 @@ async def _sorted(
         whose.marketplace_id, whose.scopes, whose.filters, words, after=after, limit=limit, gathered=gathered
     )
     return await finding.rows(tx, sql)
-
-
-def _sorted_by_date(whose: Whose) -> Whose:
-    sort: search.Sort = "-placed_at" if whose.filters.sort.startswith("-") else "placed_at"
-    return replace(whose, filters=replace(whose.filters, sort=sort))
 
 
 async def _by_status(
@@ -133,5 +128,5 @@ def _of_status(whose: Whose, status: str) -> tuple[Whose, Words]:
     if asked.statuses and status not in asked.statuses:
         conditions.append(f.over_any)
         values["statuses"] = list(asked.statuses)
-    by_date = _sorted_by_date(replace(whose, filters=replace(asked, statuses=())))
+    by_date = finding.sorted_by_date(replace(whose, filters=replace(asked, statuses=())))
     return by_date, Words(tuple(conditions), values)

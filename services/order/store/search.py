@@ -33,8 +33,10 @@ class Parts:
 q: Final = Queries.load("services.order", "lists.sql")
 f: Final = Parts(Queries.load("services.order", "filters.sql"))
 Sort = Literal["placed_at", "-placed_at", "total", "-total", "status", "-status"]
-# Up to so many orders with a word in them are looked up one by one; a word in more is found by walking a list.
+# Up to so many orders with a word in them, and names with it, are looked up one by one; a word in more is found by
+# walking a list.
 MOST_FOUND: Final = 1_000
+MOST_NAMES: Final = 200
 SHORTEST_WORD: Final = 3
 _NAME: Final = re.compile(r"(?<![:\w]):([a-z_]+)")
 _ID: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -45,6 +47,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "money": "text", "issue": "text", "purchase": "uuid", "ids": "uuid[]", "external": "text",
     "placed_from": "timestamptz", "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint",
     "pattern": "text", "customer": "text", "own_status": "text", "words": "text[]", "most": "bigint", "limit": "bigint",
+    "walked": "bigint", "names": "text[]", "other_statuses": "text[]",
 }  # fmt: skip
 AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "placed_at": ("timestamptz", "uuid"),
@@ -131,6 +134,11 @@ class Needle:
         return {name: value for name, value in given.items() if value is not None}
 
     @property
+    def is_of_name(self) -> bool:
+        """Whether nothing else has to hold of an order whose customer's name has the text."""
+        return self.customer in (None, self.text.lstrip())
+
+    @property
     def conditions(self) -> tuple[str, ...]:
         """What has to hold beside the text's being there."""
         return (f.customer_containing,) if self.customer else ()
@@ -164,15 +172,27 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
         return needle.among([needle.order_id])
     found = await matching(tx, needle.text, needle.text)
     if found is not None:
-        return needle.among(found)
+        named = await tx.fetch(q.orders_of_names, tx.marketplace_id, found.names, MOST_FOUND + 1) if found.names else ()
+        if len(named) <= MOST_FOUND:
+            return needle.among([*found.ids, *(r["id"] for r in named)])
     containing = f.containing_or_number if needle.number is not None else f.containing
     return Words((*needle.conditions, containing), {**needle.values, "pattern": needle.pattern})
 
 
-async def matching(tx: Transaction, part: str, text: str) -> list[UUID] | None:
-    """Orders of the marketplace with the text, by the index of its part; None where they are more than MOST_FOUND."""
-    found = [r["id"] for r in await tx.fetch(q.orders_matching, part, text, MOST_FOUND + 1)]
-    return found if len(found) <= MOST_FOUND else None
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """What has a text: names of customers, and orders that have it, but not in their customer's name only."""
+
+    names: Sequence[str]
+    ids: Sequence[UUID]
+
+
+async def matching(tx: Transaction, part: str, text: str) -> Matching | None:
+    """What of the marketplace has the text, by the indexes of its part; None where that is too much."""
+    row = await tx.fetchrow(q.matching, part, text, MOST_NAMES + 1, MOST_FOUND + 1)
+    assert row is not None
+    few = len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
+    return Matching(row["names"], row["ids"]) if few else None
 
 
 def pattern(text: str) -> str:
@@ -211,7 +231,7 @@ def statement(
         sql = listed(parameters, whose, words, after, limit, (f.branch, f.page))
     else:
         texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_gathered if gathered else f.keys_page)
-        sql = _page_of(listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
+        sql = page_of(listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
     return Statement(sql, tuple(parameters.values))
 
 
@@ -228,17 +248,17 @@ def walked(whose: Whose, after: tuple[Any, ...] | None, limit: int, most: int) -
     parameters = Parameters()
     whole = Filters(seller=whose.filters.seller, buyer=whose.filters.buyer, sort=whose.filters.sort)
     walk = listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked_total, f.walked_page))
-    values = {**_values(whose.marketplace_id, (), whose.filters), "limit": limit}
-    conditions = _common(replace(whose.filters, seller=None, buyer=None, statuses=()))
+    values = {**values_of(replace(whose, scopes=())), "limit": limit}
+    conditions = common(replace(whose.filters, seller=None, buyer=None, statuses=()))
     conditions += [f.any_status] * bool(whose.filters.statuses)
     conditions += [f.phases] * bool(whose.filters.phases)
     text = bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
     by = bare(getattr(f, "order_" + sort_name(whose.filters.sort))).replace("{t}", "o")
     keys = text.replace("{walk}", walk).replace("{order}", by) + parameters.fill(" LIMIT :limit", values)
-    return Statement(_page_of(keys, whose.filters), tuple(parameters.values))
+    return Statement(page_of(keys, whose.filters), tuple(parameters.values))
 
 
-def _page_of(keys: str, filters: Filters) -> str:
+def page_of(keys: str, filters: Filters) -> str:
     by = bare(getattr(f, "order_" + sort_name(filters.sort))).replace("{t}", "k")
     return bare(f.page_of_keys).replace("{keys}", keys).replace("{order}", by)
 
@@ -250,10 +270,10 @@ def listed(
     """The list with the columns of `texts`: those of one branch, and of several put together."""
     filters, after = _tightest(whose.filters, after)
     by = bare(getattr(f, "order_" + sort_name(filters.sort)))
-    values = _values(whose.marketplace_id, whose.scopes, filters) | dict(words.values or {})
-    common = _common(filters) + list(words.conditions)
+    values = values_of(replace(whose, filters=filters)) | dict(words.values or {})
+    shared = common(filters) + list(words.conditions)
     if after is not None:
-        common.append(getattr(f, "after_" + sort_name(filters.sort)))
+        shared.append(getattr(f, "after_" + sort_name(filters.sort)))
         kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
         values |= {name: (v, kind) for name, v, kind in zip("abc", after, kinds, strict=False)}
     tail = ""
@@ -261,9 +281,9 @@ def listed(
         values["limit"] = limit
         tail = parameters.fill(" LIMIT :limit", values)
     branches = []
-    for scope in _scope_conditions(whose.scopes):
+    for scope in scope_conditions(whose.scopes):
         for own, own_values in _value_branches(filters):
-            conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *common))
+            conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *shared))
             branches.append(bare(texts[0]).replace("{conditions}", conditions))
     if len(branches) == 1 and not gathered:
         return f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}"
@@ -291,9 +311,10 @@ def sort_name(sort: str) -> str:
     return sort.removeprefix("-") + ("_desc" if sort.startswith("-") else "")
 
 
-def _values(marketplace_id: UUID, scopes: Sequence[Scope], filters: Filters) -> dict[str, Any]:
+def values_of(whose: Whose) -> dict[str, Any]:
+    filters, scopes = whose.filters, whose.scopes
     values: dict[str, Any] = {
-        "marketplace": marketplace_id,
+        "marketplace": whose.marketplace_id,
         "channel": filters.channel,
         "seller": filters.seller,
         "buyer": filters.buyer,
@@ -315,7 +336,7 @@ def _values(marketplace_id: UUID, scopes: Sequence[Scope], filters: Filters) -> 
     return values
 
 
-def _scope_conditions(scopes: Sequence[Scope]) -> list[tuple[str, ...]]:
+def scope_conditions(scopes: Sequence[Scope]) -> list[tuple[str, ...]]:
     """One tuple of conditions per side of the caller; an order on both sides is found on the first only."""
     found: list[tuple[str, ...]] = []
     for scope in scopes:
@@ -338,7 +359,7 @@ def _value_branches(filters: Filters) -> list[tuple[tuple[str, ...], dict[str, A
     return [((), {})]
 
 
-def _common(filters: Filters) -> list[str]:
+def common(filters: Filters) -> list[str]:
     conditions = [
         (filters.channel, f.channel),
         (filters.seller, f.seller),

@@ -11,16 +11,21 @@ from typing import Any
 
 from services.order.store.search import (
     AFTER_TYPES,
+    Filters,
     Needle,
     Parameters,
     Statement,
     Whose,
     Words,
     bare,
+    common,
     f,
     listed,
+    page_of,
     pattern,
+    scope_conditions,
     sort_name,
+    values_of,
 )  # fmt: skip
 
 
@@ -33,7 +38,7 @@ def hits(
 
 
 def sample(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, *, walked: int) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, from when to when, and `most` hits of them."""
+    """One row: how many of the list's first `walked` orders there are, and `most` hits of them."""
     return _walk(f.sample, {"most": most}, whose, needle, Words(), after, walked)
 
 
@@ -44,38 +49,87 @@ def frequencies(
     return _walk(f.frequencies, {"words": [pattern(w) for w in words]}, whose, needle, Words(), after, walked)
 
 
-def collected(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, *, walked: int) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, and the ids of all with the text in them."""
-    return _walk(f.collect, {}, whose, needle, Words(), after, walked)
+def of_names(
+    whose: Whose, needle: Needle, names: Sequence[str], others: Sequence[str], after: tuple[Any, ...] | None, most: int,
+    *, walked: int,
+) -> Statement:  # fmt: skip
+    """One row: how many orders of these names were looked at, and the ids of the first `most` of the list among them.
 
-
-def collected_by_total(
-    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, *, walked: int
-) -> Statement:
-    """The same of a list that is narrowed to what is found by date, but of the ids the first `most` by amount.
-
-    For filters whose index has the amount: with another one each order would be looked at.
+    `others` are the statuses that the list is not narrowed to: such an order may show one that it is.
     """
-    by_date = replace(whose, filters=replace(whose.filters, sort="-placed_at"))
-    name = sort_name(whose.filters.sort)
-    shape = bare(f.collect_by_total).replace("{order}", bare(getattr(f, "order_" + name)).replace("{t}", "o"))
-    shape = shape.replace("{after}", "true" if after is None else bare(getattr(f, "after_" + name)))
-    values: dict[str, Any] = {"most": most}
+    parameters, filters = Parameters(), whose.filters
+    name = sort_name(filters.sort)
+    values = values_of(whose) | needle.values | {
+        "names": list(names), "other_statuses": list(others), "most": most, "walked": walked
+    }  # fmt: skip
+    if after is not None:
+        kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
+        values |= {place: (v, kind) for place, v, kind in zip("abc", after, kinds, strict=False)}
+    inside = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
+    front = [f.scope_operator, f.named, f.overdue if filters.overdue else f.overdue_or_not, *common(inside)]
+    branches = [[*front, f.own_statuses], [*front, f.over_others]] if filters.statuses else [front]
+    scopes = " OR ".join(f"({' AND '.join(bare(c) for c in scope)})" for scope in scope_conditions(whose.scopes))
+    conditions = [
+        f"({scopes})",
+        *common(replace(filters, statuses=(), purchase_id=None, external_id=None, ids=None)),
+        *[f.phases] * bool(filters.phases),
+    ]
+    conditions += [getattr(f, "after_" + name)] * (after is not None)
+    conditions += [f.hit_of_customer.replace("{t}", "o")] * (not needle.is_of_name)
+    sql = (
+        bare(f.of_names)
+        .replace("{branches}", "\nUNION ALL\n".join(_all(f.entry_of_name, branch) for branch in branches))
+        .replace("{conditions}", _and(conditions))
+        .replace("{order}", bare(getattr(f, "order_" + name)).replace("{t}", "o"))
+    )
+    return Statement(parameters.fill(sql, values), tuple(parameters.values))
+
+
+def by_values(whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Statement:
+    """The page of a list by amount that is narrowed to some values of what few values are of, but to no dates."""
+    parameters, filters = Parameters(), whose.filters
+    name = sort_name(filters.sort)
+    values = values_of(whose) | {"limit": limit}
     if after is not None:
         values |= {place: (v, kind) for place, v, kind in zip("ab", after, AFTER_TYPES["total"], strict=True)}
-    return _walk(shape, values, by_date, needle, Words(), None, walked, (f.walk_total, f.walk_total_page))
+    parties = Filters(seller=filters.seller, buyer=filters.buyer)
+    further = [_any_of(whose), *common(parties), *[getattr(f, "after_" + name)] * (after is not None)]
+    conditions = common(replace(filters, seller=None, buyer=None, statuses=()))
+    conditions += [f.any_status_or_shown] * bool(filters.statuses) + [f.phases] * bool(filters.phases)
+    order = bare(getattr(f, "order_" + name))
+    keys = (
+        bare(f.keys_by_values)
+        .replace("{conditions}", _and(conditions))
+        .replace("{further}", _and(further))
+        .replace("{inner_order}", order.replace("{t}", "o"))
+        .replace("{order}", order.replace("{t}", "t"))
+    )
+    return Statement(page_of(parameters.fill(keys, values), filters), tuple(parameters.values))
+
+
+def _any_of(whose: Whose) -> str:
+    """That the order is on one of the caller's sides."""
+    return f"({' OR '.join(f'({_and(scope)})' for scope in scope_conditions(whose.scopes))})"
+
+
+def _all(text: str, conditions: Sequence[str]) -> str:
+    return bare(text).replace("{conditions}", _and(conditions))
+
+
+def _and(conditions: Sequence[str]) -> str:
+    return " AND ".join(bare(c) for c in conditions)
 
 
 def _walk(
     shape: str, values: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
-    walked: int | None, texts: tuple[str, str] | None = None,
+    walked: int | None,
 ) -> Statement:  # fmt: skip
     parameters = Parameters()
     name = sort_name(whose.filters.sort).removesuffix("_desc")
-    texts = texts or (getattr(f, f"walk_{name}"), f.walk_page)
+    texts = (getattr(f, f"walk_{name}"), f.walk_page)
     walk = listed(parameters, whose, words, after, walked, texts)
     sql = bare(shape).replace("{walk}", walk)
-    sql = sql.replace("{further}", f"\n{bare(f.hit_of_customer)}" if needle.customer else "")
+    sql = sql.replace("{further}", f"\nAND {bare(f.hit_of_customer).replace('{t}', 'w')}" if needle.customer else "")
     return Statement(
         parameters.fill(sql, {**needle.values, "pattern": needle.pattern, **values}), tuple(parameters.values)
     )
