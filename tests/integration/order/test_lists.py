@@ -89,6 +89,7 @@ async def test_every_filter_finds_what_it_says(market: Market) -> None:
 WORDS: dict[str, list[int]] = {
     "åse": [0], "ase ode": [0], "ODEGARD": [0], "núñ": [1], "nunez": [1], "lukasz zak": [2], "doe": [3], "smi": [4],
     "o'neil": [5], "marie": [5], "x ae": [6], "小龙": [7], "jo": [1, 3], "do": [3], "j": [1, 3, 4], "c3@odd": [3],
+    "doe c3@": [3], "john doe c": [3],
     "odd.example": [1, 3, 5, 7], "EXT-006": [6], "ext-00": [0, 1, 2, 3, 4, 5, 6, 7], "ORD-1003": [2], "#1003": [2],
     "1003": [2], "nobody": [], "%": [], "___": [], "a_e": [], "\\": [],
 }  # fmt: skip
