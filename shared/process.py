@@ -23,10 +23,9 @@ from typing import Any, Final
 import uvicorn
 
 import contracts.catalog  # noqa: F401  registers every event class
-from contracts.envelope import registered
 from shared import logs, metrics, telemetry
 from shared.clock import Clock, utc_now
-from shared.inbox import DiskWitness, Handlers, Patience, Processor, retry_parked
+from shared.inbox import AtOnce, DiskWitness, Handlers, Patience, Processor, handled_topics, retry_parked
 from shared.kafka import Consumer, Producer
 from shared.logs import log
 from shared.outbox import Outbox, Relay
@@ -77,6 +76,8 @@ class Service:
     # Whether the effects of events are on the disk before anybody acts on them. Where not, what a crash of the database
     # forgets is read again from the topics: only for effects that nothing but the topics' own events tells of.
     consumer_waits: bool = True
+    # Takes a whole batch in with one statement, inbox and all; the handlers are for those where it cannot.
+    at_once: Callable[[Runtime], AtOnce] | None = None
 
     def group(self) -> str:
         """The Kafka consumer group: one for all consumer processes of the service."""
@@ -239,14 +240,7 @@ def _consumer_jobs(service: Service, runtime: Runtime) -> dict[str, Callable[[St
         return {}
     s = service.settings
     topics = handled_topics(handlers)
-    processor = Processor(
-        runtime.worker_db,
-        handlers,
-        clock=runtime.clock,
-        parked_limit=s.parked_limit,
-        first_delay=s.parked_first_delay,
-        waits=service.consumer_waits,
-    )
+    processor = processor_of(service, runtime, handlers)
     witness = DiskWitness(s.worker_database_url.get_secret_value(), name=f"ordertrail-{service.name}-witness")
     consumer = Consumer(
         s.kafka_bootstrap_servers,
@@ -268,15 +262,18 @@ def _consumer_jobs(service: Service, runtime: Runtime) -> dict[str, Callable[[St
     return {"consumer": consumer.run, "parked": lambda stop: retry_parked(processor, stop, patience)}
 
 
-def handled_topics(handlers: Handlers) -> list[str]:
-    """The topics to subscribe to. Raises ValueError where a version of a subscribed topic has no handler."""
-    topics = sorted({cls.TOPIC for cls in handlers})
-    lacking = [
-        f"{cls.TYPE} v{cls.VERSION}" for cls in registered().values() if cls.TOPIC in topics and cls not in handlers
-    ]
-    if lacking:
-        raise ValueError(f"no handler for {', '.join(lacking)}: every version on a subscribed topic needs one")
-    return topics
+def processor_of(service: Service, runtime: Runtime, handlers: Handlers) -> Processor:
+    """What becomes of the batches that the service consumes."""
+    s = service.settings
+    return Processor(
+        runtime.worker_db,
+        handlers,
+        clock=runtime.clock,
+        parked_limit=s.parked_limit,
+        first_delay=s.parked_first_delay,
+        waits=service.consumer_waits,
+        at_once=service.at_once(runtime) if service.at_once is not None else None,
+    )
 
 
 async def _kept_running(name: str, job: Callable[[Stop], Awaitable[None]], stop: Stop) -> None:

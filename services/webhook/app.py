@@ -15,7 +15,7 @@ from services.webhook.api import api
 from services.webhook.deliver.content import Contents
 from services.webhook.deliver.worker import Worker
 from services.webhook.egress import Egress, client_context, make_room
-from services.webhook.handlers import handlers
+from services.webhook.handlers import at_once, handlers
 from services.webhook.hints import Hints
 from services.webhook.settings import Settings
 from services.webhook.upkeep import often, seldom
@@ -69,6 +69,7 @@ def service(settings: Settings | None = None) -> Service:
         migrations=Path(__file__).parent / "migrations",
         api=make_api,
         handlers=handlers(hints),
+        at_once=at_once(hints),
         consumer_waits=False,
         workers={
             "deliver": deliver,

@@ -1,13 +1,15 @@
 """Intake: events from the topics become messages, and rows in the queue of every endpoint that wants them.
 
-One set-based statement fans a whole batch out; the offset is committed after the transaction that holds the rows.
+One set-based statement takes a whole batch in, where nothing stands in its way; the offset is committed after it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 from contracts.envelope import Received
 from contracts.messaging import MessagePosted
@@ -16,8 +18,8 @@ from services.webhook import metrics
 from services.webhook.audience import sides
 from services.webhook.catalogue import ORDER_EVENTS
 from services.webhook.hints import Hints
-from services.webhook.store.intake import Incoming, take_in
-from shared.inbox import Handlers
+from services.webhook.store.intake import Incoming, Standing, Taken, take_in, take_in_at_once
+from shared.inbox import AtOnce, Handlers
 from shared.postgres import Transaction
 from shared.process import Runtime
 
@@ -26,23 +28,63 @@ def handlers(hints: Hints) -> Callable[[Runtime], Handlers]:
     """The table of handlers of a process; `hints` tells its deliver worker what has come."""
 
     def table(runtime: Runtime) -> Handlers:
-        async def orders(tx: Transaction, batch: Sequence[Received[OrderEvent]]) -> None:
-            await _take_in(tx, [_of_order(r) for r in batch])
-
-        async def messages(tx: Transaction, batch: Sequence[Received[MessagePosted]]) -> None:
-            await _take_in(tx, [_of_message(r) for r in batch])
-
-        async def _take_in(tx: Transaction, events: Sequence[Incoming]) -> None:
+        async def take(tx: Transaction, batch: Sequence[Received[Any]]) -> None:
+            events = [of_received(r) for r in batch]
             ready = await take_in(tx, events, runtime.clock())
-            for event_type, n in Counter(e.type for e in events).items():
-                metrics.QUEUED.labels(event_type).inc(n)
-            if ready:
-                tx.after_commit(lambda: hints.bring(events))
-                tx.after_commit(lambda: hints.add(ready))
+            tx.after_commit(lambda: _tell(hints, events, ready, ready))
 
-        return {**dict.fromkeys(ORDER_EVENTS, orders), MessagePosted: messages}
+        return dict.fromkeys((*ORDER_EVENTS, MessagePosted), take)
 
     return table
+
+
+def at_once(hints: Hints) -> Callable[[Runtime], AtOnce]:
+    """The same for a whole batch with its inbox, in one statement."""
+
+    def of(runtime: Runtime) -> AtOnce:
+        async def take(batch: Sequence[Received[Any]]) -> bool:
+            events = [of_received(r) for r in batch]
+            standing = hints.taker.standing(len(events)) if hints.taker is not None else None
+            taken = await _with_claims(runtime, hints, events, standing)
+            if taken is None:
+                return False
+            claimed_for = standing.endpoints if standing is not None else ()
+            _tell(hints, events, taken.ready, [i for i in taken.ready if i not in claimed_for])
+            # who sends them goes first; what is left to do here is to write it down
+            await asyncio.sleep(0)
+            return True
+
+        return take
+
+    return of
+
+
+async def _with_claims(
+    runtime: Runtime, hints: Hints, events: Sequence[Incoming], standing: Standing | None
+) -> Taken | None:
+    taker, taken = hints.taker, None
+    try:
+        async with runtime.worker_db.statements() as alone:
+            taken = await take_in_at_once(alone, events, runtime.clock(), standing)
+    finally:
+        if taker is not None and standing is not None:
+            taker.given(standing, taken)
+    return taken
+
+
+def _tell(hints: Hints, events: Sequence[Incoming], ready: Sequence[UUID], unclaimed: Sequence[UUID]) -> None:
+    """Tell the worker: of the events if somebody is to get them, and of the endpoints for which it is to claim."""
+    if ready:
+        hints.bring(events)
+    if unclaimed:
+        hints.add(unclaimed)
+    for event_type, n in Counter(e.type for e in events).items():
+        metrics.QUEUED.labels(event_type).inc(n)
+
+
+def of_received(r: Received[Any]) -> Incoming:
+    """An event as it is kept."""
+    return _of_message(r) if isinstance(r.event, MessagePosted) else _of_order(r)
 
 
 def _data(event: Any) -> bytes:

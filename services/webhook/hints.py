@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
-from services.webhook.store.intake import Incoming
+from services.webhook.store.intake import Incoming, Standing, Taken
 from shared.stop import Wake
 
 # Beyond this nobody is listening (no worker in this process); the database knows anyway.
@@ -20,6 +20,16 @@ MOST_EVENTS: Final = 200
 MOST_BYTES: Final = 20_000
 
 
+class Taker(Protocol):
+    """A deliver worker that lets an intake claim for it what it would ask for next."""
+
+    def standing(self, events: int) -> Standing | None:
+        """What an intake of so many events may claim; None where the worker asks by itself. `given` must follow."""
+
+    def given(self, standing: Standing, taken: Taken | None) -> None:
+        """What became of it; None where nothing was claimed."""
+
+
 class Hints:
     """A set of endpoints that may have something due, and the wake of who waits for them."""
 
@@ -27,12 +37,12 @@ class Hints:
         self.wake = Wake()
         self._endpoints: set[UUID] = set()
         self._events: deque[Incoming] = deque(maxlen=MOST_EVENTS)
-        # whether a deliver worker of this process takes events
-        self.listening = False
+        # the deliver worker of this process, while it runs
+        self.taker: Taker | None = None
 
     def bring(self, events: Iterable[Incoming]) -> None:
         """What has just been queued, before `add` says for which endpoints."""
-        if self.listening:
+        if self.taker is not None:
             self._events.extend(e for e in events if len(e.data) <= MOST_BYTES)
 
     def add(self, endpoints: Iterable[UUID]) -> None:

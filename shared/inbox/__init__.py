@@ -2,10 +2,12 @@
 
 from shared.inbox.dead_letters import DeadLetters
 from shared.inbox.parked import Patience, retry_parked
-from shared.inbox.processor import BackOff, Handler, Handlers, Processor, RawRecord, RetryLater
+from shared.inbox.processor import AtOnce, BackOff, Handler, Handlers, Processor, RawRecord, RetryLater
+from shared.inbox.topics import handled_topics
 from shared.inbox.witness import DiskWitness
 
 __all__ = [
+    "AtOnce",
     "BackOff",
     "DeadLetters",
     "DiskWitness",
@@ -15,5 +17,6 @@ __all__ = [
     "Processor",
     "RawRecord",
     "RetryLater",
+    "handled_topics",
     "retry_parked",
 ]

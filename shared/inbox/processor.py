@@ -24,6 +24,8 @@ MOST_REASON: Final = 2_000
 
 Handler = Callable[[Transaction, Sequence[Received[Any]]], Awaitable[None]]
 Handlers = Mapping[type[Event], Handler]
+# Takes different events in with all their effects, inbox and all, by itself; False where it did nothing.
+AtOnce = Callable[[Sequence[Received[Any]]], Awaitable[bool]]
 
 
 class RetryLater(Exception):
@@ -70,9 +72,14 @@ class Processor:
         parked_limit: int = 1_000,
         first_delay: float = 1.0,
         waits: bool = True,
+        at_once: AtOnce | None = None,
     ) -> None:
-        """`waits`: whether effects are on the disk when `process` returns; if not, a Witness tells when they are."""
+        """`waits`: whether effects are on the disk when `process` returns; if not, a Witness tells when they are.
+
+        `at_once` is tried first with each batch that can be read. Where it does nothing or fails, the handlers follow.
+        """
         self.db, self.handlers, self.clock, self._waits = db, handlers, clock, waits
+        self._at_once = at_once
         self._parked_limit, self._first_delay = parked_limit, first_delay
 
     async def process(self, records: Sequence[RawRecord]) -> None:
@@ -85,7 +92,8 @@ class Processor:
         ):
             try:
                 try:
-                    await self._together(readable, unreadable, line.add)
+                    if unreadable or not await self._all_at_once(readable, line.add):
+                        await self._together(readable, unreadable, line.add)
                 except TRANSIENT:
                     raise
                 except Exception as e:
@@ -108,6 +116,24 @@ class Processor:
             except ContractError as e:
                 unreadable.append((raw, e.reason))
         return readable, unreadable
+
+    async def _all_at_once(self, readable: Sequence[Readable], note: Callable[..., None]) -> bool:
+        unique = {r.received.event_id: r for r in readable}
+        if self._at_once is None or not unique:
+            return False
+        try:
+            with metrics.HANDLER_SECONDS.labels("at once").time():
+                taken = await self._at_once([r.received for r in unique.values()])
+        except TRANSIENT:
+            raise
+        except Exception as e:
+            log.info("consumer.not_at_once", records=len(readable), error=_text(e))
+            return False
+        if not taken:
+            return False
+        note(handled=len(unique), duplicates=len(readable) - len(unique), unreadable=0)
+        _count(readable, set(unique), set())
+        return True
 
     async def _together(
         self,

@@ -100,3 +100,16 @@ CREATE TABLE idempotency (
 );
 CREATE INDEX idempotency_created_at ON idempotency USING brin (created_at);
 SELECT protect('idempotency');
+
+-- block: 0002
+-- Takes a batch of different events into the inbox: all of them, or none and false, where any of them is known already
+-- or anything is parked that they might have to wait behind. Two that take the same event at once: one fails.
+CREATE FUNCTION claim_all_events(ids uuid[], marketplaces uuid[]) RETURNS boolean
+    LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM parked) OR EXISTS (SELECT FROM inbox WHERE event_id = ANY (ids)) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO inbox (event_id, marketplace_id) SELECT * FROM unnest(ids, marketplaces);
+    RETURN true;
+END $$;

@@ -47,6 +47,7 @@ class Destination:
     schedule: tuple[int, ...]
     deadline: float
     max_in_flight: int
+    limited: bool
     target: Target | None = None
     style: Style | None = field(default=None, repr=False)
     problem: str = ""
@@ -156,7 +157,7 @@ async def read_destinations(
 def _destination(row: Row, secrets: Sequence[Row], vault: Vault, policy: Policy, now: datetime) -> Destination:
     policy = policy.with_allowed(ip_network(n) for n in row["networks"])
     schedule, deadline = tuple(row["retry_schedule"]), row["timeout_ms"] / 1000
-    common = (row["version"], now, policy, schedule, deadline, row["max_in_flight"])
+    common = (row["version"], now, policy, schedule, deadline, row["max_in_flight"], row["rate_limit"] is not None)
     try:
         target = parse_target(row["url"], policy)
         keys = [(str(s["secret_id"]), _key(row, s, vault)) for s in secrets if row["signature"] in ("both", s["kind"])]

@@ -11,37 +11,7 @@ WHERE due_at <= $1 AND endpoint_id <> ALL ($3::uuid[])
 ORDER BY due_at LIMIT $2;
 
 -- name: claim
--- Takes up to `room` due deliveries of each endpoint until the endpoint's deadline and $4 seconds from now ($3). While
--- the breaker is open one delivery at a time goes out as a probe; a rate limit leaves at most a second's worth.
-WITH want AS (
-    SELECT e.endpoint_id, e.version, e.rate_limit,
-           $3::timestamptz + make_interval(secs => e.timeout_ms / 1000.0 + $4::float8) AS lease_until,
-           least(CASE WHEN d.failures >= $5 THEN greatest(0, 1 - w.in_hand) ELSE w.room END,
-                 CASE WHEN e.rate_limit IS NOT NULL THEN floor(
-                     (extract(epoch FROM $3::timestamptz - greatest(d.paid_until, $3)) + greatest(1, 1 / e.rate_limit))
-                     * e.rate_limit + 0.000001)::int END) AS room
-    FROM unnest($1::uuid[], $2::int[], $6::int[]) AS w(endpoint_id, room, in_hand)
-    JOIN endpoint AS e USING (endpoint_id)
-    JOIN drain AS d USING (endpoint_id)
-    WHERE e.status = 'active' AND e.handshake <> 'required' AND d.gate_until <= $3
-), picked AS (
-    SELECT p.place, want.endpoint_id, want.version, want.lease_until, want.rate_limit
-    FROM want CROSS JOIN LATERAL (
-        SELECT q.ctid AS place FROM pending AS q
-        WHERE q.endpoint_id = want.endpoint_id AND q.next_attempt_at <= $3
-        ORDER BY q.next_attempt_at LIMIT greatest(0, want.room) FOR UPDATE SKIP LOCKED) AS p
-), paid AS (
-    UPDATE drain AS d
-    SET paid_until = greatest(d.paid_until, $3) + make_interval(secs => c.n / c.rate_limit)
-    FROM (SELECT endpoint_id, rate_limit::float8 AS rate_limit, count(*)::float8 AS n
-          FROM picked WHERE rate_limit IS NOT NULL GROUP BY 1, 2 ORDER BY 1) AS c
-    WHERE d.endpoint_id = c.endpoint_id
-)
-UPDATE pending AS p SET next_attempt_at = k.lease_until, leased = true, claim = p.claim + 1
-FROM picked AS k
-WHERE p.ctid = k.place
-RETURNING p.endpoint_id, p.delivery_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.ordered,
-          p.eyes, p.origin, p.claim, p.attempts, p.deferrals, p.tries, k.version;
+SELECT * FROM claim_due($1, $2, $3, $4, $5, $6);
 
 -- name: messages
 SELECT m.event_id, m.type, m.version, m.sequence, m.order_id, m.stream_id, m.occurred_at, m.traceparent, m.data
@@ -50,7 +20,7 @@ JOIN message AS m ON m.event_id = w.event_id AND m.received_at = w.received_at;
 
 -- name: endpoints
 SELECT e.endpoint_id, e.marketplace_id, e.version, e.url, e.headers_key_id, e.headers_box, e.format, e.signature,
-       e.http_signature, e.retry_schedule, e.timeout_ms, e.max_in_flight,
+       e.http_signature, e.retry_schedule, e.timeout_ms, e.max_in_flight, e.rate_limit,
        ARRAY(SELECT a.network::text FROM allowed_network AS a WHERE a.marketplace_id = e.marketplace_id) AS networks
 FROM endpoint AS e WHERE e.endpoint_id = ANY ($1::uuid[]);
 

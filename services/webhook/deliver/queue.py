@@ -12,7 +12,7 @@ from services.webhook.audience import Side
 from services.webhook.schedule import BREAKER_FAILURES, State, breaker_until
 from shared.errors import Unavailable
 from shared.postgres import Queries, Statements, Transaction
-from shared.postgres.database import TRANSIENT
+from shared.postgres.database import TRANSIENT, Row
 
 _q = Queries.load("services.webhook.deliver")
 # What another try may not meet; a pool that is all in use is no reason to let go of what was claimed.
@@ -94,12 +94,17 @@ async def claim(
         _q.claim,
         list(wanted),
         [room for room, _ in wanted.values()],
+        [in_hand for _, in_hand in wanted.values()],
         now,
         lease_seconds,
         BREAKER_FAILURES,
-        [in_hand for _, in_hand in wanted.values()],
     )
     return [Claimed(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], Side(r[8]), *r[9:]) for r in rows]
+
+
+def claimed_from(row: Row) -> Claimed:
+    """A claim that an intake made: its row, whose first column is the intake's own."""
+    return Claimed(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], Side(row[9]), *row[10:])
 
 
 async def settle(tx: Transaction, results: Sequence[Result], now: datetime) -> tuple[list[Result], list[UUID]]:

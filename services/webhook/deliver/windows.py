@@ -94,6 +94,11 @@ class Window:
         self.size = max(1.0, self.size / 2)
 
 
+def share_of_everybody(places: int) -> int:
+    """How many of the places any endpoint may take."""
+    return int(places * (1 - RESERVED))
+
+
 def share(places: int, in_hand: int, windows: Iterable[Window], active: int = 0) -> list[int]:
     """What each of `windows` may claim now, in order, of `places` of which `in_hand` are taken by `active` endpoints.
 
@@ -101,7 +106,7 @@ def share(places: int, in_hand: int, windows: Iterable[Window], active: int = 0)
     places are short, those come first who hold least, and a few are left for whoever has just answered.
     """
     asking = list(windows)
-    everybodys = int(places * (1 - RESERVED))
+    everybodys = share_of_everybody(places)
     held = [w.in_hand for w in asking]
     part = everybodys // max(1, active)
     rooms = [min(w.room(), max(0, max(w.width, part) - w.in_hand)) for w in asking]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
 import time
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -17,14 +15,17 @@ from services.webhook import metrics
 from services.webhook.deliver import queue
 from services.webhook.deliver.attempt import attempt
 from services.webhook.deliver.content import Contents
+from services.webhook.deliver.drains import Drain, Ready
 from services.webhook.deliver.ledger import Ledger
+from services.webhook.deliver.offers import Offers
 from services.webhook.deliver.queue import TROUBLE, Claimed, Result
-from services.webhook.deliver.windows import Window, share
+from services.webhook.deliver.windows import Window, share, share_of_everybody
 from services.webhook.egress import Egress
 from services.webhook.formats import Content
 from services.webhook.hints import Hints
 from services.webhook.schedule import THROTTLING, Failure, State, Verdict
 from services.webhook.settings import Settings
+from services.webhook.store.intake import Standing, Taken
 from shared.logs import log
 from shared.postgres import Database
 from shared.process import Runtime
@@ -41,31 +42,8 @@ BUSY: Final = 16
 BUSY_SECONDS: Final = 0.025
 GATHER_SECONDS: Final = 0.004
 PAUSE_FIRST, PAUSE_MOST = 0.05, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A claim with what it sends (None: no longer kept); not to be started after `start_by` (monotonic seconds)."""
-
-    claimed: Claimed
-    content: Content | None
-    start_by: float
-
-
-@dataclass(slots=True)
-class Drain:
-    """One endpoint in hand: its window, what is claimed and waits for a place, and when to look for more.
-
-    `look_at`, `idle_since` and `due` (the first row's moment, known once it rests) are monotonic seconds;
-    `idle_since` is 0 while there is work.
-    """
-
-    window: Window
-    waiting: deque[Ready] = field(default_factory=deque)
-    look_at: float = 0.0
-    idle_since: float = 0.0
-    due: float = math.inf
-    rested: int = 0
+# how long an intake that may bring claims is waited for at the end
+OFFER_SECONDS: Final = 1.0
 
 
 class Worker:
@@ -87,11 +65,12 @@ class Worker:
         # when the last deliveries started
         self._started: deque[float] = deque(maxlen=BUSY)
         self._ledger = Ledger(runtime, self._settled)
+        self._offers = Offers(settings.webhook_lease_seconds)
         self._polled = 0.0
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
 
     async def run(self, stop: Stop) -> None:
-        self._hints.listening = True
+        self._hints.taker = self
         settling = asyncio.create_task(self._ledger.run(), name="settle")
         pause = PAUSE_FIRST
         try:
@@ -104,11 +83,31 @@ class Worker:
                     await stop.wait(pause)
                     pause = min(pause * 2, PAUSE_MOST)
         finally:
-            self._hints.listening = False
+            self._hints.taker = None
             await self._finish(settling)
+
+    def standing(self, events: int) -> Standing | None:
+        """What an intake of so many events may claim, where it would be asked for at once."""
+        free = share_of_everybody(self._settings.webhook_in_flight) - self._in_hand
+        if self._busy():
+            return None
+        standing, places = self._offers.make(self._drains, events, free)
+        self._in_hand += places
+        return standing
+
+    def given(self, standing: Standing, taken: Taken | None) -> None:
+        """What became of it: claims go the way of all others."""
+        self._in_hand -= self._offers.ended(self._drains, standing, taken)
+        self._hints.wake.set()
 
     async def _round(self) -> None:
         self._contents.offer(self._hints.events())
+        while self._offers.brought:
+            brought = self._offers.brought[0]
+            async with self._db.statements() as tx:
+                contents = await self._contents.load(tx, brought.claimed, self._clock())
+            self._offers.brought.popleft()
+            self._start(brought.rooms, brought.claimed, contents, brought.start_by)
         hinted = self._hints.take()
         for endpoint_id in hinted:
             self._look(endpoint_id)
@@ -148,7 +147,7 @@ class Worker:
                 active += 1
                 if drain.window.listen(now):
                     self._return_waiting(drain, "silent")
-            if drain.look_at <= now and drain.window.room() > 0:
+            if drain.look_at <= now and not drain.asked and drain.window.room() > 0:
                 asking.append((endpoint_id, drain))
         if len(asking) > ENDPOINTS_AT_ONCE:
             asking.sort(key=lambda pair: pair[1].look_at)
@@ -166,21 +165,33 @@ class Worker:
             return False
         start_by = time.monotonic() + self._settings.webhook_lease_seconds
         now = self._clock()
-        async with self._db.statements() as tx:
-            claimed = await queue.claim(tx, wanted, now, self._settings.webhook_lease_seconds)
-            contents = await self._contents.load(tx, claimed, now) if claimed else []
+        for endpoint_id in wanted:
+            self._drains[endpoint_id].asked = True
+        try:
+            async with self._db.statements() as tx:
+                claimed = await queue.claim(tx, wanted, now, self._settings.webhook_lease_seconds)
+                contents = await self._contents.load(tx, claimed, now) if claimed else []
+        finally:
+            for endpoint_id in wanted:
+                self._drains[endpoint_id].asked = False
         self._in_hand += len(claimed)
-        counts = dict.fromkeys(wanted, 0)
+        for c in claimed:
+            self._drains[c.endpoint_id].window.queued += 1
+        self._start({i: room for i, (room, _) in wanted.items()}, claimed, contents, start_by)
+        return bool(claimed)
+
+    def _start(
+        self, rooms: Mapping[UUID, int], claimed: Sequence[Claimed], contents: Sequence[Content | None], start_by: float
+    ) -> None:
+        """Send what was claimed for the endpoints that were asked for, as far as their windows allow."""
+        counts = {i: 0 for i in rooms if i in self._drains}  # one for which nothing was claimed may be at rest by now
         for c, content in zip(claimed, contents, strict=True):
             counts[c.endpoint_id] += 1
-            drain = self._drains[c.endpoint_id]
-            drain.waiting.append(Ready(c, content, start_by))
-            drain.window.queued += 1
+            self._drains[c.endpoint_id].waiting.append(Ready(c, content, start_by))
         for endpoint_id, n in counts.items():
-            self._note_claim(endpoint_id, n, wanted[endpoint_id][0])
+            self._note_claim(endpoint_id, n, rooms[endpoint_id])
             self._advance(endpoint_id)
         self._contents.trim()
-        return bool(claimed)
 
     def _note_claim(self, endpoint_id: UUID, n: int, room: int) -> None:
         """When to look again: as soon as there is room where there was as much as asked for, else after a while."""
@@ -252,7 +263,7 @@ class Worker:
             if destination is None:
                 self._give_back(claimed, "no_endpoint")
                 return
-            drain.window.most = destination.max_in_flight
+            drain.window.most, drain.limited = destination.max_in_flight, destination.limited
             if content is None:
                 reason = "the event is older than what is kept"
                 self._ledger.put(
@@ -306,6 +317,13 @@ class Worker:
 
     async def _finish(self, settling: asyncio.Task[None]) -> None:
         """Let what is on its way arrive, give the rest back, write everything down."""
+        deadline = time.monotonic() + OFFER_SECONDS
+        while self._offers.out and time.monotonic() < deadline:
+            await self._hints.wake.wait(OFFER_SECONDS)
+        while self._offers.brought:
+            for claimed in self._offers.brought.popleft().claimed:
+                self._drains[claimed.endpoint_id].window.queued -= 1
+                self._give_back(claimed, "stopped")
         for drain in self._drains.values():
             self._return_waiting(drain, "stopped")
         if self._tasks:

@@ -9,10 +9,15 @@ from typing import Final
 from uuid import UUID
 
 from services.webhook.audience import Side
-from shared.postgres import Queries, Transaction
+from shared.postgres import Queries, Statements, Transaction
+from shared.postgres.database import Row
 
 _q = Queries.load("services.webhook.store")
 GAPS_AT_ONCE: Final = 500
+COLUMNS: Final = (
+    "event_id", "marketplace_id", "type", "version", "stream_id", "sequence", "order_id", "occurred_at", "audience",
+    "buyer_organisation_id", "seller_organisation_id", "channel", "action", "phase", "traceparent", "data",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,43 +46,53 @@ async def take_in(tx: Transaction, events: Sequence[Incoming], now: datetime) ->
     """Keep and queue a batch; the endpoints that have something to send at once are returned."""
     if not events:
         return []
-    sequences: dict[UUID, list[int]] = {}
-    owner: dict[UUID, UUID] = {}
-    for e in events:
-        sequences.setdefault(e.stream_id, []).append(e.sequence)
-        owner[e.stream_id] = e.marketplace_id
-    streams = list(sequences)
-    rows = await tx.fetch(
-        _q.see_streams,
-        streams,
-        [owner[s] for s in streams],
-        ["{" + ",".join(map(str, sequences[s])) + "}" for s in streams],
-        now,
-    )
-    seen: dict[UUID, int] = {row["stream_id"]: row["seen_through"] for row in rows}
-    ready = await tx.fetch(_q.fan_out, *_columns(events, seen), now)
-    endpoints = {row["endpoint_id"] for row in ready}
-    closed = [s for s in streams if closes_gap(seen[s], sequences[s])]
-    if closed:
-        endpoints.update(await free_lanes(tx, closed, now))
-    return list(endpoints)
+    return [row["endpoint_id"] for row in await tx.fetch(_q.take_in, *_columns(events), now)]
 
 
-def closes_gap(seen_through: int, sequences: Sequence[int]) -> bool:
-    """Whether, with these, sequences that had come before beyond a gap are now within what was seen."""
-    within = {s for s in sequences if s <= seen_through}
-    return bool(within) and seen_through - min(within) + 1 != len(within)
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Endpoints for which an intake may claim: how many deliveries each has room for and has in hand.
+
+    A claim ends `lease_seconds` after the endpoint's deadline; `breaker_failures` in a row open a breaker.
+    """
+
+    endpoints: list[UUID]
+    rooms: list[int]
+    in_hands: list[int]
+    lease_seconds: float
+    breaker_failures: int
 
 
-def _columns(events: Sequence[Incoming], seen: dict[UUID, int]) -> tuple[list[object], ...]:
-    names = (
-        "event_id", "marketplace_id", "type", "version", "stream_id", "sequence", "order_id", "occurred_at", "audience",
-        "buyer_organisation_id", "seller_organisation_id", "channel", "action", "phase", "traceparent", "data",
-    )  # fmt: skip
-    columns: list[list[object]] = [[getattr(e, name) for e in events] for name in names]
+NOBODY: Final = Standing([], [], [], 0.0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The endpoints that have something to send at once, and what was claimed: rows as the queue's claims are."""
+
+    ready: list[UUID]
+    claimed: list[Row]
+
+
+async def take_in_at_once(
+    alone: Statements, events: Sequence[Incoming], now: datetime, standing: Standing | None = None
+) -> Taken | None:
+    """The same and the inbox, in one statement that is a transaction of its own and does not wait for the disk.
+
+    For endpoints of `standing` with something to send it is claimed as well. None where nothing was done: one of the
+    events is known already, or some event is parked.
+    """
+    s = standing or NOBODY
+    takers = (s.endpoints, s.rooms, s.in_hands, s.lease_seconds, s.breaker_failures)
+    rows = await alone.fetch(_q.take_in_at_once, *_columns(events), now, *takers)
+    return Taken(rows[0]["ready"], rows[1:]) if rows else None
+
+
+def _columns(events: Sequence[Incoming]) -> list[list[object]]:
+    columns: list[list[object]] = [[getattr(e, name) for e in events] for name in COLUMNS]
     # a flag iterates over its bits, which a driver takes for a nested array
-    columns[names.index("audience")] = [int(e.audience) for e in events]
-    return (*columns, [e.sequence <= seen[e.stream_id] for e in events])
+    columns[COLUMNS.index("audience")] = [int(e.audience) for e in events]
+    return columns
 
 
 async def expire_gaps(tx: Transaction, now: datetime, wait: timedelta) -> list[UUID]:

@@ -28,7 +28,7 @@ async def shared_world(module_database: StackDatabase, issuer: TokenIssuer) -> A
 @pytest.fixture
 def world(shared_world: World) -> World:
     """The module's service, with a marketplace of this test's own."""
-    fresh = World(shared_world.runtime, shared_world._processor, shared_world.issuer, shared_world.http)
+    fresh = World(shared_world.runtime, shared_world.processor, shared_world.issuer, shared_world.http)
     fresh.admin = shared_world.admin
     return fresh
 

@@ -20,7 +20,7 @@ from shared.clock import utc_now
 from shared.ids import new_id
 from shared.inbox import Processor, RawRecord
 from shared.keyring import new_entry
-from shared.process import Runtime, running
+from shared.process import Runtime, processor_of, running
 from tests.builders import life, snapshot
 from tests.issuer import TokenIssuer
 from tests.stack import StackDatabase
@@ -36,7 +36,7 @@ class World:
     def __init__(
         self, runtime: Runtime, processor: Processor, issuer: TokenIssuer, http: aiohttp.ClientSession
     ) -> None:
-        self.runtime, self._processor, self.issuer, self.http = runtime, processor, issuer, http
+        self.runtime, self.processor, self.issuer, self.http = runtime, processor, issuer, http
         self.marketplace, self.seller, self.buyer, self.operator = new_id(), new_id(), new_id(), new_id()
         self.base = f"http://127.0.0.1:{runtime.settings.http_port}"
         self.admin: asyncpg.Connection
@@ -82,14 +82,16 @@ class World:
     def life(self, changes: int = 0, **given: Any) -> list[OrderEvent]:
         return life(self.order(**given), changes)
 
-    async def take_in(self, events: Sequence[Event], ids: Sequence[UUID] | None = None) -> list[UUID]:
-        """Events through the inbox, as the consumer gives them; their ids."""
+    async def take_in(
+        self, events: Sequence[Event], ids: Sequence[UUID] | None = None, *, by: Processor | None = None
+    ) -> list[UUID]:
+        """Events through the inbox, as the consumer gives them; their ids. `by`: not the service's own processor."""
         ids = list(ids or [new_id() for _ in events])
         records = []
         for n, (event, event_id) in enumerate(zip(events, ids, strict=True)):
             r = encode(event, event_id=event_id, source="/ordertrail/test", time=utc_now())
             records.append(RawRecord(r.topic, 0, n, r.key.encode(), r.headers, r.value))
-        await self._processor.process(records)
+        await (by or self.processor).process(records)
         return ids
 
     async def deliveries(self, endpoint: dict[str, Any], **filters: str) -> list[dict[str, Any]]:
@@ -130,7 +132,7 @@ async def webhook_world(
     admin = await asyncpg.connect(database.admin_dsn)
     async with running(made, roles=frozenset(roles)) as runtime, aiohttp.ClientSession() as http:
         handlers = made.handlers(runtime) if callable(made.handlers) else made.handlers
-        world = World(runtime, Processor(runtime.worker_db, handlers), issuer, http)
+        world = World(runtime, processor_of(made, runtime, handlers), issuer, http)
         world.admin = admin
         yield world
     await admin.close()
