@@ -1,6 +1,7 @@
-"""Statements that look for a text in the first entries of a list: each is one walk of the index that the list is in.
+"""Statements that look for a text in the first entries of a list, among all orders of some names, or for some values.
 
-What they have in common is the list (`search.listed`); they differ in what is told of the entries that were walked.
+The first kind is one walk of the index that the list is in. What these have in common is the list (`search.listed`);
+they differ in what is told of the entries that were walked.
 """
 
 from __future__ import annotations
@@ -68,9 +69,8 @@ def of_names(
     inside = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
     front = [f.scope_operator, f.named, f.overdue if filters.overdue else f.overdue_or_not, *common(inside)]
     branches = [[*front, f.own_statuses], [*front, f.over_others]] if filters.statuses else [front]
-    scopes = " OR ".join(f"({' AND '.join(bare(c) for c in scope)})" for scope in scope_conditions(whose.scopes))
     conditions = [
-        f"({scopes})",
+        _any_of(whose),
         *common(replace(filters, statuses=(), purchase_id=None, external_id=None, ids=None)),
         *[f.phases] * bool(filters.phases),
     ]
