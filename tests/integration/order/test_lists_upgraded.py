@@ -37,7 +37,7 @@ async def test_names_of_earlier_orders_are_found(database: StackDatabase, tmp_pa
         for number, (name, order_id) in enumerate(ids.items()):
             folded, email = fold(name), f"nunez{number}@x.example"
             await conn.execute(INSERT, marketplace, order_id, number, folded, email, searched(folded, email))
-        assert await migrate(database.admin_dsn, "order", "orders", MIGRATIONS) == ["0006_names_and_values"]
+        assert "0006_names_and_values" in await migrate(database.admin_dsn, "order", "orders", MIGRATIONS)
         kept = [r["name"] for r in await conn.fetch("SELECT name FROM orders.customer_name ORDER BY name")]
         assert kept == ["ann nunez", "jose nunez"]
 
