@@ -28,7 +28,7 @@ from tests.stack import ROOT
 
 SIZES = (10_000, 1_000_000)
 SMALL_SIZES = (400, 800)
-REPEATS = 2
+REPEATS = 4
 WORST = 5
 # of a small run: each of so many combinations is asked for once
 SMALL_STEP = 29
