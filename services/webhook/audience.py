@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -41,23 +42,46 @@ def sides(names: Iterable[str]) -> Side:
     return result
 
 
-def view(data: bytes, eyes: Side) -> bytes:
-    """The event's JSON as someone on the sides `eyes` may see it. Raises ValueError for nobody's eyes."""
+def view(data: bytes, eyes: Side, *, reader: Side | None = None) -> bytes:
+    """The event's JSON as someone on the sides `eyes` may see it. Raises ValueError for nobody's eyes.
+
+    With `reader`, what somebody on those sides may see of what was sent to `eyes`.
+    """
     if not eyes:
         raise ValueError("an event is seen by some side")
     event = orjson.loads(data)
     event.pop("audience", None)
+    for each in (eyes,) if reader is None else (eyes, reader):
+        _hide(event, each)
+    for note in (event.get("order") or {}).get("notes", ()):
+        note.pop("audience", None)
+    return orjson.dumps(event)
+
+
+def _hide(event: dict[str, Any], eyes: Side) -> None:
     order = event.get("order")
     if order is not None:
+        _hide_approval_times(order, event.get("change") or {}, eyes)
         _strip(order, _ORDER_FIELDS, eyes)
         order["notes"] = [n for n in order.get("notes", ()) if sides(n.get("audience", ())) & eyes]
-        for note in order["notes"]:
-            note.pop("audience", None)
         for refund in order.get("refunds", ()):
             _strip(refund, _REFUND_FIELDS, eyes)
     if (refund := event.get("refund")) is not None:
         _strip(refund, _REFUND_FIELDS, eyes)
-    return orjson.dumps(event)
+
+
+def _hide_approval_times(order: dict[str, Any], change: dict[str, Any], eyes: Side) -> None:
+    """When an order waited for its approval is no more the seller's affair than the approval is."""
+    approval = order.get("approval")
+    if approval is None or eyes & _ORDER_FIELDS["approval"]:
+        return
+    until = datetime.fromisoformat(approval["decided_at"]) if approval.get("decided_at") else None
+    waiting = change.get("from_status") if change.get("from_phase") == "approval" else None
+    order["status_times"] = [
+        entered
+        for entered in order.get("status_times", ())
+        if entered["status"] != waiting and not (until and datetime.fromisoformat(entered["at"]) < until)
+    ]
 
 
 def _strip(part: dict[str, Any], fields: dict[str, Side], eyes: Side) -> None:

@@ -47,6 +47,16 @@ WHERE endpoint_id = $1;
 -- name: wake_drain
 UPDATE drain SET due_at = $2 WHERE endpoint_id = $1;
 
+-- name: open_gate
+UPDATE drain SET due_at = $2, gate_until = '-infinity' WHERE endpoint_id = $1;
+
+-- name: kept_since
+-- Looks at so many as wait at most while a replay of older events is queued: only those are older than what follows.
+SELECT min(h.message_at) FROM (
+    SELECT d.message_at FROM delivery AS d
+    WHERE d.endpoint_id = $1 AND d.state <> 'delivered' AND d.state = 'held'
+    ORDER BY d.delivery_id LIMIT 50000) AS h;
+
 -- name: enable_drain
 -- A fresh start: the old failures are not held against it, and what was not set aside yet is sent.
 UPDATE drain SET due_at = $2, gate_until = '-infinity', failures = 0, probes = 0, failing_since = NULL, warned_at = NULL,
@@ -162,32 +172,33 @@ SELECT * FROM (
 ) AS both_of_them ORDER BY delivery_id DESC LIMIT $5;
 
 -- name: deliveries_of_order
--- An order's deliveries to the endpoints of organisation $2 (NULL: of all), oldest first.
+-- An order's deliveries to the endpoints of organisation $2 (NULL: of all), oldest first; also to those deleted since.
 SELECT * FROM (
     SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
            p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
     FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
-    WHERE p.stream_id = ANY ($4::uuid[]) AND ($2::uuid IS NULL OR e.organisation_id = $2) AND e.status <> 'deleted'
+    WHERE p.stream_id = ANY ($4::uuid[]) AND ($2::uuid IS NULL OR e.organisation_id = $2)
     UNION ALL
     SELECT d.delivery_id, d.endpoint_id, d.event_id, d.type, d.order_id, d.sequence, d.origin, d.state,
            d.tries, d.last_status, d.last_error, NULL, d.created_at, d.finished_at
     FROM endpoint AS e JOIN delivery AS d USING (endpoint_id)
-    WHERE d.order_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2) AND e.status <> 'deleted'
+    WHERE d.order_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2)
 ) AS both_of_them
 WHERE ($5::timestamptz IS NULL OR (created_at, sequence, delivery_id) > ($5, $6::bigint, $7::uuid))
 ORDER BY created_at, sequence, delivery_id LIMIT $3;
 
 -- name: delivery
-SELECT p.delivery_id, p.endpoint_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.order_id,
+-- Also of an endpoint that was deleted since: what was sent stays in the log.
+SELECT e.organisation_id, p.delivery_id, p.endpoint_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.order_id,
        p.sequence, p.eyes, p.origin, 'pending' AS state, p.tries, p.last_status, p.last_error, p.next_attempt_at,
        p.created_at, NULL::timestamptz AS finished_at
 FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
-WHERE p.delivery_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2) AND e.status <> 'deleted'
+WHERE p.delivery_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2)
 UNION ALL
-SELECT d.delivery_id, d.endpoint_id, d.marketplace_id, d.event_id, d.message_at, d.type, d.stream_id, d.order_id,
+SELECT e.organisation_id, d.delivery_id, d.endpoint_id, d.marketplace_id, d.event_id, d.message_at, d.type, d.stream_id, d.order_id,
        d.sequence, d.eyes, d.origin, d.state, d.tries, d.last_status, d.last_error, NULL, d.created_at, d.finished_at
 FROM endpoint AS e JOIN delivery AS d USING (endpoint_id)
-WHERE d.delivery_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2) AND e.status <> 'deleted'
+WHERE d.delivery_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2)
   AND d.created_at >= moment_of($1) - interval '1 ms' AND d.created_at < moment_of($1) + interval '2 ms'
 LIMIT 1;
 
@@ -197,7 +208,8 @@ SELECT number, started_at, duration_ms, connect_ms, status, outcome, error, resp
 FROM attempt WHERE delivery_id = $1 AND started_at >= $2 ORDER BY started_at, number LIMIT 200;
 
 -- name: message
-SELECT m.event_id, m.type, m.version, m.sequence, m.order_id, m.stream_id, m.occurred_at, m.traceparent, m.data
+SELECT m.event_id, m.type, m.version, m.sequence, m.order_id, m.stream_id, m.occurred_at, m.traceparent, m.data,
+       m.audience
 FROM message AS m WHERE m.event_id = $1 AND m.received_at = $2;
 
 -- name: stats
@@ -210,17 +222,17 @@ UPDATE pending SET next_attempt_at = $3
 WHERE endpoint_id = $1 AND delivery_id = $2 AND next_attempt_at <> 'infinity' AND next_attempt_at > $3 AND NOT leased;
 
 -- name: insert_test
--- An example event for one endpoint: nobody's history (audience 0), in no order.
+-- An example event for one endpoint: nobody's history (audience 0), in no order, before all that waits: somebody looks.
 WITH kept AS (
     INSERT INTO message (event_id, marketplace_id, type, version, stream_id, sequence, order_id, occurred_at, audience,
                          traceparent, data, ordinal, received_at)
     VALUES ($1, $2, $3, $4, $1, $5, NULL, $6, 0, '', $7, 0, $6)
 ), woken AS (
-    UPDATE drain SET due_at = least(due_at, greatest(gate_until, $6)) WHERE endpoint_id = $8
+    UPDATE drain SET due_at = $6, gate_until = '-infinity' WHERE endpoint_id = $8
 )
 INSERT INTO pending (endpoint_id, delivery_id, marketplace_id, event_id, message_at, type, stream_id, sequence, eyes,
                      ordered, origin, next_attempt_at, created_at)
-VALUES ($8, uuid_at($6), $2, $1, $6, $3, $1, $5, $9, false, 'test', $6, $6)
+VALUES ($8, uuid_at($6), $2, $1, $6, $3, $1, $5, $9, false, 'test', 'epoch', $6)
 RETURNING delivery_id;
 
 -- name: feed

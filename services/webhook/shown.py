@@ -101,10 +101,16 @@ def delivery(row: Columns) -> dict[str, Any]:
         "attempts": row["tries"],
         "last_status": row["last_status"],
         "last_error": row["last_error"],
-        "next_attempt_at": when(row["next_attempt_at"]),
+        "next_attempt_at": _due(row),
         "created_at": when(row["created_at"]),
         "finished_at": when(row["finished_at"]),
     }
+
+
+def _due(row: Columns) -> str | None:
+    """When it is sent next: what goes before all others is due since it was made."""
+    due: datetime | None = row["next_attempt_at"]
+    return None if due is None or when(due) is None else when(max(due, row["created_at"]))
 
 
 def attempt(row: Columns) -> dict[str, Any]:

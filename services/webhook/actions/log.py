@@ -46,19 +46,27 @@ async def of_order(
 
 
 async def get(ctx: Context, caller: Principal, delivery_id: UUID) -> dict[str, Any]:
-    """One delivery with its attempts and, for the endpoint's own organisation, the payload that is sent."""
+    """One delivery with its attempts and the payload that is sent: to an operator, of another organisation's endpoint,
+    as much of it as is for operators.
+    """
     organisation_id = reach(caller, "view")
     async with ctx.db.tenant(caller.marketplace_id) as tx:
         row = await log.delivery(tx, delivery_id, organisation_id)
         if row is None:
             raise errors.no_delivery()
-        attempts = await log.attempts(tx, delivery_id, row["created_at"])
+        attempts = [shown.attempt(a) for a in await log.attempts(tx, delivery_id, row["created_at"])]
         message = await log.message(tx, row["event_id"], row["message_at"])
-    data = orjson.loads(view(message["data"], Side(row["eyes"]))) if message is not None else None
+    foreign = row["organisation_id"] != caller.organisation_id
+    hidden = foreign and message is not None and message["audience"] and not message["audience"] & Side.OPERATOR
     payload = None
-    if message is not None:
-        payload = {"type": row["type"], "timestamp": shown.when(message["occurred_at"]), "data": data}
-    return {**shown.delivery(row), "payload": payload, "attempt_log": [shown.attempt(a) for a in attempts]}
+    if message is not None and not hidden:
+        data = view(message["data"], Side(row["eyes"]), reader=Side.OPERATOR if foreign else None)
+        at = shown.when(message["occurred_at"])
+        payload = {"type": row["type"], "timestamp": at, "data": orjson.loads(data)}
+    if hidden:
+        # a receiver may have answered with what it was sent
+        attempts = [{**a, "response_body": None, "response_truncated": False} for a in attempts]
+    return {**shown.delivery(row), "payload": payload, "attempt_log": attempts}
 
 
 async def retry(ctx: Context, caller: Principal, delivery_id: UUID, once: Once) -> Answer:
@@ -83,7 +91,7 @@ async def retry(ctx: Context, caller: Principal, delivery_id: UUID, once: Once) 
             queued = await replays.queue_again(tx, row["endpoint_id"], "retry", [row], now)
             made = queued[0] if queued else delivery_id
         if endpoint["status"] == "active":
-            await endpoints.wake(tx, row["endpoint_id"], now)
+            await endpoints.open_gate(tx, row["endpoint_id"], now)
         tx.after_commit(lambda: ctx.hints.add([row["endpoint_id"]]))
         found = await log.delivery(tx, made, organisation_id)
         return await once.keep(tx, Answer(202, orjson.dumps(shown.delivery(found or row))))
@@ -104,7 +112,7 @@ async def test(ctx: Context, caller: Principal, endpoint_id: UUID, body: TestEve
             raise errors.no_endpoint()
         if row["status"] != "active":
             raise errors.wrong_status(row["status"], "active")
-        eyes = Side.OPERATOR if row["is_operator"] else Side.SELLER
+        eyes = _eyes_of_test(caller, row)
         event = (new_id(), body.type, cls.VERSION, catalogue.example_data(body.type))
         delivery_id = await log.insert_test(tx, caller.marketplace_id, endpoint_id, event, eyes, now)
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
@@ -112,6 +120,14 @@ async def test(ctx: Context, caller: Principal, endpoint_id: UUID, body: TestEve
         if found is None:
             raise errors.no_delivery()
         return await once.keep(tx, Answer(202, orjson.dumps(shown.delivery(found))))
+
+
+def _eyes_of_test(caller: Principal, endpoint: shown.Columns) -> Side:
+    """The side for which a test event is made: such that it has no more than a real one would have."""
+    if endpoint["is_operator"]:
+        return Side.OPERATOR
+    own = caller.organisation_id == endpoint["organisation_id"]
+    return Side.BUYER if own and caller.organisation_kind == "buyer" else Side.SELLER
 
 
 async def stats(ctx: Context, caller: Principal, endpoint_id: UUID, hours: int) -> dict[str, Any]:

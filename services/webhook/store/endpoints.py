@@ -96,6 +96,17 @@ async def wake(tx: Transaction, endpoint_id: UUID, now: datetime, *, afresh: boo
     await tx.execute(_q.enable_drain if afresh else _q.wake_drain, endpoint_id, now)
 
 
+async def open_gate(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
+    """Let the drain send at once, whatever a receiver or an open breaker asked for: a person wants it."""
+    await tx.execute(_q.open_gate, endpoint_id, now)
+
+
+async def kept_since(tx: Transaction, endpoint_id: UUID) -> datetime | None:
+    """When the oldest event was received that is kept for an endpoint as `held`; None where there is none."""
+    found: datetime | None = await tx.fetchval(_q.kept_since, endpoint_id)
+    return found
+
+
 async def add_key(
     tx: Transaction, secret_id: UUID, endpoint: tuple[UUID, UUID], key: SigningKey, sealed: Sealed, now: datetime
 ) -> None:

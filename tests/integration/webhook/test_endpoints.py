@@ -10,7 +10,7 @@ from standardwebhooks import Webhook
 from contracts.order import Note, OrderCreated, OrderUpdated
 from shared.ids import new_id
 from tests.builders import NOON, order_event
-from tests.integration.webhook.receiver import Receiver
+from tests.integration.webhook.receiver import Receiver, status
 from tests.integration.webhook.world import World
 from tests.waiting import until
 
@@ -215,6 +215,28 @@ async def test_what_reaches_whom(world: World, receiver: Receiver) -> None:
         assert [n["text"] for n in order["notes"]] == [f"for {path[1:]}"]
         assert ("commission" in order) == (path != "/buyer")
         assert "audience" not in hits[-1].json["data"]
+
+
+async def test_an_operator_reads_of_a_sellers_log_what_is_for_operators(world: World, receiver: Receiver) -> None:
+    receiver.answer = status(200, b"thank you for TO OURSELVES")
+    endpoint = await world.endpoint(receiver.url)
+    notes = [
+        Note(note_id=new_id(), at=NOON, by="Sam", side="seller", text=text, audience=audience)
+        for text, audience in (("TO OURSELVES", ("seller",)), ("to all", ("buyer", "seller", "operator")))
+    ]
+    order = world.order(notes=tuple(notes))
+    shared, own = order_event(OrderCreated, order), order_event(OrderUpdated, order.model_copy(update={"sequence": 2}))
+    await world.take_in([shared, own.model_copy(update={"audience": ("seller",)})])
+    await until(lambda: len(receiver.hits) == 2)
+    assert all(b"TO OURSELVES" in hit.body for hit in receiver.hits)
+    for delivery in await world.deliveries(endpoint):
+        _, whole = await world.call("GET", f"/v1/deliveries/{delivery['delivery_id']}")
+        assert "TO OURSELVES" in str(whole["payload"])
+        _, seen = await world.call("GET", f"/v1/deliveries/{delivery['delivery_id']}", who="operator")
+        if delivery["sequence"] == 1:
+            assert [n["text"] for n in seen["payload"]["data"]["order"]["notes"]] == ["to all"]
+        else:
+            assert (seen["payload"], "TO OURSELVES" in str(seen)) == (None, False)
 
 
 async def test_types_and_filters(world: World, receiver: Receiver) -> None:

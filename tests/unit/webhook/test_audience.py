@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import jsonschema
@@ -9,7 +10,7 @@ import orjson
 import pytest
 
 from contracts.money import Money
-from contracts.order import Approval, Note, OrderUpdated, Refund
+from contracts.order import Approval, Note, OrderUpdated, Refund, StatusTime
 from services.webhook import catalogue
 from services.webhook.audience import Side, sides, view
 from shared.ids import new_id
@@ -54,6 +55,25 @@ def test_the_owners_share_and_the_approval() -> None:
     assert "approval" not in seller
     assert seller["commission"] == operator["commission"]
     assert "approval" in operator
+
+
+def test_when_an_order_waited_for_its_approval_is_not_the_sellers_affair() -> None:
+    later = NOON + timedelta(hours=2)
+    order = snapshot(
+        approval=Approval(state="approved", decided_at=later),
+        status_times=(StatusTime(status="needs_approval", at=NOON), StatusTime(status="pending", at=later)),
+    )
+    data = order_event(OrderUpdated, order).model_dump_json(exclude_none=True).encode()
+    seen = {s: orjson.loads(view(data, s))["order"]["status_times"] for s in (Side.BUYER, Side.SELLER, Side.OPERATOR)}
+    assert [t["status"] for t in seen[Side.SELLER]] == ["pending"]
+    assert [t["status"] for t in seen[Side.BUYER]] == ["needs_approval", "pending"]
+    assert seen[Side.OPERATOR] == seen[Side.BUYER]
+
+
+def test_a_reader_of_what_was_sent_sees_what_both_may() -> None:
+    seen = orjson.loads(view(event(), Side.SELLER, reader=Side.OPERATOR))["order"]
+    assert {n["text"] for n in seen["notes"]} == {"for buyer+seller+operator", "for seller+operator"}
+    assert "approval" not in seen
 
 
 def test_nobody_sees_nothing() -> None:
