@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -63,9 +63,33 @@ DENIED: Final[tuple[tuple[Network, str], ...]] = tuple(
         ("fe80::/10", "link-local"),
         ("fec0::/10", "site-local"),
         ("ff00::/8", "multicast"),
+        # global unicast is 2000::/3; what an overlay or a future registry makes of the rest is not the public internet
+        ("::/3", "not global"),
+        ("4000::/2", "not global"),
+        ("8000::/1", "not global"),
     )
 )
 LOOPBACK: Final[tuple[Network, ...]] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+# What a marketplace may allow its endpoints: the house's own networks, never this machine or what vouches for it.
+PRIVATE: Final[tuple[Network, ...]] = tuple(
+    ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+# Clouds hand out credentials here: refused even within a network that a marketplace allows.
+METADATA: Final[frozenset[Address]] = frozenset(
+    ip_address(text)
+    for text in (
+        "169.254.169.254", "169.254.170.2", "168.63.129.16", "192.0.0.192", "100.100.100.200", "fd00:ec2::254",
+        "fd20:ce::254",
+    )
+)  # fmt: skip
+
+
+def may_be_allowed(network: Network) -> bool:
+    """Whether a marketplace may allow its own endpoints this network."""
+    return any(
+        network.version == private.version and network.subnet_of(private)  # type: ignore[arg-type]  # same version
+        for private in PRIVATE
+    )
 
 
 class ForbiddenTarget(Exception):
@@ -76,15 +100,17 @@ class ForbiddenTarget(Exception):
 class Policy:
     """Where deliveries may go. `allowed` are networks (CIDR) that the deny list does not apply to.
 
-    An empty `ports` allows every port from 1 to 65535.
+    `marketplace` are those that a marketplace allows itself. An empty `ports` allows every port from 1 to 65535.
     """
 
     https_only: bool = True
     ports: frozenset[int] = frozenset({443, 8443})
     allowed: tuple[Network, ...] = ()
+    marketplace: tuple[Network, ...] = ()
 
     def with_allowed(self, networks: Iterable[Network]) -> Policy:
-        return Policy(self.https_only, self.ports, (*self.allowed, *networks))
+        """What a marketplace allows itself on top, as far as it may."""
+        return replace(self, marketplace=tuple(n for n in networks if may_be_allowed(n)))
 
     def vet(self, addresses: Sequence[str]) -> list[Address]:
         """All addresses of a name, parsed, if every one of them may be reached.
@@ -108,12 +134,20 @@ class Policy:
         IPv6 forms that embed an IPv4 address (mapped, NAT64, 6to4, Teredo) are refused whole: a receiver has no
         need of them, and what a translator on the way makes of them is not ours to know.
         """
-        if any(address.version == network.version and address in network for network in self.allowed):
+        if _within(address, self.allowed):
+            return None
+        if address in METADATA:
+            return "cloud metadata"
+        if _within(address, self.marketplace):
             return None
         for network, why in DENIED:
             if address.version == network.version and address in network:
                 return why
         return None
+
+
+def _within(address: Address, networks: Iterable[Network]) -> bool:
+    return any(address.version == network.version and address in network for network in networks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +201,8 @@ def parse_target(url: str, policy: Policy) -> Target:
         raise ForbiddenTarget(f"the port {port} is not allowed" + (f"; allowed: {allowed}" if allowed else ""))
     host = _host(parts)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if (host == "localhost" or host.endswith(".localhost")) and policy.refusal(LOOPBACK[0][1]):
+        raise ForbiddenTarget(f"{host} is this machine itself (loopback)")
     target = Target("", tls, host, port, path)
     if (literal := target.literal) is not None and (why := policy.refusal(literal)):
         raise ForbiddenTarget(f"the address {literal} is not allowed ({why})")

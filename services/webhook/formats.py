@@ -137,7 +137,9 @@ def check_custom_headers(headers: Mapping[str, str]) -> dict[str, str]:
     checked: dict[str, str] = {}
     for name, value in headers.items():
         lower = name.lower()
-        if lower in RESERVED or lower.startswith(RESERVED_PREFIXES) or lower in checked:
+        if lower in checked:
+            raise Problem("repeated_header", "Cannot be processed", 422, f"the header {name!r} is given twice")
+        if lower in RESERVED or lower.startswith(RESERVED_PREFIXES):
             raise Problem("reserved_header", "Cannot be processed", 422, f"the header {name!r} is set by the sender")
         checked[lower] = value
     return checked

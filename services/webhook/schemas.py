@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from ipaddress import ip_network
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.order import Phase
+from services.webhook.addresses import may_be_allowed
 from services.webhook.formats import Format
 from services.webhook.schedule import DEFAULT_SCHEDULE
 from services.webhook.signing import KeyTextError, SigningKey
 
 Signature = Literal["hmac", "ed25519", "both"]
-Pattern = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z_]{1,50}\.(\*|[a-z_]{1,50}))$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+_PATTERN: Final = re.compile(r"\*|[a-z_]{1,50}\.(\*|[a-z_]{1,50})")
 # RFC 9110 token; a value without line breaks or other control characters
-HeaderName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
-HeaderValue = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]([\x20-\x7e]{0,1998}[\x21-\x7e])?$")]
+_HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_HEADER_VALUE: Final = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,1998}[\x21-\x7e])?")
+
+
+def _like(pattern: re.Pattern[str], what: str) -> AfterValidator:
+    """Refuses what does not match in words that say how to mend it; the text itself may be a secret."""
+
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(what)
+        return text
+
+    return AfterValidator(check)
+
+
+Pattern = Annotated[str, _like(_PATTERN, 'an event type looks like "order.created"; wildcards are "order.*" and "*"')]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
+HeaderName = Annotated[
+    str, _like(_HEADER_NAME, "a header's name is 1 to 100 letters, digits and signs of !#$%&'*+-.^_`|~, without spaces")
+]
+HeaderValue = Annotated[
+    str,
+    _like(_HEADER_VALUE, "a header's value is 1 to 2,000 ASCII characters on one line, with no space at either end"),
+]
 Delay = Annotated[int, Field(ge=1, le=604_800)]
 Url = Annotated[str, StringConstraints(min_length=8, max_length=2_000)]
 MAX_EXPIRY_HOURS: Final = 168
@@ -77,7 +100,10 @@ class NewEndpoint(EndpointBase):
 
 
 class EndpointChange(Body):
-    """What to change; what is left out stays. `headers` replaces all custom headers."""
+    """What to change; what is left out stays. `headers` replaces all custom headers, `filter` the whole filter.
+
+    `null` takes a rate limit or a filter away; elsewhere it is refused.
+    """
 
     url: Url | None = None
     description: str | None = Field(default=None, max_length=500)
@@ -92,6 +118,13 @@ class EndpointChange(Body):
     timeout_ms: int | None = Field(default=None, ge=500, le=60_000)
     max_in_flight: int | None = Field(default=None, ge=1, le=256)
     rate_limit: float | None = Field(default=None, ge=0.01, le=10_000)
+
+    @model_validator(mode="after")
+    def _null_is_no_value(self) -> Self:
+        empty = sorted(n for n in self.model_fields_set - {"rate_limit", "filter"} if getattr(self, n) is None)
+        if empty:
+            raise ValueError(f"{', '.join(empty)} cannot be null; leave out what is to stay as it is")
+        return self
 
 
 class Rotation(Body):
@@ -150,8 +183,11 @@ class AllowedNetwork(Body):
     @classmethod
     def _cidr(cls, text: str) -> str:
         network = ip_network(text)
-        if network.prefixlen < (8 if network.version == 4 else 16):
-            raise ValueError("the network is too large; name the part that is needed")
+        if not may_be_allowed(network):
+            raise ValueError(
+                "only a private network can be allowed: a part of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16,"
+                " 100.64.0.0/10 or fc00::/7"
+            )
         return str(network)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -51,6 +52,31 @@ def test_allow_list_is_exact() -> None:
     for other in ("10.2.0.1", "::ffff:10.1.2.3", "127.0.0.1"):
         with pytest.raises(ForbiddenTarget):
             policy.vet([other])
+
+
+def test_a_marketplace_cannot_allow_what_vouches_for_the_machine() -> None:
+    networks = ["127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10", "fc00::/7", "64:ff9b::/96"]
+    policy = PRODUCTION.with_allowed(map(ip_network, networks))
+    assert policy.vet(["100.64.0.1", "fd00::1"])
+    for other in ("127.0.0.1", "169.254.169.254", "100.100.100.200", "fd00:ec2::254", "64:ff9b::a00:1"):
+        with pytest.raises(ForbiddenTarget):
+            policy.vet([other])
+    # who runs the installation may
+    house = replace(PRODUCTION, allowed=(ip_network("169.254.0.0/16"),))
+    assert house.with_allowed([ip_network("10.0.0.0/8")]).vet(["169.254.169.254", "10.0.0.1"])
+
+
+@pytest.mark.parametrize("address", ["200::1", "4000::1", "8000::1", "fe00::1", "1::1"])
+def test_what_is_not_global_unicast_is_denied(address: str) -> None:
+    with pytest.raises(ForbiddenTarget, match="not global"):
+        PRODUCTION.vet([address])
+
+
+def test_this_machine_by_its_name() -> None:
+    for host in ("localhost", "localhost.", "LOCALHOST", "hooks.localhost"):
+        with pytest.raises(ForbiddenTarget, match="loopback"):
+            parse_target(f"https://{host}/hook", PRODUCTION)
+        assert parse_target(f"https://{host}/hook", DEVELOPMENT)
 
 
 @pytest.mark.parametrize(
