@@ -49,7 +49,10 @@ async def cancel(tx: Transaction, replay_id: UUID, now: datetime) -> None:
 async def queue_again(
     tx: Transaction, endpoint_id: UUID, origin: str, rows: Sequence[Any], now: datetime
 ) -> list[UUID]:
-    """Queue these events (rows of messages or deliveries) for an endpoint; ids of the new deliveries."""
+    """Queue these events (rows of messages or deliveries) for an endpoint, or try again now those that wait there.
+
+    Returns the ids of the deliveries that are new or were brought forward.
+    """
     if not rows:
         return []
     await tx.fetch(_q.hold_streams, sorted({row["stream_id"] for row in rows}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -15,14 +16,17 @@ from services.webhook.hints import Hints
 from services.webhook.settings import Settings
 from services.webhook.upkeep import pace, rows
 from services.webhook.vault import Vault
-from shared.logs import unit_of_work
+from shared.logs import log, unit_of_work
 from shared.process import Runtime
 from shared.stop import Stop
 
-AT_ONCE: Final = 50
+# Asked at the same time: one that hangs holds a place until its deadline, and keeps nobody else waiting.
+AT_ONCE: Final = 200
 EVERY_SECONDS: Final = 5.0
 AGAIN_FIRST, AGAIN_MOST = 10.0, 600.0
 KNOWN_MOST: Final = 10_000
+# An endpoint with a version of its settings: changed ones are asked anew.
+Asked = tuple[UUID, int]
 
 
 class Handshakes:
@@ -31,28 +35,46 @@ class Handshakes:
     def __init__(self, runtime: Runtime, hints: Hints, vault: Vault, policy: Policy, egress: Egress) -> None:
         self._runtime, self._hints, self._egress = runtime, hints, egress
         self._vault, self._policy = vault, policy
-        self._again: OrderedDict[tuple[UUID, int], tuple[float, float]] = OrderedDict()
+        # how long the next pause is, and until when this one lasts (monotonic seconds)
+        self._again: OrderedDict[Asked, tuple[float, float]] = OrderedDict()
+        self._asking: dict[asyncio.Task[None], Asked] = {}
 
     async def run(self, stop: Stop) -> None:
         wake = self._runtime.wakes.get("handshakes")
-        while not stop.requested:
-            await self._round()
-            await pace.rest(wake, stop, EVERY_SECONDS)
+        try:
+            while not stop.requested:
+                await self._round()
+                await pace.rest(wake, stop, EVERY_SECONDS)
+        finally:
+            for task in self._asking:
+                task.cancel()
+            await asyncio.gather(*self._asking, return_exceptions=True)
 
     async def _round(self) -> None:
-        now = self._runtime.clock()
+        free = AT_ONCE - len(self._asking)
+        if free <= 0:
+            return
+        now, at = self._runtime.clock(), time.monotonic()
+        waiting = {*self._asking.values(), *(asked for asked, (_, until) in self._again.items() if at < until)}
         async with self._runtime.worker_db.transaction() as tx:
-            due = await rows.handshakes_due(tx, AT_ONCE)
+            due = await rows.handshakes_due(tx, free, waiting)
             found = await read_destinations(tx, due, self._vault, self._policy, now) if due else {}
         for endpoint_id, destination in found.items():
-            key = (endpoint_id, destination.version)
-            pause, at = self._again.get(key, (AGAIN_FIRST, 0.0))
-            if time.monotonic() < at:
-                continue
-            self._again[key] = (min(pause * 2, AGAIN_MOST), time.monotonic() + pause)
-            if len(self._again) > KNOWN_MOST:
-                self._again.popitem(last=False)
-            await self._ask(endpoint_id, destination)
+            task = asyncio.create_task(self._ask(endpoint_id, destination))
+            self._asking[task] = (endpoint_id, destination.version)
+            task.add_done_callback(self._asked)
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        asked = self._asking.pop(task)
+        pause, _ = self._again.pop(asked, (AGAIN_FIRST, 0.0))
+        self._again[asked] = (min(pause * 2, AGAIN_MOST), time.monotonic() + pause)
+        if len(self._again) > KNOWN_MOST:
+            self._again.popitem(last=False)
+        if not task.cancelled() and (e := task.exception()) is not None:
+            log.error("webhook.handshake_failed", endpoint_id=asked[0], error=f"{type(e).__name__}: {e}")
+        if len(self._asking) == AT_ONCE - 1:
+            # somebody may wait for this place
+            self._runtime.wakes.get("handshakes").set()
 
     async def _ask(self, endpoint_id: UUID, destination: Destination) -> None:
         settings: Settings = self._runtime.settings

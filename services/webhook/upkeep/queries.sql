@@ -29,7 +29,8 @@ WHERE r.status = 'running'
 ORDER BY r.replay_id <= $2, r.replay_id LIMIT 1 FOR NO KEY UPDATE OF r SKIP LOCKED;
 
 -- name: replay_page
--- The next messages of a replay; `wanted` are those that pass the endpoint's filters and, for `missing`, never arrived.
+-- The next messages of a replay; `wanted` are those that pass the endpoint's filters and, for `missing`, never arrived: what
+-- the receiver has taken, or has refused for good, did.
 SELECT m.event_id, m.received_at AS message_at, m.type, m.stream_id, m.sequence, m.order_id, m.tx::text AS tx, m.ordinal, v.eyes,
        v.eyes <> 0
        AND p.event_types && ARRAY['*', m.type, split_part(m.type, '.', 1) || '.*']
@@ -42,7 +43,7 @@ SELECT m.event_id, m.received_at AS message_at, m.type, m.stream_id, m.sequence,
        AND ($9 = 'all' OR NOT EXISTS (
            SELECT FROM delivery AS d
            WHERE d.order_id = m.order_id AND d.endpoint_id = p.endpoint_id AND d.event_id = m.event_id
-             AND d.state = 'delivered' AND d.created_at >= m.received_at)) AS wanted
+             AND d.state IN ('delivered', 'aborted') AND d.created_at >= m.received_at)) AS wanted
 FROM endpoint AS p
 JOIN message AS m ON m.marketplace_id = p.marketplace_id
 CROSS JOIN LATERAL (SELECT m.audience & (CASE WHEN p.organisation_id = m.buyer_organisation_id THEN 1 ELSE 0 END
@@ -68,8 +69,8 @@ UPDATE endpoint SET status = 'active', version = version + 1, updated_at = $2
 WHERE endpoint_id = $1 AND status = 'paused';
 
 -- name: queue_again
--- Queues events for an endpoint once more, unless they wait there already. Later ones of an ordered lane that are not
--- on their way are put behind. Follows lock of the streams in its transaction.
+-- Queues events for an endpoint once more; those that wait there already for their next attempt are tried now. Later ones
+-- of an ordered lane that are not on their way are put behind. Follows lock of the streams in its transaction.
 WITH wanted AS (
     SELECT * FROM unnest($3::uuid[], $4::timestamptz[], $5::text[], $6::uuid[], $7::bigint[], $8::uuid[], $9::smallint[])
         AS w(event_id, message_at, type, stream_id, sequence, order_id, eyes)
@@ -89,6 +90,18 @@ WITH wanted AS (
           AND q.next_attempt_at <> 'infinity' AND NOT (q.leased AND q.next_attempt_at > $10)
         ORDER BY q.sequence FOR UPDATE) AS b
     WHERE p.ctid = b.place
+), sooner AS (
+    UPDATE pending AS p SET next_attempt_at = $10
+    FROM wanted AS w
+    CROSS JOIN LATERAL (
+        SELECT q.ctid AS place FROM pending AS q
+        WHERE q.stream_id = w.stream_id AND q.endpoint_id = $1 AND q.sequence = w.sequence AND q.event_id = w.event_id
+          AND q.next_attempt_at > $10 AND q.next_attempt_at <> 'infinity' AND NOT q.leased
+          AND NOT (q.ordered AND EXISTS (SELECT FROM fresh AS f WHERE f.ordered AND f.stream_id = q.stream_id
+                                         AND f.sequence < q.sequence))
+        FOR UPDATE) AS s
+    WHERE p.ctid = s.place
+    RETURNING p.delivery_id
 ), queued AS (
     INSERT INTO pending (endpoint_id, delivery_id, marketplace_id, event_id, message_at, type, stream_id, sequence,
                          order_id, eyes, ordered, origin, next_attempt_at, created_at)
@@ -105,7 +118,7 @@ WITH wanted AS (
     UPDATE drain AS d SET due_at = least(d.due_at, greatest(d.gate_until, $10))
     WHERE d.endpoint_id = $1 AND EXISTS (SELECT FROM endpoint AS e WHERE e.endpoint_id = $1 AND e.status = 'active')
 )
-SELECT delivery_id FROM queued;
+SELECT delivery_id FROM queued UNION ALL SELECT delivery_id FROM sooner;
 
 -- name: hold_streams
 -- Locks streams before rows are put into their lanes.
@@ -191,7 +204,12 @@ WHERE headers_key_id <> $1 LIMIT $2 FOR UPDATE SKIP LOCKED;
 UPDATE endpoint SET headers_key_id = $2, headers_box = $3 WHERE endpoint_id = $1;
 
 -- name: handshakes_due
-SELECT e.endpoint_id FROM endpoint AS e WHERE e.handshake = 'required' AND e.status = 'active' LIMIT $1;
+-- Those that are to be asked, but for these endpoints with these settings: they are being asked, or were not long ago.
+SELECT e.endpoint_id FROM endpoint AS e
+WHERE e.handshake = 'required' AND e.status = 'active'
+  AND NOT EXISTS (SELECT FROM unnest($2::uuid[], $3::int[]) AS w(endpoint_id, version)
+                  WHERE w.endpoint_id = e.endpoint_id AND w.version = e.version)
+ORDER BY e.updated_at LIMIT $1;
 
 -- name: handshake_done
 -- The receiver agreed, perhaps to a rate only ($3, per second).

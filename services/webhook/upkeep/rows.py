@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 from uuid import UUID
 
@@ -79,8 +80,10 @@ async def forget_secrets(tx: Transaction, now: datetime) -> None:
     await tx.execute(_q.delete_expired_secrets, now)
 
 
-async def handshakes_due(tx: Transaction, most: int) -> list[UUID]:
-    return [row["endpoint_id"] for row in await tx.fetch(_q.handshakes_due, most)]
+async def handshakes_due(tx: Transaction, most: int, but: Collection[tuple[UUID, int]]) -> list[UUID]:
+    """Endpoints whose receivers are to be asked, but for these (endpoint, version of its settings)."""
+    known = [[i for i, _ in but], [version for _, version in but]]
+    return [row["endpoint_id"] for row in await tx.fetch(_q.handshakes_due, most, *known)]
 
 
 async def handshake_done(tx: Transaction, endpoint_id: UUID, version: int, rate: float | None, now: datetime) -> None:
