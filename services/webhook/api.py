@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -23,7 +24,7 @@ from services.webhook.schemas import (
     Rotation,
     TestEvent,
 )
-from shared.errors import Unprocessable
+from shared.errors import BadRequest, Unprocessable
 from shared.process import Runtime
 from shared.web import Caller, Cursor, Idempotent, IfMatch, Paging, Router, create_app, etag
 
@@ -33,6 +34,7 @@ DELIVERIES: Final = Cursor("deliveries.-id", UUID)
 ORDER_DELIVERIES: Final = Cursor("deliveries.order.created_at", datetime, int, UUID)
 REPLAYS: Final = Cursor("replays.-id", UUID)
 EVENTS: Final = Cursor("events.position", str, int)
+_TX: Final = re.compile(r"[0-9]{1,19}")
 State = Literal["pending", "delivered", "exhausted", "aborted", "held", "discarded"]
 Document = dict[str, Any]
 
@@ -76,8 +78,9 @@ async def change_endpoint(
 
 
 @router.delete("/v1/endpoints/{endpoint_id}", status_code=204)
-async def delete_endpoint(endpoint_id: UUID, caller: Caller, request: Request) -> Response:
-    await endpoints.delete(_ctx(request), caller, endpoint_id)
+async def delete_endpoint(endpoint_id: UUID, caller: Caller, if_match: IfMatch, request: Request) -> Response:
+    """Send nothing more. What waits is discarded; the log of what was sent stays for its time."""
+    await endpoints.delete(_ctx(request), caller, endpoint_id, if_match)
     return Response(status_code=204)
 
 
@@ -89,40 +92,43 @@ async def list_keys(endpoint_id: UUID, caller: Caller, request: Request) -> Resp
 
 @router.post("/v1/endpoints/{endpoint_id}/secret", status_code=201)
 async def rotate_secret(
-    endpoint_id: UUID, body: Rotation, caller: Caller, once: Idempotent, request: Request
+    endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request, body: Rotation | None = None
 ) -> Response:
     """A new key. The old ones sign beside it for `expire_after_hours` (24), so that receivers can change over."""
-    return (await endpoints.rotate(_ctx(request), caller, endpoint_id, body, once)).response()
+    return (await endpoints.rotate(_ctx(request), caller, endpoint_id, body or Rotation(), once)).response()
 
 
 @router.post("/v1/endpoints/{endpoint_id}/pause")
-async def pause_endpoint(endpoint_id: UUID, caller: Caller, request: Request) -> Response:
+async def pause_endpoint(endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Hold deliveries back; they wait and leave in order after `resume`."""
-    return _endpoint(await endpoints.pause(_ctx(request), caller, endpoint_id))
+    return (await endpoints.pause(_ctx(request), caller, endpoint_id, once)).response()
 
 
 @router.post("/v1/endpoints/{endpoint_id}/resume")
-async def resume_endpoint(endpoint_id: UUID, caller: Caller, request: Request) -> Response:
-    return _endpoint(await endpoints.resume(_ctx(request), caller, endpoint_id))
+async def resume_endpoint(endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
+    return (await endpoints.resume(_ctx(request), caller, endpoint_id, once)).response()
 
 
 @router.post("/v1/endpoints/{endpoint_id}/disable")
-async def disable_endpoint(endpoint_id: UUID, caller: Caller, request: Request) -> Response:
+async def disable_endpoint(endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Stop. Nothing is lost: everything is kept as `held` and can be replayed."""
-    return _endpoint(await endpoints.disable(_ctx(request), caller, endpoint_id))
+    return (await endpoints.disable(_ctx(request), caller, endpoint_id, once)).response()
 
 
 @router.post("/v1/endpoints/{endpoint_id}/enable")
 async def enable_endpoint(
-    endpoint_id: UUID, caller: Caller, request: Request, body: Enabling | None = None
+    endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request, body: Enabling | None = None
 ) -> Response:
-    return _endpoint(await endpoints.enable(_ctx(request), caller, endpoint_id, body or Enabling()))
+    """Start again, with what was kept meanwhile before anything new where `replay_missing` says so."""
+    return (await endpoints.enable(_ctx(request), caller, endpoint_id, body or Enabling(), once)).response()
 
 
 @router.post("/v1/endpoints/{endpoint_id}/test", status_code=202)
-async def send_test(endpoint_id: UUID, body: TestEvent, caller: Caller, once: Idempotent, request: Request) -> Response:
-    """Send an example of a type; the header `webhook-test: true` marks it."""
-    return (await log.test(_ctx(request), caller, endpoint_id, body, once)).response()
+async def send_test(
+    endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request, body: TestEvent | None = None
+) -> Response:
+    """Send an example of a type, before all that waits; the header `webhook-test: true` marks it."""
+    return (await log.test(_ctx(request), caller, endpoint_id, body or TestEvent(), once)).response()
 
 
 @router.get("/v1/endpoints/{endpoint_id}/deliveries")
@@ -199,8 +205,8 @@ async def get_replay(replay_id: UUID, caller: Caller, request: Request) -> Respo
 
 
 @router.post("/v1/replays/{replay_id}/cancel")
-async def cancel_replay(replay_id: UUID, caller: Caller, request: Request) -> Response:
-    return _json(await replays.cancel(_ctx(request), caller, replay_id))
+async def cancel_replay(replay_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
+    return (await replays.cancel(_ctx(request), caller, replay_id, once)).response()
 
 
 @router.get("/v1/event-types")
@@ -230,10 +236,7 @@ async def poll_events(
 
     `next_after` is always there: ask again with it later. The ids are those of the webhooks.
     """
-    decoded = EVENTS.decode(after)
-    if decoded is not None and not (decoded[0].isdigit() and len(decoded[0]) <= 19):
-        decoded = EVENTS.decode("")
-    place = (int(decoded[0]), decoded[1]) if decoded is not None else (0, -1)
+    place = _place(after)
     _check_patterns(type or ())
     types = sorted({t for p in type for t in catalogue.matches(p)}) if type else None
     items, (tx, ordinal) = await replays.feed(_ctx(request), caller, place, types, limit + 1)
@@ -276,6 +279,17 @@ def api(runtime: Runtime, ctx: Context) -> FastAPI:
 
 def _order_cursor(row: Document) -> str:
     return ORDER_DELIVERIES.encode(datetime.fromisoformat(row["created_at"]), row["sequence"], UUID(row["delivery_id"]))
+
+
+def _place(after: str | None) -> tuple[int, int]:
+    """Where the feed goes on; an empty `after` is the beginning, as none is. Raises BadRequest."""
+    decoded = EVENTS.decode(after or None)
+    if decoded is None:
+        return 0, -1
+    tx, ordinal = decoded
+    if not _TX.fullmatch(tx or "") or ordinal is None or not -1 <= ordinal < 2**31:
+        raise BadRequest("invalid_cursor", "The cursor is no `next_after` of this feed. Start again without it.")
+    return int(tx), ordinal
 
 
 def _endpoint(document: Document) -> Response:

@@ -44,5 +44,17 @@ def types_not_taken(taken: Sequence[str]) -> Unprocessable:
     )
 
 
+def nothing_received_yet() -> Unprocessable:
+    return Unprocessable("range_in_future", "received_from must have passed: nothing after it has been received yet.")
+
+
+def too_many_keys(most: int) -> Unprocessable:
+    return Unprocessable(
+        "too_many_keys",
+        f"The endpoint has {most} live keys of this kind, and every request is signed with each. Wait until one has"
+        " ended, or rotate with expire_after_hours 0, which ends the old ones at once.",
+    )
+
+
 def event_gone() -> Conflict:
     return Conflict("event_gone", "The event is older than what is kept; it cannot be sent again.")

@@ -28,9 +28,13 @@ from shared.ids import new_id
 from shared.outbox import Outbox
 from shared.postgres import Transaction
 from shared.postgres.database import Row
-from shared.web import Answer, Once, Precondition, Principal
+from shared.web import Answer, Once, Precondition, Principal, etag
 
 NOT_SHOWN_AGAIN: Final = "shown once; rotate to get a new one"
+# Of one kind: each adds its signature to every request, and receivers bound the size of headers.
+LIVE_KEYS_MOST: Final = 10
+# An intake that found the endpoint disabled may commit this much later.
+OPEN_INTAKE: Final = timedelta(minutes=1)
 
 
 async def create(ctx: Context, caller: Principal, body: NewEndpoint, once: Once) -> Answer:
@@ -63,7 +67,7 @@ async def create(ctx: Context, caller: Principal, body: NewEndpoint, once: Once)
 async def change(
     ctx: Context, caller: Principal, endpoint_id: UUID, body: EndpointChange, if_match: Precondition
 ) -> dict[str, Any]:
-    """Change settings; deliveries claimed from now on follow them."""
+    """Change settings; deliveries claimed from now on follow them. Keys that this makes are in the answer, once."""
     organisation_id = reach(caller, "manage")
     if body.url is not None or body.headers is not None or body.signature is not None:
         require_secrets(caller)
@@ -72,6 +76,8 @@ async def change(
         old = await _locked(tx, endpoint_id, organisation_id)
         if_match.check(old["version"], shown.endpoint(old))
         given = body.model_dump(exclude_unset=True, exclude={"url"})
+        if "filter" in given:
+            given["filter"] = given["filter"] or {}
         wanted = EndpointBase.model_validate({**_settings(old), **given})
         row = await _row(ctx, tx, caller.marketplace_id, endpoint_id, body.url or old["url"], wanted)
         if body.headers is None:
@@ -80,15 +86,26 @@ async def change(
         if old["handshake"] == "granted" and row.handshake == "required" and row.url == old["url"]:
             row = replace(row, handshake="granted")
         await store.update(tx, endpoint_id, row, now)
-        live = {key["kind"] for key in await store.live_keys(tx, endpoint_id, now) if key["expires_at"] is None}
-        for kind in kinds_of(wanted.signature):
-            if kind not in live:
-                await _add_key(ctx, tx, (caller.marketplace_id, endpoint_id), SigningKey.generate(kind), now)
-        await store.wake(tx, endpoint_id, now)
+        secrets = await _missing_keys(ctx, tx, (caller.marketplace_id, endpoint_id), wanted.signature, now)
+        if old["status"] in ("active", "paused"):
+            # what another address did is not held against this one
+            await store.wake(tx, endpoint_id, now, afresh=row.url != old["url"])
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
         if row.handshake == "required":
             tx.after_commit(ctx.wakes.get("handshakes").set)
-        return await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+        document = await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+    return {**document, "secrets": secrets} if secrets else document
+
+
+async def _missing_keys(
+    ctx: Context, tx: Transaction, endpoint: tuple[UUID, UUID], signature: str, now: datetime
+) -> dict[KeyKind, str]:
+    """Keys for the kinds that have no current one, by kind, as they are shown."""
+    live = {key["kind"] for key in await store.live_keys(tx, endpoint[1], now) if key["expires_at"] is None}
+    made = {kind: SigningKey.generate(kind) for kind in kinds_of(signature) if kind not in live}
+    for key in made.values():
+        await _add_key(ctx, tx, endpoint, key, now)
+    return {kind: key.text for kind, key in made.items()}
 
 
 async def get(ctx: Context, caller: Principal, endpoint_id: UUID) -> dict[str, Any]:
@@ -105,10 +122,12 @@ async def page(ctx: Context, caller: Principal, after: UUID | None, most: int) -
     return [shown.endpoint(row, waiting=sizes[row["endpoint_id"]]) for row in rows]
 
 
-async def delete(ctx: Context, caller: Principal, endpoint_id: UUID) -> None:
+async def delete(ctx: Context, caller: Principal, endpoint_id: UUID, if_match: Precondition) -> None:
+    """Send nothing more, and forget keys and headers at once; the log of what was sent stays for its time."""
     organisation_id = reach(caller, "manage")
     async with ctx.db.tenant(caller.marketplace_id) as tx:
-        await _locked(tx, endpoint_id, organisation_id)
+        row = await _locked(tx, endpoint_id, organisation_id)
+        if_match.check(row["version"], shown.endpoint(row))
         await store.forget(tx, endpoint_id, ctx.clock())
         tx.after_commit(ctx.wakes.get("upkeep").set)
 
@@ -132,6 +151,9 @@ async def rotate(ctx: Context, caller: Principal, endpoint_id: UUID, body: Rotat
         row = await _locked(tx, endpoint_id, caller.organisation_id)
         key = _new_key(row["signature"], body)
         await store.expire_keys(tx, endpoint_id, key.kind, now + timedelta(hours=body.expire_after_hours))
+        live = [k for k in await store.live_keys(tx, endpoint_id, now) if k["kind"] == key.kind]
+        if len(live) >= LIVE_KEYS_MOST:
+            raise errors.too_many_keys(LIVE_KEYS_MOST)
         secret_id = await _add_key(ctx, tx, (caller.marketplace_id, endpoint_id), key, now)
         await store.set_status(
             tx, endpoint_id, row["status"], now, row["disabled_reason"], row["disabled_detail"]
@@ -146,60 +168,74 @@ async def rotate(ctx: Context, caller: Principal, endpoint_id: UUID, body: Rotat
     return Answer(201, _json({**document, "secret": key.text}))
 
 
-async def pause(ctx: Context, caller: Principal, endpoint_id: UUID) -> dict[str, Any]:
+async def pause(ctx: Context, caller: Principal, endpoint_id: UUID, once: Once) -> Answer:
     """Hold everything back; what comes meanwhile waits in the queue."""
-    return await _switch(ctx, caller, endpoint_id, {"active"}, "paused")
+    return await _switch(ctx, caller, endpoint_id, ("active", "paused"), once)
 
 
-async def resume(ctx: Context, caller: Principal, endpoint_id: UUID) -> dict[str, Any]:
-    """Go on after a pause: what has waited leaves in order."""
-    return await _switch(ctx, caller, endpoint_id, {"paused"}, "active")
+async def resume(ctx: Context, caller: Principal, endpoint_id: UUID, once: Once) -> Answer:
+    """Go on after a pause: what has waited leaves in order. What held the endpoint back before is over."""
+    return await _switch(ctx, caller, endpoint_id, ("paused", "active"), once)
 
 
-async def disable(ctx: Context, caller: Principal, endpoint_id: UUID) -> dict[str, Any]:
+async def disable(ctx: Context, caller: Principal, endpoint_id: UUID, once: Once) -> Answer:
     """Stop for good: what waits and what comes is kept for replay."""
     organisation_id = reach(caller, "operate")
     async with ctx.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
         row = await _locked(tx, endpoint_id, organisation_id)
         if row["status"] not in ("active", "paused"):
             raise errors.wrong_status(row["status"], "active or paused")
         detail = f"disabled by {caller.name}"
         await disable_many(tx, ctx.outbox, [Disabling(endpoint_id, "person", detail)], ctx.clock())
         tx.after_commit(ctx.wakes.get("upkeep").set)
-        return await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+        return await _state(ctx, tx, endpoint_id, organisation_id, once)
 
 
-async def enable(ctx: Context, caller: Principal, endpoint_id: UUID, body: Enabling) -> dict[str, Any]:
+async def enable(ctx: Context, caller: Principal, endpoint_id: UUID, body: Enabling, once: Once) -> Answer:
     """Start again. With `replay_missing` the endpoint stays paused until what was kept is queued, so order holds."""
     organisation_id = reach(caller, "operate")
     now = ctx.clock()
     async with ctx.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
         row = await _locked(tx, endpoint_id, organisation_id)
         if row["status"] != "disabled":
             raise errors.wrong_status(row["status"], "disabled")
         await store.set_status(tx, endpoint_id, "paused" if body.replay_missing else "active", now)
         await store.wake(tx, endpoint_id, now, afresh=True)
         if body.replay_missing:
-            since = now - timedelta(days=ctx.settings.webhook_retention_days)
-            chosen = (None, None, since, now)
+            since = max(row["created_at"], now - OPEN_INTAKE)
+            chosen = (None, None, min(await store.kept_since(tx, endpoint_id) or since, since), now)
             await replays.insert(tx, new_id(), row, "missing", chosen, caller.name, now, then_resume=True)
             tx.after_commit(ctx.wakes.get("upkeep").set)
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
-        return await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+        return await _state(ctx, tx, endpoint_id, organisation_id, once)
 
 
-async def _switch(ctx: Context, caller: Principal, endpoint_id: UUID, from_: set[str], to: str) -> dict[str, Any]:
+async def _switch(ctx: Context, caller: Principal, endpoint_id: UUID, way: tuple[str, str], once: Once) -> Answer:
+    """From the first status of `way` to the second; one that has it already stays as it is, but is looked at anew."""
     organisation_id = reach(caller, "operate")
-    now = ctx.clock()
+    now, (from_, to) = ctx.clock(), way
     async with ctx.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
         row = await _locked(tx, endpoint_id, organisation_id)
-        if row["status"] != to:
-            if row["status"] not in from_:
-                raise errors.wrong_status(row["status"], " or ".join(sorted(from_)))
+        if row["status"] not in way:
+            raise errors.wrong_status(row["status"], from_)
+        if row["status"] == from_:
             await store.set_status(tx, endpoint_id, to, now)
-            await store.wake(tx, endpoint_id, now)
-            tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
-        return await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+        if to == "active":
+            await store.open_gate(tx, endpoint_id, now)
+        tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
+        return await _state(ctx, tx, endpoint_id, organisation_id, once)
+
+
+async def _state(ctx: Context, tx: Transaction, endpoint_id: UUID, organisation_id: UUID | None, once: Once) -> Answer:
+    """The endpoint as it is now, as the kept answer of the request."""
+    document = await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+    return await once.keep(tx, Answer(200, _json(document), {"etag": etag(document["version"])}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ async def create(ctx: Context, caller: Principal, body: NewReplay, once: Once) -
     """Ask for a replay; it is worked through in the background, in the order in which events came."""
     organisation_id = reach(caller, "operate")
     now = ctx.clock()
+    if body.received_from >= now:
+        raise errors.nothing_received_yet()
     since = max(body.received_from, now - timedelta(days=ctx.settings.webhook_retention_days + 1))
     async with ctx.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
@@ -39,6 +41,8 @@ async def create(ctx: Context, caller: Principal, body: NewReplay, once: Once) -
         replay_id = new_id()
         chosen = (body.event_types, body.order_id, since, min(body.received_to or now, now))
         await replays.insert(tx, replay_id, row, body.scope, chosen, caller.name, now)
+        if row["status"] == "active":
+            await endpoints.open_gate(tx, body.endpoint_id, now)
         tx.after_commit(ctx.wakes.get("upkeep").set)
         made = await replays.get(tx, replay_id, organisation_id)
         if made is None:
@@ -68,17 +72,19 @@ async def page(
         return [shown.replay(row) for row in await replays.page(tx, organisation_id, endpoint_id, after, most)]
 
 
-async def cancel(ctx: Context, caller: Principal, replay_id: UUID) -> dict[str, Any]:
+async def cancel(ctx: Context, caller: Principal, replay_id: UUID, once: Once) -> Answer:
     """Stop a replay; what it has queued already is sent."""
     organisation_id = reach(caller, "operate")
     async with ctx.db.tenant(caller.marketplace_id) as tx:
+        if (kept := await once.recall(tx)) is not None:
+            return kept
         if await replays.get(tx, replay_id, organisation_id) is None:
             raise errors.no_replay()
         await replays.cancel(tx, replay_id, ctx.clock())
         row = await replays.get(tx, replay_id, organisation_id)
-    if row is None:
-        raise errors.no_replay()
-    return shown.replay(row)
+        if row is None:
+            raise errors.no_replay()
+        return await once.keep(tx, Answer(200, orjson.dumps(shown.replay(row))))
 
 
 async def feed(

@@ -59,6 +59,43 @@ async def test_disabled_keeps_everything_and_enable_can_replay(world: World, rec
     assert await events_published(world, endpoint) in (["person"], [])  # the relay is not running: it stays
 
 
+async def test_enabling_sends_what_was_kept_and_nothing_of_before(world: World, receiver: Receiver) -> None:
+    past = world.life(1)
+    await world.take_in(past)
+    endpoint = await world.endpoint(receiver.url)
+    await world.call("POST", path(endpoint, "/disable"))
+    kept = world.life(2)
+    await world.take_in(kept)
+    await settled(world, endpoint, held=3)
+    # long after: what is replayed begins with what was kept, not a moment ago
+    await world.admin.execute(
+        "UPDATE webhook.endpoint SET created_at = created_at - interval '2 minutes' WHERE endpoint_id = $1",
+        UUID(endpoint["endpoint_id"]),
+    )
+    for table, column in (("message", "received_at"), ("delivery", "message_at")):
+        await world.admin.execute(
+            f"UPDATE webhook.{table} SET {column} = {column} - CASE WHEN order_id = $1 THEN interval '5 minutes'"
+            " ELSE interval '90 seconds' END WHERE marketplace_id = $2", past[0].order_id, world.marketplace,
+        )  # fmt: skip
+    await world.call("POST", path(endpoint, "/enable"), {"replay_missing": True})
+    await settled(world, endpoint, held=3, delivered=3)
+    assert {h.order_id for h in receiver.hits} == {str(kept[0].order_id)}
+
+
+async def test_what_the_receiver_refused_for_good_is_not_missing(world: World, receiver: Receiver) -> None:
+    receiver.answer = status(422, webhook_delivery="abort-message")
+    endpoint = await world.endpoint(receiver.url)
+    await world.take_in(world.life(1))
+    await settled(world, endpoint, aborted=2)
+    receiver.answer = status(200)
+    body = {"endpoint_id": endpoint["endpoint_id"], "received_from": EPOCH}
+    _, replay = await world.call("POST", "/v1/replays", body)
+    await until(lambda: _replay_done(world, replay))
+    assert (await world.call("GET", f"/v1/replays/{replay['replay_id']}"))[1]["queued"] == 0
+    _, replay = await world.call("POST", "/v1/replays", {**body, "scope": "all"})
+    await settled(world, endpoint, aborted=2, delivered=2)
+
+
 async def test_exhausted_is_visible_and_can_be_sent_again(world: World, receiver: Receiver) -> None:
     receiver.answer = status(503)
     endpoint = await world.endpoint(receiver.url, retry_schedule=[])
@@ -237,6 +274,22 @@ async def test_deleted_endpoints_send_nothing_more(world: World, receiver: Recei
     await world.take_in(world.life())
     await settled(world, endpoint, discarded=3)
     assert receiver.hits == []
+
+
+async def test_the_log_of_a_deleted_endpoint_stays(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url)
+    [event] = world.life()
+    await world.take_in([event])
+    await settled(world, endpoint, delivered=1)
+    [sent] = await world.deliveries(endpoint)
+    await world.call("DELETE", path(endpoint))
+    for who, n in (("seller", 1), ("operator", 1), ("buyer-admin", 0)):
+        _, trail = await world.call("GET", "/v1/deliveries", params={"order_id": str(event.order_id)}, who=who)
+        assert [d["state"] for d in trail["items"]] == ["delivered"] * n
+        code, _ = await world.call("GET", f"/v1/deliveries/{sent['delivery_id']}", who=who)
+        assert code == (200 if n else 404)
+    code, problem = await world.call("POST", f"/v1/deliveries/{sent['delivery_id']}/retry")
+    assert (code, problem["code"]) == (409, "wrong_status")
 
 
 async def test_retention_drops_days_and_keeps_the_rest(world: World) -> None:
