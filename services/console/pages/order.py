@@ -204,13 +204,15 @@ async def picture(visit: Visit) -> Response:
 
 
 async def packing_slip(visit: Visit) -> Response:
-    return await download(visit, "order", f"/v1/orders/{visit.id('order_id')}/packing-slip.pdf")
+    path = f"/v1/orders/{visit.id('order_id')}/packing-slip.pdf"
+    return await download(visit, "order", path, [("time_zone", visit.zone.key)])
 
 
 async def printed(visit: Visit) -> Response:
     """The order as a page for the printer: no script, no form and nothing from elsewhere may be in it."""
     policy = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-    return await download(visit, "order", f"/v1/orders/{visit.id('order_id')}/print", policy=policy, also="text/html")
+    path, params = f"/v1/orders/{visit.id('order_id')}/print", [("time_zone", visit.zone.key)]
+    return await download(visit, "order", path, params, policy=policy, also="text/html")
 
 
 async def evidence(visit: Visit) -> Response:

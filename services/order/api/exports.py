@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated
 from uuid import UUID
+from zoneinfo import available_timezones
 
 from fastapi import Query
+from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
 from services.order import policy
@@ -16,6 +18,19 @@ from services.order.papers.printing import POLICY
 from shared.web import Caller, Router, Run
 
 router = Router(tags=["exports"])
+
+
+def _known(name: str | None) -> str | None:
+    if name is not None and name not in available_timezones():
+        raise ValueError("is no IANA time zone, such as Europe/Oslo")
+    return name
+
+
+TimeZone = Annotated[
+    str | None,
+    Query(max_length=64, description="IANA zone of the times on the paper; none: the buying outlet's."),
+    AfterValidator(_known),
+]
 
 
 def _attachment(name: str) -> dict[str, str]:
@@ -34,18 +49,20 @@ async def export(
 
 
 @router.get("/v1/orders/{order_id}/print")
-async def print_view(order_id: UUID, caller: Caller, run: Run) -> Response:
+async def print_view(order_id: UUID, caller: Caller, run: Run, time_zone: TimeZone = None) -> Response:
     """The order as a page for the printer."""
     policy.need_scope(caller, "orders:read")
-    page = await exporting.printed(run, caller, order_id)
+    page = await exporting.printed(run, caller, order_id, time_zone)
     return Response(page, media_type="text/html", headers={"content-security-policy": POLICY})
 
 
 @router.get("/v1/orders/{order_id}/packing-slip.pdf")
-async def packing_slip(order_id: UUID, caller: Caller, run: Run, parcel_id: UUID | None = None) -> Response:
+async def packing_slip(
+    order_id: UUID, caller: Caller, run: Run, parcel_id: UUID | None = None, time_zone: TimeZone = None
+) -> Response:
     """The packing slip of the order, or of one of its parcels."""
     policy.need_scope(caller, "orders:read")
-    name, pdf = await exporting.slip(run, caller, order_id, parcel_id)
+    name, pdf = await exporting.slip(run, caller, order_id, parcel_id, time_zone)
     return Response(pdf, media_type="application/pdf", headers=_attachment(name))
 
 

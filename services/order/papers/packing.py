@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
 from reportlab.graphics.shapes import Drawing
@@ -21,6 +22,7 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from contracts.order import Address, Parcel
+from services.order.papers.times import on
 from services.order.workflow import Order
 
 FONT, BOLD, EAST = "OpenSans", "OpenSans-Bold", "HeiseiKakuGo-W5"
@@ -54,14 +56,16 @@ def _marked_up(text: str | None) -> str:
     return "".join(parts) + ("</font>" if east else "")
 
 
-def packing_slip(order: Order, parcel: Parcel | None, link: str) -> bytes:
-    """A PDF of one parcel, or of everything that is still to be sent or was sent. `link` opens the order."""
+def packing_slip(order: Order, parcel: Parcel | None, link: str, zone: ZoneInfo) -> bytes:
+    """A PDF of one parcel, or of everything that is still to be sent or was sent. `link` opens the order; days are
+    those of `zone`.
+    """
     _known_characters()
     style = ParagraphStyle("body", fontName=FONT, fontSize=9.5, leading=13)
     bold = ParagraphStyle("bold", parent=style, fontName=BOLD)
     title = ParagraphStyle("title", parent=bold, fontSize=18, leading=24)
     flow: list[Any] = [
-        _header(order, parcel, link, style, title),
+        _header(order, parcel, link, zone, style, title),
         Spacer(1, 8 * mm),
         _addresses(order, style, bold),
         Spacer(1, 8 * mm),
@@ -85,13 +89,15 @@ def packing_slip(order: Order, parcel: Parcel | None, link: str) -> bytes:
     return out.getvalue()
 
 
-def _header(order: Order, parcel: Parcel | None, link: str, style: ParagraphStyle, title: ParagraphStyle) -> Table:
+def _header(
+    order: Order, parcel: Parcel | None, link: str, zone: ZoneInfo, style: ParagraphStyle, title: ParagraphStyle
+) -> Table:
     told = [Paragraph("Packing slip", title), Paragraph(f"Order {order.number}", style)]
     if order.external_number:
         told.append(Paragraph(f"{_marked_up(order.channel)}: {_marked_up(order.external_number)}", style))
-    told.append(Paragraph(f"Placed {order.placed_at:%Y-%m-%d}", style))
+    told.append(Paragraph(f"Placed {on(order.placed_at, zone)}", style))
     if parcel is not None:
-        told.append(Paragraph(f"Parcel {parcel.number}, sent {parcel.shipped_at:%Y-%m-%d}", style))
+        told.append(Paragraph(f"Parcel {parcel.number}, sent {on(parcel.shipped_at, zone)}", style))
         carrier = " ".join(p for p in (parcel.carrier, parcel.tracking_number) if p)
         if carrier:
             told.append(Paragraph(_marked_up(carrier), style))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from contracts.order import Address, OrderSnapshot
+from services.order.papers.times import at_minute, on
 
 # Inline styles only: nothing runs, nothing is loaded, no other page may frame it.
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
@@ -21,8 +23,8 @@ def _template() -> Template:
     return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("order.html.j2")
 
 
-def print_view(order: OrderSnapshot, timeline: Sequence[Mapping[str, Any]]) -> str:
-    """The page for one side: the snapshot and the timeline entries are that side's already."""
+def print_view(order: OrderSnapshot, timeline: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> str:
+    """The page for one side, with times in `zone`: the snapshot and the timeline entries are that side's already."""
     addresses = [
         (heading, _address(a))
         for heading, a in (
@@ -31,7 +33,15 @@ def print_view(order: OrderSnapshot, timeline: Sequence[Mapping[str, Any]]) -> s
         )
         if a is not None
     ]
-    return _template().render(order=order, timeline=timeline, addresses=addresses, plain=_plain)
+    return _template().render(
+        order=order,
+        timeline=timeline,
+        addresses=addresses,
+        plain=_plain,
+        zone=zone,
+        on=partial(on, zone=zone),
+        at_minute=partial(at_minute, zone=zone),
+    )
 
 
 def _address(a: Address) -> list[str]:

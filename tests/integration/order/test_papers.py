@@ -6,7 +6,9 @@ import hashlib
 import io
 import json
 import zipfile
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import pypdf
@@ -109,6 +111,33 @@ async def test_the_print_view_escapes_and_loads_nothing(market: Market) -> None:
     assert b"<img" not in reply.raw
     assert b"&lt;img src=x" in reply.raw
     assert order["number"].encode() in reply.raw
+
+
+@pytest.mark.parametrize(("asked", "zone"), [({"time_zone": "Asia/Tokyo"}, "Asia/Tokyo"), ({}, "Europe/Oslo")])
+async def test_papers_give_times_where_the_reader_is(market: Market, asked: dict[str, str], zone: str) -> None:
+    """In the zone that is asked for; in the outlet's (Oslo) where none is."""
+    order = await _shipped(market)
+    reply = await market.call("GET", f"/v1/orders/{order['order_id']}/print", market.seller, params=asked)
+    page = reply.raw.decode()
+    placed = datetime.fromisoformat(order["placed_at"]).astimezone(ZoneInfo(zone))
+    assert f"placed {placed:%Y-%m-%d %H:%M}" in page
+    assert f"Times are those of {zone}." in page
+    assert "UTC" not in page
+    entries = (await market.call("GET", f"/v1/orders/{order['order_id']}/timeline", market.seller)).json["items"]
+    for entry in entries:
+        at = datetime.fromisoformat(entry["at"]).astimezone(ZoneInfo(zone))
+        assert f"<dt>{at:%Y-%m-%d %H:%M}</dt><dd>{entry['label']}" in page
+    slip = await market.call("GET", f"/v1/orders/{order['order_id']}/packing-slip.pdf", market.seller, params=asked)
+    text = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(slip.raw)).pages)
+    assert f"Placed {placed:%Y-%m-%d}" in text
+
+
+async def test_a_zone_that_is_none_is_refused(market: Market) -> None:
+    order = await market.place(market.order())
+    for paper in ("print", "packing-slip.pdf"):
+        path = f"/v1/orders/{order['order_id']}/{paper}"
+        reply = await market.call("GET", path, market.seller, params={"time_zone": "../etc/passwd"})
+        assert (reply.status, reply.json["errors"][0]["field"]) == (422, "time_zone")
 
 
 async def _said(market: Market, order: Any, kind: Any, audience: Any, text: str) -> None:

@@ -1,0 +1,28 @@
+"""Times on paper: in the reader's zone where it is known, else in that of the buying outlet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+
+def zone_of(*names: str | None) -> ZoneInfo:
+    """The first of these IANA zones that is known here; UTC where none is."""
+    for name in names:
+        if name:
+            try:
+                return ZoneInfo(name)
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                continue
+    return ZoneInfo("UTC")
+
+
+def on(at: datetime, zone: ZoneInfo) -> str:
+    """The day that it was there."""
+    return at.astimezone(zone).strftime("%Y-%m-%d")
+
+
+def at_minute(at: datetime | str, zone: ZoneInfo) -> str:
+    """Day and minute there; a text is RFC 3339."""
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M")
