@@ -13,13 +13,14 @@ from typing import Any, Final
 
 import jinja2
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_decimal
 from markupsafe import Markup
 
 from contracts.money import Money
+from shared.amounts import ENGLISH, written
 from shared.ids import new_id
 
-LOCALE: Final = "en_GB"
+LOCALE: Final = ENGLISH
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "console.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -54,7 +55,6 @@ _WORDS: Final[Mapping[str, str]] = {
     "held": "Kept back",
     "http_error": "HTTP error",
 }
-_CODE: Final = re.compile(r"([A-Z])(-?\d)")
 _HTTP: Final = re.compile(r"^https?://", re.IGNORECASE)
 
 
@@ -80,9 +80,7 @@ def money(value: Money | None) -> str:
     """An amount as people write it; "" for none."""
     if not value:
         return ""
-    text = format_currency(Decimal(value.amount), value.currency, locale=LOCALE, currency_digits=True)
-    # CLDR puts a space after a code of letters (NOK 12.50), which the library leaves out
-    return _CODE.sub("\\1\u00a0\\2", text)
+    return written(Decimal(value.amount), value.currency, LOCALE)
 
 
 def number(value: Any) -> str:

@@ -14,10 +14,11 @@ from babel.dates import format_date, format_time
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 
 from services.notification.telling.timing import zone
+from shared.amounts import ENGLISH, written
 
 SOURCE_LANGUAGE: Final = "en"
 
@@ -58,7 +59,8 @@ class Words:
 
     def __init__(self, language: str, time_zone: str) -> None:
         self.language = language_for(language)
-        self.locale = Locale.parse(self.language)
+        # as on the pages that a letter leads to
+        self.locale = Locale.parse(ENGLISH if self.language == SOURCE_LANGUAGE else self.language)
         self.zone = zone(time_zone)
         self._translations = _translations(self.language)
 
@@ -81,7 +83,7 @@ class Words:
         """A contract's money: {"amount": "12.50", "currency": "EUR"}."""
         if not money:
             return ""
-        return str(format_currency(Decimal(money["amount"]), money["currency"], locale=self.locale))
+        return written(Decimal(money["amount"]), money["currency"], self.locale)
 
     def quantity(self, value: str | Decimal, unit_code: str) -> str:
         """2, 2.5 kg, 3 XBX: pieces need no unit."""

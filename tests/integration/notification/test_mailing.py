@@ -74,7 +74,7 @@ async def test_mails_are_in_the_recipients_language_and_zone(world: World) -> No
     assert "Se bestillingen" in mail.html
     assert "2. juli 2026" in mail.text  # the day it was in Oslo
     [other] = world.mailbox.mails(to="buyer@")
-    assert "July 1, 2026" in other.text
+    assert "1 July 2026" in other.text
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -252,8 +252,8 @@ async def test_the_buyer_is_kept_informed_of_a_late_shipment(world: World) -> No
     [mail] = world.mailbox.mails(to="buyer@")
     assert mail.subject == "Order ORD-9 is delayed"
     for part in (mail.text, mail.html):
-        said = " ".join(part.replace("\u202f", " ").split())
-        assert "Shipping the order was due on March 2, 2026, 1:00 PM CET. Seller-org Ltd has been reminded." in said
+        said = " ".join(part.split())
+        assert "Shipping the order was due on 2 March 2026, 13:00 CET. Seller-org Ltd has been reminded." in said
         assert "Write to Seller-org Ltd on the order page if you cannot wait." in said
         assert f"http://127.0.0.1:8000/orders/{order.order_id}" in said
     # news of one's own order, which the settings switch, not a reminder to act

@@ -83,11 +83,11 @@ def test_languages_and_formats() -> None:
     assert [language_for(x) for x in ("nb-NO", "no", "en_GB", "tlh", "")] == ["nb", "nb", "en", "en", "en"]
     nb, en = Words("nb", "Europe/Oslo"), Words("en", "America/New_York")
     assert nb.money({"amount": "1234.50", "currency": "NOK"}).replace("\xa0", " ") == "1 234,50 kr"
-    assert en.money({"amount": "1234", "currency": "JPY"}) == "¥1,234"
+    assert en.money({"amount": "1234", "currency": "JPY"}) == "JP¥1,234"
     assert nb.quantity("2.5", "KGM") == "2,5 kg"
     assert en.quantity("3", "C62") == "3"
     assert en.quantity("3", "XBX") == "3 XBX"
     moment = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
     assert nb.moment(moment) == "2. juli 2026, 00:30 CEST"
-    assert en.moment(moment).replace("\u202f", " ") == "July 1, 2026, 6:30 PM EDT"
+    assert en.moment(moment) == "1 July 2026, 18:30 EDT"
     assert en.country("NO") == "Norway"
