@@ -1,6 +1,7 @@
 """HTTP Message Signatures (RFC 9421) with Content-Digest (RFC 9530), as an option beside Standard Webhooks.
 
-Covers method, target, content digest, content type and the webhook id and time. Pure.
+Covers method, target, content digest, content type, the webhook id and time, and the event's attributes where they are
+headers (CloudEvents binary): the body's signature does not reach those. Pure.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ def sign(
     """
     digest = content_digest(body)
     values = {**headers, "content-digest": digest, "@method": "POST", "@target-uri": url}
-    covered = [name for name in COVERED if name in values]
+    covered = [
+        *(name for name in COVERED if name in values),
+        *sorted(name for name in headers if name.startswith("ce-")),
+    ]
     inputs, signatures = [], []
     for number, (key_id, key) in enumerate(keys, start=1):
         components = " ".join(f'"{name}"' for name in covered)

@@ -90,6 +90,19 @@ def test_http_message_signature(kind: Any, algorithm: Any) -> None:
         verifier.verify(request)
 
 
+def test_attributes_in_headers_are_signed_too() -> None:
+    key = SigningKey.generate("ed25519")
+    wanted = style("cloudevents_binary", key, http_signature=True)
+    headers, body = render(CONTENT, wanted, int(datetime.now(UTC).timestamp()))
+    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=Resolver({"key-0": key}))
+    for name in ("ce-type", "ce-sequence", "ce-subject"):
+        request = requests.Request("POST", wanted.url, data=body, headers=headers).prepare()
+        assert verifier.verify(request)
+        request.headers[name] = "8"
+        with pytest.raises((InvalidSignature, BadEd25519)):
+            verifier.verify(request)
+
+
 @pytest.mark.parametrize(
     "name", ["Host", "webhook-id", "Content-Length", "ce-id", "Signature", "proxy-connection", "TE"]
 )
