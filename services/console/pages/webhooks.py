@@ -46,6 +46,11 @@ STATES: Final[Mapping[str, str]] = {
     "held": "Kept back",
     "discarded": "Discarded",
 }
+FORMATS: Final[Mapping[str, str]] = {
+    "standard": "Standard Webhooks",
+    "cloudevents_binary": "CloudEvents, binary",
+    "cloudevents_structured": "CloudEvents, structured",
+}
 # What a status can be switched to, with the words on the button.
 SWITCHES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
     "active": (("pause", "Pause"), ("disable", "Disable")),
@@ -103,6 +108,8 @@ async def endpoint(visit: Visit) -> Response:
         paged=bool(visit.asked("cursor")),
         state=state,
         states=STATES,
+        formats=FORMATS,
+        held_back=found.status == "active" and _to_come(visit, found.health.held_back_until),
         types=types,
         taken=taken(found, types),
         sellers=[named.get(str(s), str(s)) for s in found.filter.sellers or ()],
@@ -116,6 +123,10 @@ async def endpoint(visit: Visit) -> Response:
         replay=Range.usual(visit.now, visit.zone),
         errors={},
     )
+
+
+def _to_come(visit: Visit, at: datetime | None) -> bool:
+    return at is not None and at.timestamp() > visit.now
 
 
 def _figures(visit: Visit, answer: Answer | None, span: str) -> dict[str, Any]:

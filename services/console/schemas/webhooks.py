@@ -13,6 +13,7 @@ class Health(Read):
     breaker: str = "closed"
     failures: int = 0
     failing_since: datetime | None = None
+    held_back_until: datetime | None = None
     last_success_at: datetime | None = None
     last_failure_at: datetime | None = None
     last_error: str | None = None
@@ -44,10 +45,17 @@ class Endpoint(Read):
     description: str = ""
     event_types: tuple[str, ...]
     filter: EndpointFilter = EndpointFilter()
+    header_names: tuple[str, ...] = ()
+    format: str = "standard"
     signature: str = "hmac"
+    http_signature: bool = False
+    ordered: bool = True
+    rate_limit: float | None = None
     status: str
     disabled_reason: str | None = None
     disabled_detail: str | None = None
+    handshake: str = "none"
+    handshake_error: str | None = None
     health: Health = Health()
     waiting: int = 0
     keys: tuple[Key, ...] = ()

@@ -12,6 +12,7 @@ import pytest
 from tests.integration.console.browser import Browser, Page
 from tests.integration.console.conftest import PASSWORD, Town
 from tests.integration.webhook.receiver import receiving
+from tests.integration.webhook.receiver import status as answering
 from tests.waiting import until
 
 SELLER = "seller@storefront.example"
@@ -316,3 +317,26 @@ async def test_success_and_time_to_answer_are_charts_and_a_table(town: Town, sel
             assert chart.xpath(".//*[local-name()='title']")
             assert not page.tree.xpath("//*[@style] | //script[text()]")
         await deleted(town, found)
+
+
+async def test_why_nothing_is_sent_stands_on_the_page(town: Town, seller: Browser) -> None:
+    """Active, but the receiver has not agreed to CloudEvents; or it has asked for an hour's pause."""
+    async with receiving(answering(405)) as refusing, receiving(answering(503, retry_after="3600")) as busy:
+        asked = await made(town, url=refusing.url, format="cloudevents_binary", signature="both", rate_limit=7,
+                           headers={"X-Tenant": "5ecret"})  # fmt: skip
+        paused = await made(town, url=busy.url)
+        code, _ = await town.call(SELLER, "POST", "webhook", f"/v1/endpoints/{paused.endpoint_id}/test", {})
+        assert code == 202
+        await until(lambda: _says(seller, asked, "has not agreed to take them (answered 405"))
+        await until(lambda: _says(seller, paused, "Held back until"))
+        page = await seller.get(asked.page)
+        [facts] = page.texts("//section[@aria-labelledby='facts']")
+        for said in ("CloudEvents, binary", "HMAC and ed25519", "At most", "7 a second", "x-tenant", "whpk_"):
+            assert said in facts
+        assert "5ecret" not in page.text()
+        for each in (asked, paused):
+            await deleted(town, each)
+
+
+async def _says(browser: Browser, endpoint: Made, said: str) -> bool:
+    return said in (await browser.get(endpoint.page)).text()
