@@ -238,27 +238,42 @@ RETURNING delivery_id;
 -- name: feed
 -- What organisation $2 may see ($3: it is the operator's), after ($4, $5), in the order in which it came. Stops before
 -- the oldest transaction that is still open, so that none which commits late is passed by.
-WITH seen AS (
-    (SELECT m.* FROM message AS m
-     WHERE $3 AND m.marketplace_id = $1 AND (m.tx, m.ordinal) > ($4::text::xid8, $5) AND m.audience & 4 <> 0
-       AND m.tx < pg_snapshot_xmin(pg_current_snapshot()) AND ($6::text[] IS NULL OR m.type = ANY ($6))
-     ORDER BY m.tx, m.ordinal LIMIT $7)
+-- A dump that is restored keeps the numbers of transactions, and a new server begins to count anew: numbers that no
+-- transaction has had yet are of before, and come first; a place among them is before everything that is new.
+WITH edge AS MATERIALIZED (
+    SELECT pg_snapshot_xmin(s) AS open, pg_snapshot_xmax(s) AS next, $4::text::xid8 AS tx, $5::int AS ordinal
+    FROM pg_current_snapshot() AS s
+), stretch AS (
+    SELECT 0 AS era, CASE WHEN e.tx = '0' THEN e.next ELSE e.tx END AS tx,
+           CASE WHEN e.tx = '0' THEN -1 ELSE e.ordinal END AS ordinal, '18446744073709551615'::xid8 AS before
+    FROM edge AS e WHERE e.tx = '0' OR e.tx >= e.next
     UNION ALL
-    (SELECT m.* FROM message AS m
-     WHERE NOT $3 AND m.marketplace_id = $1 AND m.seller_organisation_id = $2
-       AND (m.tx, m.ordinal) > ($4::text::xid8, $5) AND m.audience & 2 <> 0
-       AND m.tx < pg_snapshot_xmin(pg_current_snapshot()) AND ($6::text[] IS NULL OR m.type = ANY ($6))
-     ORDER BY m.tx, m.ordinal LIMIT $7)
+    SELECT 1, CASE WHEN e.tx >= e.next THEN '0' ELSE e.tx END, CASE WHEN e.tx >= e.next THEN -1 ELSE e.ordinal END, e.open
+    FROM edge AS e
+), seen AS (
+    SELECT r.era, f.* FROM stretch AS r CROSS JOIN LATERAL (
+        SELECT m.* FROM message AS m
+        WHERE $3 AND m.marketplace_id = $1 AND (m.tx, m.ordinal) > (r.tx, r.ordinal) AND m.tx < r.before
+          AND m.audience & 4 <> 0 AND ($6::text[] IS NULL OR m.type = ANY ($6))
+        ORDER BY m.tx, m.ordinal LIMIT $7) AS f
     UNION ALL
-    (SELECT m.* FROM message AS m
-     WHERE NOT $3 AND m.marketplace_id = $1 AND m.buyer_organisation_id = $2
-       AND (m.tx, m.ordinal) > ($4::text::xid8, $5) AND m.audience & 1 <> 0
-       AND (m.seller_organisation_id IS DISTINCT FROM $2 OR m.audience & 2 = 0)
-       AND m.tx < pg_snapshot_xmin(pg_current_snapshot()) AND ($6::text[] IS NULL OR m.type = ANY ($6))
-     ORDER BY m.tx, m.ordinal LIMIT $7)
+    SELECT r.era, f.* FROM stretch AS r CROSS JOIN LATERAL (
+        SELECT m.* FROM message AS m
+        WHERE NOT $3 AND m.marketplace_id = $1 AND m.seller_organisation_id = $2
+          AND (m.tx, m.ordinal) > (r.tx, r.ordinal) AND m.tx < r.before
+          AND m.audience & 2 <> 0 AND ($6::text[] IS NULL OR m.type = ANY ($6))
+        ORDER BY m.tx, m.ordinal LIMIT $7) AS f
+    UNION ALL
+    SELECT r.era, f.* FROM stretch AS r CROSS JOIN LATERAL (
+        SELECT m.* FROM message AS m
+        WHERE NOT $3 AND m.marketplace_id = $1 AND m.buyer_organisation_id = $2
+          AND (m.tx, m.ordinal) > (r.tx, r.ordinal) AND m.tx < r.before
+          AND m.audience & 1 <> 0 AND ($6::text[] IS NULL OR m.type = ANY ($6))
+          AND (m.seller_organisation_id IS DISTINCT FROM $2 OR m.audience & 2 = 0)
+        ORDER BY m.tx, m.ordinal LIMIT $7) AS f
 )
 SELECT event_id, type, occurred_at, received_at, data, tx::text AS tx, ordinal,
        audience & (CASE WHEN buyer_organisation_id = $2 THEN 1 ELSE 0 END
                    | CASE WHEN seller_organisation_id = $2 THEN 2 ELSE 0 END
                    | CASE WHEN $3 THEN 4 ELSE 0 END) AS eyes
-FROM seen ORDER BY seen.tx, seen.ordinal LIMIT $7;
+FROM seen ORDER BY era, seen.tx, seen.ordinal LIMIT $7;

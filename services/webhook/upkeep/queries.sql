@@ -50,7 +50,9 @@ CROSS JOIN LATERAL (SELECT m.audience & (CASE WHEN p.organisation_id = m.buyer_o
                                          | CASE WHEN p.organisation_id = m.seller_organisation_id THEN 2 ELSE 0 END
                                          | CASE WHEN p.is_operator THEN 4 ELSE 0 END) AS eyes) AS v
 WHERE p.endpoint_id = $1 AND m.marketplace_id = $2 AND m.received_at >= $3 AND m.received_at < $4
-  AND (m.tx, m.ordinal) > ($5::text::xid8, $6) AND m.tx < pg_snapshot_xmin(pg_current_snapshot())
+  AND (m.tx, m.ordinal) > ($5::text::xid8, $6)
+  -- a number that no transaction has had yet came with a restored dump
+  AND (m.tx < pg_snapshot_xmin(pg_current_snapshot()) OR m.tx >= pg_snapshot_xmax(pg_current_snapshot()))
 ORDER BY m.tx, m.ordinal LIMIT $10;
 
 -- name: replay_has_more
