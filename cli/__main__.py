@@ -26,6 +26,8 @@ COMMANDS: Mapping[str, str] = {
     "seed": "cli.seeding",
     "verify-timeline": "cli.orders",
     "lifecycle": "cli.lifecycles",
+    "webhooks": "cli.webhooks",
+    "replay": "cli.webhooks",
 }
 
 
