@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,8 @@ from shared.postgres import Database
 RING = new_entry()
 PROBE_SECONDS = 0.05
 KEY = SigningKey.generate("hmac")
+# stands in an event that was made beforehand until it is sent
+UNSENT = datetime(2000, 1, 1, microsecond=1, tzinfo=UTC)
 
 
 @dataclass
@@ -73,9 +76,9 @@ class Rig:
                 await store.add_key(tx, secret_id, (self.marketplace, endpoint_id), KEY, sealed, now)
         return made
 
-    def event(self) -> OrderCreated:
-        """An order.created of a new order, happening now."""
-        order_id, now = new_id(), utc_now()
+    def event(self, at: datetime | None = None) -> OrderCreated:
+        """An order.created of a new order, happening now or then."""
+        order_id, now = new_id(), at or utc_now()
         order: OrderSnapshot = self.example.order.model_copy(
             update={"order_id": order_id, "marketplace_id": self.marketplace, "updated_at": now}
         )
@@ -95,21 +98,24 @@ class Rig:
             await relay.stop()
 
     async def produce_at(self, rate: float, seconds: float) -> int:
-        """Events at a steady rate; how many there were."""
-        futures = []
-        started, count = time.perf_counter(), round(rate * seconds)
-        for n in range(count):
+        """Events at a steady rate; how many there were. They are made beforehand; each happens as it is sent."""
+        count = round(rate * seconds)
+        records = [self._record(UNSENT) for _ in range(count)]
+        futures, started = [], time.perf_counter()
+        for n, record in enumerate(records):
             await asyncio.sleep(max(0.0, started + n / rate - time.perf_counter()))
-            futures.append(await self._send())
+            futures.append(await self._send(record))
         await asyncio.gather(*futures)
         return count
 
-    def _record(self) -> Outgoing:
-        r = encode(self.event(), event_id=new_id(), source="/bench", time=utc_now())
+    def _record(self, at: datetime | None = None) -> Outgoing:
+        r = encode(self.event(at), event_id=new_id(), source="/bench", time=at or utc_now())
         return self.world.prefix + r.topic, r.key, r.value, r.headers
 
-    async def _send(self) -> asyncio.Future[Any]:
-        topic, key, value, headers = self._record()
+    async def _send(self, record: Outgoing) -> asyncio.Future[Any]:
+        topic, key, value, headers = record
+        now = _text(utc_now())
+        value, headers = value.replace(_text(UNSENT), now), [(n, v.replace(_text(UNSENT), now)) for n, v in headers]
         sent: asyncio.Future[Any] = await self.producer.send(topic, value, key.encode(), headers=headers)
         return sent
 
@@ -165,6 +171,10 @@ class Rig:
 
     async def waiting(self) -> int:
         return int(await self.admin.fetchval("SELECT count(*) FROM webhook.pending"))
+
+
+def _text(at: datetime) -> bytes:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 def _example() -> OrderCreated:

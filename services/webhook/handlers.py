@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from services.webhook import metrics
 from services.webhook.audience import sides
 from services.webhook.catalogue import ORDER_EVENTS
 from services.webhook.hints import Hints
-from services.webhook.store.intake import Incoming, Standing, Taken, take_in, take_in_at_once
+from services.webhook.store.intake import Incoming, Taken, take_in, take_in_at_once
 from shared.inbox import AtOnce, Handlers
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -31,11 +31,19 @@ def handlers(hints: Hints) -> Callable[[Runtime], Handlers]:
         async def take(tx: Transaction, batch: Sequence[Received[Any]]) -> None:
             events = [of_received(r) for r in batch]
             ready = await take_in(tx, events, runtime.clock())
-            tx.after_commit(lambda: _tell(hints, events, ready, ready))
+            tx.after_commit(lambda: _tell(hints, events, ready))
 
         return dict.fromkeys((*ORDER_EVENTS, MessagePosted), take)
 
     return table
+
+
+def _tell(hints: Hints, events: Sequence[Incoming], ready: Sequence[UUID]) -> None:
+    """Tell the worker: of the events if somebody is to get them, and of the endpoints for which it is to claim."""
+    if ready:
+        hints.bring(events)
+        hints.add(ready)
+    _count(events)
 
 
 def at_once(hints: Hints) -> Callable[[Runtime], AtOnce]:
@@ -44,12 +52,13 @@ def at_once(hints: Hints) -> Callable[[Runtime], AtOnce]:
     def of(runtime: Runtime) -> AtOnce:
         async def take(batch: Sequence[Received[Any]]) -> bool:
             events = [of_received(r) for r in batch]
-            standing = hints.taker.standing(len(events)) if hints.taker is not None else None
-            taken = await _with_claims(runtime, hints, events, standing)
+            taken, claimed_for = await _with_claims(runtime, hints, events)
             if taken is None:
                 return False
-            claimed_for = standing.endpoints if standing is not None else ()
-            _tell(hints, events, taken.ready, [i for i in taken.ready if i not in claimed_for])
+            _count(events)
+            unclaimed = [i for i in taken.ready if i not in claimed_for]
+            if unclaimed:
+                hints.add(unclaimed)
             # who sends them goes first; what is left to do here is to write it down
             await asyncio.sleep(0)
             return True
@@ -60,24 +69,24 @@ def at_once(hints: Hints) -> Callable[[Runtime], AtOnce]:
 
 
 async def _with_claims(
-    runtime: Runtime, hints: Hints, events: Sequence[Incoming], standing: Standing | None
-) -> Taken | None:
+    runtime: Runtime, hints: Hints, events: Sequence[Incoming]
+) -> tuple[Taken | None, Collection[UUID]]:
+    """What was taken in, if anything, and for which endpoints it was claimed as well, if they were ready."""
     taker, taken = hints.taker, None
-    try:
-        async with runtime.worker_db.statements() as alone:
+    async with runtime.worker_db.statements() as alone:
+        standing = taker.standing(len(events)) if taker is not None else None
+        try:
             taken = await take_in_at_once(alone, events, runtime.clock(), standing)
-    finally:
-        if taker is not None and standing is not None:
-            taker.given(standing, taken)
-    return taken
+            if taken is not None and taken.ready:
+                hints.bring(events)
+        finally:
+            # while the connection is still held: giving it back takes several turns of the loop
+            if taker is not None and standing is not None:
+                taker.given(standing, taken)
+    return taken, standing.endpoints if standing is not None else ()
 
 
-def _tell(hints: Hints, events: Sequence[Incoming], ready: Sequence[UUID], unclaimed: Sequence[UUID]) -> None:
-    """Tell the worker: of the events if somebody is to get them, and of the endpoints for which it is to claim."""
-    if ready:
-        hints.bring(events)
-    if unclaimed:
-        hints.add(unclaimed)
+def _count(events: Sequence[Incoming]) -> None:
     for event_type, n in Counter(e.type for e in events).items():
         metrics.QUEUED.labels(event_type).inc(n)
 

@@ -70,11 +70,26 @@ class Contents:
         while len(self._offered) > OFFERED_MOST:
             del self._offered[next(iter(self._offered))]
 
+    def at_hand(self, claimed: Sequence[Claimed], now: datetime) -> list[Content | None] | None:
+        """What each claim sends, where nothing has to be read for any of them; None where something has."""
+        for c in claimed:
+            if not self._fresh(self._destinations.get(c.endpoint_id), c, now):
+                return None
+            if (c.event_id, c.eyes) not in self._messages:
+                event = self._offered.get(c.event_id)
+                if event is None:
+                    return None
+                self._keep(_row(event), c.eyes)
+        return [self._content(c) for c in claimed]
+
     async def load(self, tx: Statements, claimed: Sequence[Claimed], now: datetime) -> list[Content | None]:
         """What each claim sends, read where it is not here; None where the event's day has been dropped (retention).
 
         Whoever sends keeps it: it may be forgotten here before the delivery has found a place.
         """
+        at_hand = self.at_hand(claimed, now)
+        if at_hand is not None:
+            return at_hand
         stale = [c.endpoint_id for c in claimed if not self._fresh(self._destinations.get(c.endpoint_id), c, now)]
         if stale:
             await self._load_destinations(tx, list(dict.fromkeys(stale)), now)
@@ -89,8 +104,7 @@ class Contents:
         return [self._content(c) for c in claimed]
 
     async def _read(self, tx: Statements, missing: dict[UUID, datetime]) -> list[Any]:
-        offered = [self._offered[i] for i in missing if i in self._offered]
-        found: list[Any] = [{name: getattr(e, name) for name in READ} for e in offered]
+        found: list[Any] = [_row(self._offered[i]) for i in missing if i in self._offered]
         unread = {i: at for i, at in missing.items() if i not in self._offered}
         if unread:
             found.extend(await tx.fetch(_q.messages, list(unread), list(unread.values())))
@@ -139,6 +153,10 @@ class Contents:
         for endpoint_id, read in (await read_destinations(tx, endpoint_ids, self._vault, self._policy, now)).items():
             self._destinations[endpoint_id] = read
             self._destinations.move_to_end(endpoint_id)
+
+
+def _row(event: Incoming) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in READ}
 
 
 async def read_destinations(

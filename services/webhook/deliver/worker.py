@@ -96,9 +96,21 @@ class Worker:
         return standing
 
     def given(self, standing: Standing, taken: Taken | None) -> None:
-        """What became of it: claims go the way of all others."""
+        """What became of it. Claims for which nothing has to be read are on their way at once."""
         self._in_hand -= self._offers.ended(self._drains, standing, taken)
+        if self._hints.taker is self:
+            self._start_at_hand()
         self._hints.wake.set()
+
+    def _start_at_hand(self) -> None:
+        self._contents.offer(self._hints.events())
+        while self._offers.brought:
+            brought = self._offers.brought[0]
+            contents = self._contents.at_hand(brought.claimed, self._clock())
+            if contents is None:
+                break
+            self._offers.brought.popleft()
+            self._start(brought.rooms, brought.claimed, contents, brought.start_by)
 
     async def _round(self) -> None:
         self._contents.offer(self._hints.events())
