@@ -10,12 +10,16 @@ DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic and what it carries. `key` names the record key, by which order is kept."""
+    """A topic and what it carries. `key` names the record key, by which order is kept.
+
+    `partitions`: how many an installation gets that does not ask for another number; all topics have equally many
+    (docs/decisions/0106-three-partitions.md).
+    """
 
     name: str
     key: str
     summary: str
-    partitions: int = 6
+    partitions: int = 3
     # None: kept for ever (reports are rebuilt from the topics). Days otherwise.
     retention_days: int | None = None
     # only the newest record of a key is kept, so that what it says replaces what was said (an erased person)

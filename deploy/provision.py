@@ -2,8 +2,9 @@
 
 `python -m deploy.provision` is the one-shot step before the services start, in containers and without; running it
 again changes nothing. From the environment: ORDERTRAIL_ADMIN_DATABASE_URL, ORDERTRAIL_KAFKA_BOOTSTRAP_SERVERS,
-ORDERTRAIL_TOPIC_PREFIX, ORDERTRAIL_TOPIC_REPLICATION and ORDERTRAIL_DB_PASSWORD_<role without its prefix>; each may
-also be a file of that name, in lower case, in ORDERTRAIL_SECRETS_DIR.
+ORDERTRAIL_TOPIC_PREFIX, ORDERTRAIL_TOPIC_PARTITIONS, ORDERTRAIL_TOPIC_REPLICATION and
+ORDERTRAIL_DB_PASSWORD_<role without its prefix>; each may also be a file of that name, in lower case, in
+ORDERTRAIL_SECRETS_DIR.
 """
 
 from __future__ import annotations
@@ -25,20 +26,30 @@ from shared.postgres.migrate import SCHEMAS, MigrationError, app_role, bootstrap
 SERVICES = Path(__file__).parents[1] / "services"
 ADMIN_URL = "ORDERTRAIL_ADMIN_DATABASE_URL"
 KAFKA = "ORDERTRAIL_KAFKA_BOOTSTRAP_SERVERS"
+# as many as processes of a role may share the work; each costs every fetch of every consumer a little
+MOST_PARTITIONS = 100
+MOST_REPLICAS = 9
 
 
 async def provision(admin_url: str, passwords: dict[str, str], kafka: str, topic_prefix: str = "") -> list[str]:
     """Do all of it and return what was new, for the log. Raises SetupError, MigrationError or TopicError."""
+    replication = _number("ORDERTRAIL_TOPIC_REPLICATION", MOST_REPLICAS) or 1
+    partitions = _number("ORDERTRAIL_TOPIC_PARTITIONS", MOST_PARTITIONS)
     new = [f"database {name}" for name in await _create_database(admin_url)]
     await bootstrap(admin_url, passwords)
     for service, schema in SCHEMAS.items():
         directory = SERVICES / service / "migrations"
         new += [f"{schema}: {name}" for name in await migrate(admin_url, service, schema, directory)]
-    replication = int(os.environ.get("ORDERTRAIL_TOPIC_REPLICATION") or 1)
-    new += [
-        f"topic {name}" for name in await create_topics(kafka, TOPICS, prefix=topic_prefix, replication=replication)
-    ]
-    return new
+    created = await create_topics(kafka, TOPICS, prefix=topic_prefix, replication=replication, partitions=partitions)
+    return new + [f"topic {name}" for name in created]
+
+
+def _number(name: str, most: int) -> int | None:
+    """A whole number from 1 to `most`; None where it is not set."""
+    value = _setting(name, "")
+    if value and not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= most):
+        raise SetupError(f"{name} is {value[:40]!r}", f"give a whole number from 1 to {most}, or leave it out")
+    return int(value) if value else None
 
 
 async def _create_database(admin_url: str) -> list[str]:

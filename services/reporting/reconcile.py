@@ -14,7 +14,7 @@ from uuid import UUID
 from contracts.money import from_minor
 from contracts.order import OrderEvent
 from services.reporting import store
-from services.reporting.reading import PARTITIONS, Progress, events
+from services.reporting.reading import Progress, events, partitions
 from services.reporting.settings import Settings
 from shared.postgres import Database
 
@@ -71,9 +71,10 @@ async def reconcile(settings: Settings, db: Database, progress: Progress) -> Res
     """Compare everything. Raises ScanError where the topics cannot be read."""
     result = Result()
     await _figures(settings, db, progress, result)
-    for partition in range(PARTITIONS):
+    count = await partitions(settings)
+    for partition in range(count):
         told: dict[UUID, Told] = {}
-        stage = f"orders of partition {partition + 1} of {PARTITIONS}"
+        stage = f"orders of partition {partition + 1} of {count}"
         async for read in events(settings, progress, stage, messages=False, partition=partition):
             result.unreadable += read.unreadable
             _fold(told, read.orders)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -21,17 +21,36 @@ class TopicError(Exception):
 
 
 async def create_topics(
-    bootstrap: str, topics: Sequence[Topic], *, prefix: str = "", replication: int = 1, seconds: float = 60
+    bootstrap: str,
+    topics: Sequence[Topic],
+    *,
+    prefix: str = "",
+    replication: int = 1,
+    partitions: int | None = None,
+    seconds: float = 60,
 ) -> list[str]:
-    """Create what is missing and return the names created. Waits up to `seconds` for the broker to know them all."""
+    """Create what is missing and return the names created. Waits up to `seconds` for the broker to know them all.
+
+    Each new topic gets `partitions`, or the catalogue's number. Where some of the topics exist already, new ones get as
+    many as these have: a consumer gets the same partition number of all topics, so that an order's events meet one
+    process, and those that exist keep theirs, because another number would send an order's next event past its last.
+    Raises TopicError where the broker refuses, cannot be reached, or has them with another number than asked for.
+    """
     deadline = time.monotonic() + seconds
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS, client_id="ordertrail")
     await _start(admin, bootstrap, deadline)
     try:
+        there = await _partitions(admin, [prefix + t.name for t in topics])
+        count = max(there.values(), default=partitions)
+        if partitions is not None and count != partitions:
+            raise TopicError(
+                f"the topics have {count} partitions, not {partitions}, and keep them, because orders' events would "
+                "overtake each other otherwise; say the number that they have, or none"
+            )
         wanted = [
             NewTopic(
                 prefix + t.name,
-                t.partitions,
+                count or t.partitions,
                 replication,
                 topic_configs={
                     "retention.ms": str(t.retention_ms),
@@ -55,6 +74,23 @@ async def create_topics(
                 raise TopicError(f"the broker does not know {', '.join(sorted(lacking))} after {seconds:.0f} s")
             await asyncio.sleep(0.1)
         return created
+    finally:
+        await admin.close()
+
+
+async def _partitions(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, int]:
+    """How many partitions those of the topics have that exist."""
+    known = sorted(set(names) & set(await admin.list_topics()))
+    described = await admin.describe_topics(known) if known else []
+    return {t["topic"]: len(t["partitions"]) for t in described if t["partitions"]}
+
+
+async def most_partitions(bootstrap: str, names: Collection[str]) -> int:
+    """The most partitions that any of these topics has; 0 where none exists. Raises TopicError without a broker."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=_REQUEST_MS, client_id="ordertrail")
+    await _start(admin, bootstrap, time.monotonic() + _REQUEST_MS / 1_000)
+    try:
+        return max((await _partitions(admin, names)).values(), default=0)
     finally:
         await admin.close()
 
