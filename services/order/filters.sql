@@ -32,25 +32,15 @@ SELECT u.*
 FROM ({branches}) AS u
 ORDER BY {order}
 
--- name: keys_gathered
--- All of them, from whichever index gives them soonest, and then sorted: OFFSET 0 keeps the planner from walking in order.
-SELECT u.*
-FROM ({branches} OFFSET 0) AS u
-ORDER BY {order}
-
--- name: keys_any
-SELECT u.id
-FROM ({branches}) AS u
-
 -- name: keys_walked
--- What fits among the first orders by amount, however few that are: the filters are outside of the limit.
-SELECT o.id, o.total_minor
+-- What fits among the first orders of a list, however few that are: the filters are outside of the limit.
+SELECT {columns}
 FROM ({walk}) AS o
 WHERE {conditions}
 ORDER BY {order}
 
--- name: walked_total
-SELECT o.id, o.total_minor, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
+-- name: walked
+SELECT o.id, o.total_minor, o.placed_at, o.status, o.shown, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
 FROM orders AS o
 WHERE {conditions}
 
@@ -59,35 +49,53 @@ SELECT u.*
 FROM ({branches}) AS u
 ORDER BY {order}
 
--- name: keys_by_values
--- The first of each combination of values that fits, as the index of these has them, then the first of them all. One look
--- at the index finds the next combination.
-WITH RECURSIVE k (status, shown, money, issue, overdue, channel, phase) AS (
-    (SELECT o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase FROM orders AS o
-     WHERE o.marketplace_id = :marketplace ORDER BY o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase LIMIT 1)
+-- name: combinations
+-- Each combination of values that an order has and that fits, as the index of these has them: one look finds the next.
+WITH RECURSIVE k (status, shown, money, issue, overdue, phase) AS (
+    (SELECT o.status, o.shown, o.money, o.issue, o.overdue, o.phase FROM orders AS o
+     WHERE {whose} ORDER BY o.status, o.shown, o.money, o.issue, o.overdue, o.phase LIMIT 1)
     UNION ALL
     SELECT n.* FROM k, LATERAL (
-        SELECT o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase FROM orders AS o
-        WHERE o.marketplace_id = :marketplace
-          AND (o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase)
-            > (k.status, k.shown, k.money, k.issue, k.overdue, k.channel, k.phase)
-        ORDER BY o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase LIMIT 1) AS n
-)
-SELECT t.id, t.total_minor
-FROM (SELECT o.* FROM k AS o WHERE {conditions}) AS v, LATERAL (
-    SELECT o.id, o.total_minor FROM orders AS o
-    WHERE o.marketplace_id = :marketplace AND {further}
-      AND (o.status, o.shown, o.money, o.issue, o.overdue, o.channel, o.phase)
-        = (v.status, v.shown, v.money, v.issue, v.overdue, v.channel, v.phase)
-    ORDER BY {inner_order} LIMIT :limit) AS t
-ORDER BY {order}
-LIMIT :limit
+        SELECT o.status, o.shown, o.money, o.issue, o.overdue, o.phase FROM orders AS o
+        WHERE {whose} AND (o.status, o.shown, o.money, o.issue, o.overdue, o.phase)
+            > (k.status, k.shown, k.money, k.issue, k.overdue, k.phase)
+        ORDER BY o.status, o.shown, o.money, o.issue, o.overdue, o.phase LIMIT 1) AS n
+), v AS (SELECT o.* FROM k AS o WHERE {fitting})
+
+-- name: statuses_of_combinations
+{combinations}
+SELECT DISTINCT v.status FROM v
+
+-- name: keys_of_combinations
+-- The first of each combination that fits.
+{combinations}
+SELECT t.* FROM v, LATERAL ({keys}
+    ORDER BY {order} LIMIT :limit) AS t
+
+-- name: all_of_combinations
+{combinations}
+SELECT t.* FROM v, LATERAL ({keys}) AS t
+
+-- name: of_combination
+(o.status, o.shown, o.money, o.issue, o.overdue, o.phase) = (v.status, v.shown, v.money, v.issue, v.overdue, v.phase)
+
+-- name: gathered
+-- The first in the list's order of all that fit, and how many these are: none where they are as many as may be.
+WITH o AS MATERIALIZED ({branches} LIMIT :walked), w AS (SELECT count(*) AS walked FROM o)
+SELECT w.walked, ARRAY(SELECT o.id FROM o WHERE w.walked < :walked ORDER BY {order} LIMIT :limit) AS hits
+FROM w
+
+-- name: any_status
+(o.status = ANY (:statuses) OR o.over = ANY (:statuses))
 
 -- name: any_status_or_shown
 (o.status = ANY (:statuses) OR o.shown = ANY (:statuses))
 
--- name: any_status
-(o.status = ANY (:statuses) OR o.over = ANY (:statuses))
+-- name: of_seller
+o.marketplace_id = :marketplace AND o.seller_org = :own_seller
+
+-- name: of_buyer
+o.marketplace_id = :marketplace AND o.buyer_org = :own_buyer
 
 -- name: page_of_keys
 SELECT o.id, o.card, o.placed_at, o.total_minor, o.status
@@ -242,7 +250,15 @@ o.overdue = ANY ('{f,t}')
 o.status = ANY (:statuses)
 
 -- name: over_others
-o.status = ANY (:other_statuses) AND o.over = ANY (:statuses)
+-- Shown over another status: those that there are, as the index has the status before what is shown over it.
+o.over = ANY (:statuses) AND o.status = ANY (ARRAY(
+    WITH RECURSIVE k (status) AS (
+        (SELECT s.status FROM orders AS s WHERE s.marketplace_id = :marketplace ORDER BY s.status LIMIT 1)
+        UNION ALL
+        SELECT n.* FROM k, LATERAL (
+            SELECT s.status FROM orders AS s WHERE s.marketplace_id = :marketplace AND s.status > k.status
+            ORDER BY s.status LIMIT 1) AS n)
+    SELECT k.status FROM k WHERE k.status <> ALL (:statuses)))
 
 -- name: hit_of_customer
 (SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = {t}.id)
@@ -282,3 +298,18 @@ o.status = ANY (:other_statuses) AND o.over = ANY (:statuses)
 
 -- name: after_status_desc
 (o.status, o.placed_at, o.id) < (:a, :b, :c)
+
+-- name: from_status
+o.status >= :a
+
+-- name: from_status_desc
+o.status <= :a
+
+-- name: after_in_status
+-- Within the status that the last page ended in; of the following statuses all, from the first date that is asked for.
+(o.placed_at, o.id) > (CASE v.status WHEN :a THEN :b ELSE {first} END,
+                       CASE v.status WHEN :a THEN :c ELSE '00000000-0000-0000-0000-000000000000' END)
+
+-- name: after_in_status_desc
+(o.placed_at, o.id) < (CASE v.status WHEN :a THEN :b ELSE {first} END,
+                       CASE v.status WHEN :a THEN :c ELSE '00000000-0000-0000-0000-000000000000' END)

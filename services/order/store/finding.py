@@ -14,12 +14,12 @@ from typing import Any, Final
 from uuid import UUID
 
 from services.order.store import search, walks
-from services.order.store.search import Filters, Matching, Needle, Statement, Whose, Words, q
+from services.order.store.search import Filters, Matching, Needle, Statement, Whose, Words
 from shared.postgres import Transaction
 
 # Entries of the first walk (half a millisecond), and of the last one: a limit keeps the planner from looking for the
 # few hits that it expects in another order and sorting them.
-WALKED: Final = 2_000
+WALKED: Final = 1_000
 EVERYTHING: Final = 1_000_000_000
 # So many hits in the first walk make further walking worth more than looking at all orders of some names.
 DENSE: Final = 12
@@ -101,10 +101,9 @@ async def _matching(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, sample: Sample
 ) -> Matching | None:
     """Names and other texts that have the needle; None where these are many."""
-    if len(sample.hits) >= OUTSIDE:
-        outside = await tx.fetchval(q.without_name, sample.hits[:LOOKED_AT], needle.text)
-        return None if outside >= OUTSIDE else await search.matching(tx, needle.text, needle.text)
     words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
+    if len(words) <= 1 or len(sample.hits) >= OUTSIDE:
+        return await search.matching(tx, needle.text, needle.text, sample.hits[:LOOKED_AT], OUTSIDE)
     counts = await rows(tx, walks.frequencies(whose, needle, after, words, walked=WALKED))
     shares = {w: r["orders"] / sample.walked for w, r in zip(words, counts, strict=True)}
     return await search.matching(tx, part_of(needle.text, shares), needle.text)
@@ -116,11 +115,7 @@ async def _looked_up(
     """The page's orders among those of the names, and all others that have the needle; None where they are many."""
     if not matching.names:
         return matching.ids
-    others: Sequence[str] = ()
-    if whose.filters.statuses:
-        known = await tx.fetch(q.statuses, whose.marketplace_id, [])
-        others = [r["status"] for r in known if r["status"] not in whose.filters.statuses]
-    wanted = walks.of_names(whose, needle, matching.names, others, after, limit, walked=MOST_NAMED + 1)
+    wanted = walks.of_names(whose, needle, matching.names, after, limit, walked=MOST_NAMED + 1)
     [row] = await rows(tx, wanted)
     return [*row["hits"], *matching.ids] if row["walked"] <= MOST_NAMED else None
 

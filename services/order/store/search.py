@@ -47,7 +47,7 @@ _TYPES: Final[Mapping[str, str]] = {
     "money": "text", "issue": "text", "purchase": "uuid", "ids": "uuid[]", "external": "text",
     "placed_from": "timestamptz", "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint",
     "pattern": "text", "customer": "text", "own_status": "text", "words": "text[]", "most": "bigint", "limit": "bigint",
-    "walked": "bigint", "names": "text[]", "other_statuses": "text[]",
+    "walked": "bigint", "names": "text[]",
 }  # fmt: skip
 AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "placed_at": ("timestamptz", "uuid"),
@@ -114,6 +114,9 @@ class Words:
     conditions: tuple[str, ...] = ()
     values: Mapping[str, Any] | None = None
 
+    def and_(self, other: Words) -> Words:
+        return Words((*self.conditions, *other.conditions), {**(self.values or {}), **(other.values or {})})
+
 
 @dataclass(frozen=True, slots=True)
 class Needle:
@@ -147,6 +150,11 @@ class Needle:
         """The orders of these ids, and the one of the number."""
         found = f.found_or_number if self.number is not None else f.found
         return Words((*self.conditions, found), {**self.values, "found": list(ids)})
+
+
+def among(ids: Sequence[UUID]) -> Words:
+    """The orders of these ids."""
+    return Words((f.found,), {"found": list(ids)})
 
 
 def needle_of(filters: Filters) -> Needle | None:
@@ -187,11 +195,16 @@ class Matching:
     ids: Sequence[UUID]
 
 
-async def matching(tx: Transaction, part: str, text: str) -> Matching | None:
-    """What of the marketplace has the text, by the indexes of its part; None where that is too much."""
-    row = await tx.fetchrow(q.matching, part, text, MOST_NAMES + 1, MOST_FOUND + 1)
+async def matching(
+    tx: Transaction, part: str, text: str, hits: Sequence[UUID] = (), outside: int = 1
+) -> Matching | None:
+    """What of the marketplace has the text, by the indexes of its part; None where that is too much.
+
+    It is too much as well where so many of these `hits` have the text `outside` of their customer's name.
+    """
+    row = await tx.fetchrow(q.matching, part, text, MOST_NAMES + 1, MOST_FOUND + 1, hits, outside)
     assert row is not None
-    few = len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
+    few = not row["frequent"] and len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
     return Matching(row["names"], row["ids"]) if few else None
 
 
@@ -217,45 +230,39 @@ def statement(
     *,
     after: tuple[Any, ...] | None = None,
     limit: int | None = None,
-    gathered: bool = False,
 ) -> Statement:
     """The list as one statement. Without `limit` all of it, in order (for exports).
 
     What is among a few ids is looked at as it is; of anything else only the page's own orders are.
-
-    `gathered`: all that the filters leave is sorted, though there is an index that could be walked in order.
     """
     parameters = Parameters()
     whose = Whose(marketplace_id, scopes, filters)
     if limit is None or "found" in (words.values or {}):
         sql = listed(parameters, whose, words, after, limit, (f.branch, f.page))
     else:
-        texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_gathered if gathered else f.keys_page)
-        sql = page_of(listed(parameters, whose, words, after, limit, texts, gathered=gathered), filters)
+        texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_page)
+        sql = page_of(listed(parameters, whose, words, after, limit, texts), filters)
     return Statement(sql, tuple(parameters.values))
 
 
-def unsorted(whose: Whose, after: tuple[Any, ...] | None) -> Statement:
-    """The list without its order: to be explained, not to be read."""
-    parameters = Parameters()
-    return Statement(
-        listed(parameters, whose, Words(), after, None, (f.keys_total, f.keys_any)), tuple(parameters.values)
-    )
-
-
 def walked(whose: Whose, after: tuple[Any, ...] | None, limit: int, most: int) -> Statement:
-    """The page of a list sorted by amount, as far as it is among the first `most` orders after `after`."""
-    parameters = Parameters()
-    whole = Filters(seller=whose.filters.seller, buyer=whose.filters.buyer, sort=whose.filters.sort)
-    walk = listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked_total, f.walked_page))
+    """The page of a list by date or amount, as far as it is among the first `most` orders after `after`."""
+    parameters, filters = Parameters(), whose.filters
+    sort = filters.sort.removeprefix("-")
+    whole = Filters(seller=filters.seller, buyer=filters.buyer, sort=filters.sort)
+    outside = replace(filters, seller=None, buyer=None, statuses=())
+    if sort == "placed_at":
+        whole = replace(whole, placed_from=filters.placed_from, placed_to=filters.placed_to)
+        outside = replace(outside, placed_from=None, placed_to=None)
+    walk = listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked, f.walked_page))
     values = {**values_of(replace(whose, scopes=())), "limit": limit}
-    conditions = common(replace(whose.filters, seller=None, buyer=None, statuses=()))
-    conditions += [f.any_status] * bool(whose.filters.statuses)
-    conditions += [f.phases] * bool(whose.filters.phases)
-    text = bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
-    by = bare(getattr(f, "order_" + sort_name(whose.filters.sort))).replace("{t}", "o")
-    keys = text.replace("{walk}", walk).replace("{order}", by) + parameters.fill(" LIMIT :limit", values)
-    return Statement(page_of(keys, whose.filters), tuple(parameters.values))
+    conditions = common(outside)
+    conditions += [f.any_status_or_shown] * bool(filters.statuses) + [f.phases] * bool(filters.phases)
+    by = bare(getattr(f, "order_" + sort_name(filters.sort))).replace("{t}", "o")
+    keys = bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
+    keys = keys.replace("{columns}", "o.id, o." + ("total_minor" if sort == "total" else sort))
+    keys = keys.replace("{walk}", walk).replace("{order}", by) + parameters.fill(" LIMIT :limit", values)
+    return Statement(page_of(keys, filters), tuple(parameters.values))
 
 
 def page_of(keys: str, filters: Filters) -> str:
@@ -265,10 +272,10 @@ def page_of(keys: str, filters: Filters) -> str:
 
 def listed(
     parameters: Parameters, whose: Whose, words: Words, after: tuple[Any, ...] | None, limit: int | None,
-    texts: tuple[str, str], *, gathered: bool = False,
+    texts: tuple[str, str],
 ) -> str:  # fmt: skip
     """The list with the columns of `texts`: those of one branch, and of several put together."""
-    filters, after = _tightest(whose.filters, after)
+    filters, after = tightest(whose.filters, after)
     by = bare(getattr(f, "order_" + sort_name(filters.sort)))
     values = values_of(replace(whose, filters=filters)) | dict(words.values or {})
     shared = common(filters) + list(words.conditions)
@@ -285,15 +292,15 @@ def listed(
         for own, own_values in _value_branches(filters):
             conditions = " AND ".join(parameters.fill(c, {**values, **own_values}) for c in (*scope, *own, *shared))
             branches.append(bare(texts[0]).replace("{conditions}", conditions))
-    if len(branches) == 1 and not gathered:
+    if len(branches) == 1:
         return f"{branches[0]}\nORDER BY {by.replace('{t}', 'o')}{tail}"
     ordered = [f"({b}\nORDER BY {by.replace('{t}', 'o')}{tail})" for b in branches]
-    ordered = ordered if limit is not None and not gathered else branches
+    ordered = ordered if limit is not None else branches
     sql = bare(texts[1]).replace("{branches}", "\nUNION ALL\n".join(ordered)).replace("{order}", by.replace("{t}", "u"))
     return sql + tail
 
 
-def _tightest(filters: Filters, after: tuple[Any, ...] | None) -> tuple[Filters, tuple[Any, ...] | None]:
+def tightest(filters: Filters, after: tuple[Any, ...] | None) -> tuple[Filters, tuple[Any, ...] | None]:
     """Of a date and a cursor that bound the same end of a list by date only the one that counts.
 
     An index scan begins at one bound; with the other one it would walk from the wrong place.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from services.order.store.search import (
     AFTER_TYPES,
@@ -22,12 +22,15 @@ from services.order.store.search import (
     common,
     f,
     listed,
-    page_of,
     pattern,
     scope_conditions,
     sort_name,
     values_of,
 )  # fmt: skip
+
+# Of so many names each may be in very many orders: those of a status, or overdue, are looked up. Of more names all
+# orders are looked at.
+FEW_NAMES: Final = 20
 
 
 def hits(
@@ -51,26 +54,27 @@ def frequencies(
 
 
 def of_names(
-    whose: Whose, needle: Needle, names: Sequence[str], others: Sequence[str], after: tuple[Any, ...] | None, most: int,
+    whose: Whose, needle: Needle, names: Sequence[str], after: tuple[Any, ...] | None, most: int,
     *, walked: int,
 ) -> Statement:  # fmt: skip
-    """One row: how many orders of these names were looked at, and the ids of the first `most` of the list among them.
-
-    `others` are the statuses that the list is not narrowed to: such an order may show one that it is.
-    """
+    """One row: how many orders of these names were looked at, and the ids of the list's first `most` among them."""
     parameters, filters = Parameters(), whose.filters
     name = sort_name(filters.sort)
     values = values_of(whose) | needle.values | {
-        "names": list(names), "other_statuses": list(others), "most": most, "walked": walked
+        "names": list(names), "most": most, "walked": walked
     }  # fmt: skip
     if after is not None:
         kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
         values |= {place: (v, kind) for place, v, kind in zip("abc", after, kinds, strict=False)}
     inside = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
-    front = [f.scope_operator, f.named, f.overdue if filters.overdue else f.overdue_or_not, *common(inside)]
-    branches = [[*front, f.own_statuses], [*front, f.over_others]] if filters.statuses else [front]
+    front = [f.scope_operator, f.named, *common(inside)]
+    branches = [front]
+    if len(names) <= FEW_NAMES and (filters.overdue or filters.statuses):
+        front.append(f.overdue if filters.overdue else f.overdue_or_not)
+        branches = [[*front, f.own_statuses], [*front, f.over_others]] if filters.statuses else [front]
     conditions = [
         _any_of(whose),
+        *[f.any_status] * bool(filters.statuses),
         *common(replace(filters, statuses=(), purchase_id=None, external_id=None, ids=None)),
         *[f.phases] * bool(filters.phases),
     ]
@@ -83,28 +87,6 @@ def of_names(
         .replace("{order}", bare(getattr(f, "order_" + name)).replace("{t}", "o"))
     )
     return Statement(parameters.fill(sql, values), tuple(parameters.values))
-
-
-def by_values(whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Statement:
-    """The page of a list by amount that is narrowed to some values of what few values are of, but to no dates."""
-    parameters, filters = Parameters(), whose.filters
-    name = sort_name(filters.sort)
-    values = values_of(whose) | {"limit": limit}
-    if after is not None:
-        values |= {place: (v, kind) for place, v, kind in zip("ab", after, AFTER_TYPES["total"], strict=True)}
-    parties = Filters(seller=filters.seller, buyer=filters.buyer)
-    further = [_any_of(whose), *common(parties), *[getattr(f, "after_" + name)] * (after is not None)]
-    conditions = common(replace(filters, seller=None, buyer=None, statuses=()))
-    conditions += [f.any_status_or_shown] * bool(filters.statuses) + [f.phases] * bool(filters.phases)
-    order = bare(getattr(f, "order_" + name))
-    keys = (
-        bare(f.keys_by_values)
-        .replace("{conditions}", _and(conditions))
-        .replace("{further}", _and(further))
-        .replace("{inner_order}", order.replace("{t}", "o"))
-        .replace("{order}", order.replace("{t}", "t"))
-    )
-    return Statement(page_of(parameters.fill(keys, values), filters), tuple(parameters.values))
 
 
 def _any_of(whose: Whose) -> str:
