@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import aiohttp
 import asyncpg
 
-from benchmarks import list_filters
+from benchmarks import list_filters, list_varied
 from benchmarks.list_filters import SIDES, SORTS
 from benchmarks.world import Figure, World, percentile, reached
 from tests.e2e.fleet import fleet
@@ -27,8 +27,10 @@ from tests.e2e.market import Market
 from tests.stack import ROOT
 
 SIZES = (10_000, 1_000_000)
+# another marketplace: names that nearly all differ, and hundreds of channels
+VARIED = bool(os.environ.get("BENCH_VARIED"))
 SMALL_SIZES = (400, 800)
-REPEATS = 4
+REPEATS = 7
 WORST = 5
 # of a small run: each of so many combinations is asked for once
 SMALL_STEP = 29
@@ -49,6 +51,8 @@ async def run(world: World) -> list[Figure]:
     async with market_of(world) as market:
         admin = await asyncpg.connect(world.database.admin_dsn)
         try:
+            if VARIED:
+                await admin.execute(list_varied.TRIGGER)
             await seed(world, small)
             await at_rest(admin)
             before = await measured(admin, market, small=world.small)
@@ -139,7 +143,8 @@ def _headers(market: Market, side: str) -> dict[str, str]:
 
 
 async def _combinations(admin: asyncpg.Connection, market: Market) -> AsyncIterator[Combination]:
-    asked = list_filters.filters(await list_filters.known(admin, market), market)
+    known = await list_filters.known(admin, market)
+    asked = list_filters.filters(known, market) | (list_varied.filters(known) if VARIED else {})
     for side in SIDES:
         for sort in SORTS:
             cursor = await list_filters.deep_cursor(admin, market, side, sort)
