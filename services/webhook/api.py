@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import orjson
 from fastapi import FastAPI, Query, Request
 from starlette.responses import Response
 
-from services.webhook import catalogue, errors
+from services.webhook import answers, catalogue, errors
 from services.webhook.actions import endpoints, log, replays
 from services.webhook.actions.context import Context
 from services.webhook.schemas import (
@@ -35,7 +35,6 @@ ORDER_DELIVERIES: Final = Cursor("deliveries.order.created_at", datetime, int, U
 REPLAYS: Final = Cursor("replays.-id", UUID)
 EVENTS: Final = Cursor("events.position", str, int)
 _TX: Final = re.compile(r"[0-9]{1,19}")
-State = Literal["pending", "delivered", "exhausted", "aborted", "held", "discarded"]
 Document = dict[str, Any]
 
 
@@ -48,14 +47,14 @@ def _json(document: Any, status: int = 200, **headers: str) -> Response:
     return Response(orjson.dumps(document), status, headers, "application/json")
 
 
-@router.post("/v1/endpoints", status_code=201)
+@router.post("/v1/endpoints", status_code=201, response_model=answers.EndpointMade)
 async def create_endpoint(body: NewEndpoint, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Make an endpoint. Its secret is in this answer and nowhere else afterwards."""
     _check_patterns(body.event_types)
     return (await endpoints.create(_ctx(request), caller, body, once)).response()
 
 
-@router.get("/v1/endpoints")
+@router.get("/v1/endpoints", response_model=answers.Page[answers.EndpointListed])
 async def list_endpoints(caller: Caller, page: Paging, request: Request) -> Response:
     after = ENDPOINTS.decode(page.cursor)
     rows = await endpoints.page(_ctx(request), caller, after[0] if after else None, page.fetch)
@@ -63,12 +62,12 @@ async def list_endpoints(caller: Caller, page: Paging, request: Request) -> Resp
     return _json({"items": items, "next_cursor": cursor})
 
 
-@router.get("/v1/endpoints/{endpoint_id}")
+@router.get("/v1/endpoints/{endpoint_id}", response_model=answers.EndpointShown)
 async def get_endpoint(endpoint_id: UUID, caller: Caller, request: Request) -> Response:
     return _endpoint(await endpoints.get(_ctx(request), caller, endpoint_id))
 
 
-@router.patch("/v1/endpoints/{endpoint_id}")
+@router.patch("/v1/endpoints/{endpoint_id}", response_model=answers.EndpointChanged)
 async def change_endpoint(
     endpoint_id: UUID, body: EndpointChange, caller: Caller, if_match: IfMatch, request: Request
 ) -> Response:
@@ -84,13 +83,13 @@ async def delete_endpoint(endpoint_id: UUID, caller: Caller, if_match: IfMatch, 
     return Response(status_code=204)
 
 
-@router.get("/v1/endpoints/{endpoint_id}/secret")
+@router.get("/v1/endpoints/{endpoint_id}/secret", response_model=answers.Items[answers.Key])
 async def list_keys(endpoint_id: UUID, caller: Caller, request: Request) -> Response:
     """The live keys: ids, public halves (whpk_...) and when they end. Never a secret."""
     return _json({"items": await endpoints.keys(_ctx(request), caller, endpoint_id)})
 
 
-@router.post("/v1/endpoints/{endpoint_id}/secret", status_code=201)
+@router.post("/v1/endpoints/{endpoint_id}/secret", status_code=201, response_model=answers.KeyMade)
 async def rotate_secret(
     endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request, body: Rotation | None = None
 ) -> Response:
@@ -98,24 +97,24 @@ async def rotate_secret(
     return (await endpoints.rotate(_ctx(request), caller, endpoint_id, body or Rotation(), once)).response()
 
 
-@router.post("/v1/endpoints/{endpoint_id}/pause")
+@router.post("/v1/endpoints/{endpoint_id}/pause", response_model=answers.EndpointShown)
 async def pause_endpoint(endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Hold deliveries back; they wait and leave in order after `resume`."""
     return (await endpoints.pause(_ctx(request), caller, endpoint_id, once)).response()
 
 
-@router.post("/v1/endpoints/{endpoint_id}/resume")
+@router.post("/v1/endpoints/{endpoint_id}/resume", response_model=answers.EndpointShown)
 async def resume_endpoint(endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     return (await endpoints.resume(_ctx(request), caller, endpoint_id, once)).response()
 
 
-@router.post("/v1/endpoints/{endpoint_id}/disable")
+@router.post("/v1/endpoints/{endpoint_id}/disable", response_model=answers.EndpointShown)
 async def disable_endpoint(endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Stop. Nothing is lost: everything is kept as `held` and can be replayed."""
     return (await endpoints.disable(_ctx(request), caller, endpoint_id, once)).response()
 
 
-@router.post("/v1/endpoints/{endpoint_id}/enable")
+@router.post("/v1/endpoints/{endpoint_id}/enable", response_model=answers.EndpointShown)
 async def enable_endpoint(
     endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request, body: Enabling | None = None
 ) -> Response:
@@ -123,7 +122,7 @@ async def enable_endpoint(
     return (await endpoints.enable(_ctx(request), caller, endpoint_id, body or Enabling(), once)).response()
 
 
-@router.post("/v1/endpoints/{endpoint_id}/test", status_code=202)
+@router.post("/v1/endpoints/{endpoint_id}/test", status_code=202, response_model=answers.DeliveryShown)
 async def send_test(
     endpoint_id: UUID, caller: Caller, once: Idempotent, request: Request, body: TestEvent | None = None
 ) -> Response:
@@ -131,13 +130,13 @@ async def send_test(
     return (await log.test(_ctx(request), caller, endpoint_id, body or TestEvent(), once)).response()
 
 
-@router.get("/v1/endpoints/{endpoint_id}/deliveries")
+@router.get("/v1/endpoints/{endpoint_id}/deliveries", response_model=answers.Page[answers.DeliveryShown])
 async def list_deliveries(
     endpoint_id: UUID,
     caller: Caller,
     page: Paging,
     request: Request,
-    state: State | None = None,
+    state: answers.State | None = None,
     type: Pattern | None = None,
 ) -> Response:
     """An endpoint's deliveries, newest first; `type` is one type, not a wildcard."""
@@ -151,7 +150,7 @@ async def list_deliveries(
     return _json({"items": items, "next_cursor": cursor})
 
 
-@router.get("/v1/endpoints/{endpoint_id}/stats")
+@router.get("/v1/endpoints/{endpoint_id}/stats", response_model=answers.StatsShown)
 async def get_stats(
     endpoint_id: UUID, caller: Caller, request: Request, hours: Annotated[int, Query(ge=1, le=720)] = 24
 ) -> Response:
@@ -159,7 +158,7 @@ async def get_stats(
     return _json(await log.stats(_ctx(request), caller, endpoint_id, hours))
 
 
-@router.get("/v1/deliveries")
+@router.get("/v1/deliveries", response_model=answers.Page[answers.DeliveryShown])
 async def deliveries_of_order(order_id: UUID, caller: Caller, page: Paging, request: Request) -> Response:
     """What went out because of an order, oldest first."""
     after = ORDER_DELIVERIES.decode(page.cursor)
@@ -169,19 +168,19 @@ async def deliveries_of_order(order_id: UUID, caller: Caller, page: Paging, requ
     return _json({"items": items, "next_cursor": cursor})
 
 
-@router.get("/v1/deliveries/{delivery_id}")
+@router.get("/v1/deliveries/{delivery_id}", response_model=answers.DeliveryInFull)
 async def get_delivery(delivery_id: UUID, caller: Caller, request: Request) -> Response:
     """A delivery with its payload and every attempt: status, times, answer."""
     return _json(await log.get(_ctx(request), caller, delivery_id))
 
 
-@router.post("/v1/deliveries/{delivery_id}/retry", status_code=202)
+@router.post("/v1/deliveries/{delivery_id}/retry", status_code=202, response_model=answers.DeliveryShown)
 async def retry_delivery(delivery_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Send it again now. The webhook-id stays the same."""
     return (await log.retry(_ctx(request), caller, delivery_id, once)).response()
 
 
-@router.post("/v1/replays", status_code=202)
+@router.post("/v1/replays", status_code=202, response_model=answers.ReplayShown)
 async def create_replay(body: NewReplay, caller: Caller, once: Idempotent, request: Request) -> Response:
     """Send a range again, or only what is missing of it; narrowed to event types and to one order where they are given.
 
@@ -191,7 +190,7 @@ async def create_replay(body: NewReplay, caller: Caller, once: Idempotent, reque
     return (await replays.create(_ctx(request), caller, body, once)).response()
 
 
-@router.get("/v1/replays")
+@router.get("/v1/replays", response_model=answers.Page[answers.ReplayShown])
 async def list_replays(caller: Caller, page: Paging, request: Request, endpoint_id: UUID | None = None) -> Response:
     after = REPLAYS.decode(page.cursor)
     rows = await replays.page(_ctx(request), caller, endpoint_id, after[0] if after else None, page.fetch)
@@ -199,30 +198,30 @@ async def list_replays(caller: Caller, page: Paging, request: Request, endpoint_
     return _json({"items": items, "next_cursor": cursor})
 
 
-@router.get("/v1/replays/{replay_id}")
+@router.get("/v1/replays/{replay_id}", response_model=answers.ReplayShown)
 async def get_replay(replay_id: UUID, caller: Caller, request: Request) -> Response:
     return _json(await replays.get(_ctx(request), caller, replay_id))
 
 
-@router.post("/v1/replays/{replay_id}/cancel")
+@router.post("/v1/replays/{replay_id}/cancel", response_model=answers.ReplayShown)
 async def cancel_replay(replay_id: UUID, caller: Caller, once: Idempotent, request: Request) -> Response:
     return (await replays.cancel(_ctx(request), caller, replay_id, once)).response()
 
 
-@router.get("/v1/event-types")
+@router.get("/v1/event-types", response_model=answers.Items[answers.EventTypeShown])
 async def list_event_types(caller: Caller) -> Response:
     """The catalogue: every type with its JSON Schema and an example."""
     return _json({"items": [catalogue.described(name) for name in catalogue.TYPES]})
 
 
-@router.get("/v1/event-types/{name}")
+@router.get("/v1/event-types/{name}", response_model=answers.EventTypeShown)
 async def get_event_type(name: str, caller: Caller) -> Response:
     if name not in catalogue.TYPES:
         raise errors.no_event_type(name)
     return _json(catalogue.described(name))
 
 
-@router.get("/v1/events")
+@router.get("/v1/events", response_model=answers.Feed)
 async def poll_events(
     caller: Caller,
     request: Request,
@@ -246,7 +245,7 @@ async def poll_events(
     return _json({"items": items, "next_after": EVENTS.encode(str(tx), ordinal), "has_more": False})
 
 
-@router.get("/v1/allowed-networks")
+@router.get("/v1/allowed-networks", response_model=answers.Items[answers.NetworkShown])
 async def list_networks(caller: Caller, request: Request) -> Response:
     """Private networks that this marketplace's endpoints may reach (operators)."""
     return _json({"items": await replays.networks(_ctx(request), caller)})
