@@ -32,6 +32,8 @@ IDLE_MOST: Final = 1_024
 # Open files for everything but receivers: the database, Kafka, the API's callers.
 OTHER_FILES: Final = 512
 ADDRESSES_TRIED: Final = 3
+# Of an address that is not the last: connecting takes a round trip or two, an answer to a lost packet a second.
+CONNECT_SECONDS: Final = 2.5
 # A deadline that struck after our own process stood still for this part of it says nothing of the receiver.
 STALLED_PART: Final = 0.25
 _LOCAL: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
@@ -137,12 +139,17 @@ class Egress:
         names = [str(literal)] if literal is not None else await self._names.addresses(target.host, target.port)
         addresses = policy.vet(names)[:ADDRESSES_TRIED]
         last: Exception | None = None
-        for address in addresses:
+        for nth, address in enumerate(addresses, start=1):
+            # one that swallows packets, as broken IPv6 does, leaves time for the next; the last has what there is
+            patience = asyncio.timeout(CONNECT_SECONDS if nth < len(addresses) else None)
             try:
-                return await self._connect_to(address, target)
+                async with patience:
+                    return await self._connect_to(address, target)
             except ssl.SSLError:
                 raise
-            except OSError as e:
+            except OSError as e:  # a TimeoutError is one
+                if isinstance(e, TimeoutError) and not patience.expired():
+                    raise
                 last = e
         raise last or ForbiddenTarget("the name has no address")
 

@@ -249,6 +249,25 @@ async def test_a_name_that_changes_its_mind_is_connected_where_it_was_vetted(
     assert next(answers) == ["169.254.169.254"]
 
 
+async def test_an_address_that_swallows_packets_leaves_time_for_the_next(
+    egress: Egress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with IPv6 that leads nowhere: a listener whose queue is full answers no more than a black hole."""
+    monkeypatch.setattr(names_module, "_addresses", lambda host, port: ["127.0.0.2", "127.0.0.1"])
+    async with receiving() as receiver:
+        with socket.socket() as full:
+            full.bind(("127.0.0.2", receiver.port))
+            full.listen(0)
+            waiting = []
+            for _ in range(4):
+                waiting.append(caller := socket.socket())
+                caller.setblocking(False)
+                caller.connect_ex(("127.0.0.2", receiver.port))
+            assert (await post(egress, f"http://shop.example:{receiver.port}/")).status == 200
+            for caller in waiting:
+                caller.close()
+
+
 async def test_proxies_in_the_environment_are_ignored(egress: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
