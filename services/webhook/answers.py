@@ -188,8 +188,8 @@ class ReplayShown(Shown):
     received_from: datetime
     received_to: datetime
     status: Literal["running", "done", "canceled"]
-    examined: int
-    queued: int
+    examined: int = Field(description="Events of the range that the organisation may know of.")
+    queued: int = Field(description="Of these, what is sent again, or now instead of later.")
     created_by: str
     created_at: datetime
     finished_at: datetime | None

@@ -92,7 +92,9 @@ async def advance(tx: Transaction, replay: Row, now: datetime, most: int) -> tup
         return 0, 0
     queued = await queue_again(tx, replay["endpoint_id"], "replay", [row for row in rows if row["wanted"]], now)
     last = rows[-1]
-    await tx.execute(_q.replay_advanced, replay["replay_id"], last["tx"], last["ordinal"], len(rows), len(queued))
+    # how much goes on between others is no affair of who asked
+    own = sum(1 for row in rows if row["eyes"])
+    await tx.execute(_q.replay_advanced, replay["replay_id"], last["tx"], last["ordinal"], own, len(queued))
     return len(rows), len(queued)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.envelope import Received
+from contracts.order import Party
 from services.webhook.handlers import handlers
 from services.webhook.hints import Hints
 from services.webhook.upkeep import rows, seldom
@@ -210,6 +211,18 @@ async def test_a_replay_of_what_cannot_be_is_refused(world: World, receiver: Rec
 
 async def _replay_done(world: World, replay: dict[str, Any]) -> bool:
     return bool((await world.call("GET", f"/v1/replays/{replay['replay_id']}"))[1]["status"] == "done")
+
+
+async def test_a_replay_counts_only_what_its_owner_may_know_of(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url)
+    others = [world.life(2, seller=Party(organisation_id=new_id(), name="Another")) for _ in range(3)]
+    await world.take_in([*world.life(1), *(event for life in others for event in life)])
+    await settled(world, endpoint, delivered=2)
+    body = {"endpoint_id": endpoint["endpoint_id"], "received_from": EPOCH, "scope": "all"}
+    _, replay = await world.call("POST", "/v1/replays", body)
+    await until(lambda: _replay_done(world, replay))
+    _, done = await world.call("GET", f"/v1/replays/{replay['replay_id']}")
+    assert (done["examined"], done["queued"]) == (2, 2)
 
 
 async def test_a_new_endpoint_can_have_the_past(world: World, receiver: Receiver) -> None:
