@@ -213,23 +213,22 @@ WHERE w.search LIKE :pattern{further}
 LIMIT :most
 
 -- name: sample
--- How many orders were walked, and the first hits among them.
-SELECT count(*) AS walked,
+-- How many orders were walked, the first hits among them, and how many of them have each of the words.
+SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word,
        coalesce((array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}))[:(:most)], '{}') AS hits
 FROM ({walk}) AS w
 
--- name: frequencies
--- How many of the walked orders have each of the words.
-WITH w AS MATERIALIZED ({walk})
-SELECT (SELECT count(*) FROM w WHERE w.search LIKE p.word) AS orders
-FROM unnest(:words) WITH ORDINALITY AS p (word, place) ORDER BY p.place
+-- name: word
+count(*) FILTER (WHERE w.search LIKE (:words)[{place}])
 
 -- name: of_names
 -- The first hits in the list's order among all orders of some names, and how many were looked at: none where these are
--- as many as may be. The filters are outside of that limit, so that it bounds what is looked at.
-WITH o AS MATERIALIZED ({branches} LIMIT :walked), w AS (SELECT count(*) AS walked FROM o)
+-- as many as may be. The filters are outside of that limit, so that it bounds what is looked at; what is kept is narrow.
+WITH o AS MATERIALIZED (
+    SELECT o.id, o.placed_at, o.status, o.total_minor, {conditions} AS fits FROM ({branches} LIMIT :walked) AS o
+), w AS (SELECT count(*) AS walked FROM o)
 SELECT w.walked, ARRAY(
-    SELECT o.id FROM o WHERE {conditions} AND w.walked < :walked ORDER BY {order} LIMIT :most) AS hits
+    SELECT o.id FROM o WHERE o.fits AND w.walked < :walked ORDER BY {order} LIMIT :most) AS hits
 FROM w
 
 -- name: entry_of_name

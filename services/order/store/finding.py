@@ -37,10 +37,11 @@ _WORD: Final = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The first entries of a list: the hits among them."""
+    """The first entries of a list: the hits among them, and what share of them has each of the text's words."""
 
     hits: Sequence[UUID]
     walked: int
+    shares: Mapping[str, float]
 
     @property
     def whole(self) -> bool:
@@ -72,7 +73,7 @@ async def found(
     by_status = whose.filters.sort.removeprefix("-") == "status"
     if by_status and len(sample.hits) >= DENSE:
         return None
-    matching = await _matching(tx, first, needle, start, sample)
+    matching = await _matching(tx, needle, sample)
     ids = None if matching is None else await _looked_up(tx, whose, needle, after, limit, matching)
     if ids is not None or by_status:
         return ids
@@ -93,20 +94,18 @@ def sorted_by_date(whose: Whose) -> Whose:
 
 
 async def _sample(tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int) -> Sample:
-    [row] = await rows(tx, walks.sample(whose, needle, after, most, walked=WALKED))
-    return Sample(row["hits"], row["walked"])
-
-
-async def _matching(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, sample: Sample
-) -> Matching | None:
-    """Names and other texts that have the needle; None where these are many."""
     words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
-    if len(words) <= 1 or len(sample.hits) >= OUTSIDE:
+    words = words if len(words) > 1 else []
+    [row] = await rows(tx, walks.sample(whose, needle, after, most, words, walked=WALKED))
+    counts = zip(words, row["with_word"], strict=True)
+    return Sample(row["hits"], row["walked"], {w: count / max(row["walked"], 1) for w, count in counts})
+
+
+async def _matching(tx: Transaction, needle: Needle, sample: Sample) -> Matching | None:
+    """Names and other texts that have the needle; None where these are many."""
+    if len(sample.hits) >= OUTSIDE:
         return await search.matching(tx, needle.text, needle.text, sample.hits[:LOOKED_AT], OUTSIDE)
-    counts = await rows(tx, walks.frequencies(whose, needle, after, words, walked=WALKED))
-    shares = {w: r["orders"] / sample.walked for w, r in zip(words, counts, strict=True)}
-    return await search.matching(tx, part_of(needle.text, shares), needle.text)
+    return await search.matching(tx, part_of(needle.text, sample.shares), needle.text)
 
 
 async def _looked_up(

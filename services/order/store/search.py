@@ -237,7 +237,14 @@ def statement(
     """
     parameters = Parameters()
     whose = Whose(marketplace_id, scopes, filters)
-    if limit is None or "found" in (words.values or {}):
+    if "found" in (words.values or {}):
+        values = Words(
+            (f.any_status,) * bool(filters.statuses) + (f.phases,) * bool(filters.phases),
+            {"statuses": list(filters.statuses), "phases": list(filters.phases)},
+        )
+        few = replace(whose, filters=replace(filters, statuses=(), phases=()))
+        sql = listed(parameters, few, values.and_(words), after, limit, (f.branch, f.page))
+    elif limit is None:
         sql = listed(parameters, whose, words, after, limit, (f.branch, f.page))
     else:
         texts = (getattr(f, "keys_" + filters.sort.removeprefix("-")), f.keys_page)

@@ -41,16 +41,14 @@ def hits(
     return _walk(f.hits, {"most": most}, whose, needle, words, after, walked)
 
 
-def sample(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, *, walked: int) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, and `most` hits of them."""
-    return _walk(f.sample, {"most": most}, whose, needle, Words(), after, walked)
-
-
-def frequencies(
-    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, words: Sequence[str], *, walked: int
+def sample(
+    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, words: Sequence[str], *, walked: int
 ) -> Statement:
-    """One row for each word: how many of the list's first `walked` orders have it."""
-    return _walk(f.frequencies, {"words": [pattern(w) for w in words]}, whose, needle, Words(), after, walked)
+    """One row: how many of the list's first `walked` orders there are, how many have each word, and `most` hits."""
+    counts = ", ".join(f.word.replace("{place}", str(place)) for place, _ in enumerate(words, start=1))
+    shape = bare(f.sample).replace("{words}", counts)
+    values = {"most": most, "words": [pattern(w) for w in words]}
+    return _walk(shape, values, whose, needle, Words(), after, walked)
 
 
 def of_names(

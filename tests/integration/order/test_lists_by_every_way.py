@@ -75,6 +75,7 @@ def _asked(rows: list[Any]) -> list[dict[str, Any]]:
         {"q": name, "placed_from": late},
         {"q": name.split()[1], "statuses": ("pending", "canceled")},
         {"q": name.split()[0], "overdue": True},
+        {"q": "customer.example", "statuses": ("refunded",)},
         {"q": "nobody at all", "issue": "open"},
         {"q": name.split()[1], "statuses": ("canceled", "refunded"), "overdue": False, "placed_from": late},
         {"q": f"{name} {rows[0]['customer_email_lc'][:4]}"},
