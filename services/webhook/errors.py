@@ -48,6 +48,12 @@ def nothing_received_yet() -> Unprocessable:
     return Unprocessable("range_in_future", "received_from must have passed: nothing after it has been received yet.")
 
 
+def too_many_replays(most: int) -> Conflict:
+    return Conflict(
+        "too_many_replays", f"{most} replays of the organisation are under way already. Wait for one, or cancel one."
+    )
+
+
 def too_many_keys(most: int) -> Unprocessable:
     return Unprocessable(
         "too_many_keys",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,9 @@ from services.webhook.store import endpoints, log, replays
 from shared.errors import Forbidden, NotFound
 from shared.ids import new_id
 from shared.web import Answer, Once, Principal
+
+# Replays take turns: who asks for many takes as many turns as all others together.
+RUNNING_MOST: Final = 10
 
 
 async def create(ctx: Context, caller: Principal, body: NewReplay, once: Once) -> Answer:
@@ -38,6 +41,8 @@ async def create(ctx: Context, caller: Principal, body: NewReplay, once: Once) -
             raise errors.wrong_status("disabled", "active or paused")
         if body.event_types is not None and not _types(body.event_types) & _types(row["event_types"]):
             raise errors.types_not_taken(row["event_types"])
+        if await replays.running(tx, row["organisation_id"]) >= RUNNING_MOST:
+            raise errors.too_many_replays(RUNNING_MOST)
         replay_id = new_id()
         chosen = (body.event_types, body.order_id, since, min(body.received_to or now, now))
         await replays.insert(tx, replay_id, row, body.scope, chosen, caller.name, now)

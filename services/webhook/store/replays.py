@@ -32,6 +32,11 @@ async def insert(
     )  # fmt: skip
 
 
+async def running(tx: Transaction, organisation_id: UUID) -> int:
+    """How many are under way for the endpoints of an organisation."""
+    return int(await tx.fetchval(_q.count_running, organisation_id))
+
+
 async def get(tx: Transaction, replay_id: UUID, organisation_id: UUID | None) -> Row | None:
     return await tx.fetchrow(_q.replay, replay_id, organisation_id)
 

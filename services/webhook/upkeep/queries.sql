@@ -5,6 +5,11 @@ INSERT INTO replay (replay_id, marketplace_id, endpoint_id, scope, event_types, 
                     then_resume, status, created_by, created_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11);
 
+-- name: count_running
+-- Of all endpoints of an organisation.
+SELECT count(*) FROM replay AS r JOIN endpoint AS e USING (endpoint_id)
+WHERE r.status = 'running' AND e.organisation_id = $1;
+
 -- name: replay
 SELECT r.* FROM replay AS r JOIN endpoint AS e USING (endpoint_id)
 WHERE r.replay_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2) AND e.status <> 'deleted';

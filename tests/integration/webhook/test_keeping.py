@@ -172,6 +172,28 @@ async def test_a_replay_that_waits_for_an_open_transaction_keeps_no_other_waitin
     await until(lambda: [h.order_id for h in receiver.hits].count(again) == 2, what="what came meanwhile, once more")
 
 
+async def test_an_organisation_has_so_many_replays_at_once(world: World, receiver: Receiver) -> None:
+    """They take turns with those of others."""
+    endpoint, other = await world.endpoint(receiver.url), await world.endpoint(receiver.url, who="buyer-admin")
+    async with world.admin.transaction():
+        # what is received from here on is looked at only after this, so they go on until then
+        await world.admin.fetchval("SELECT pg_current_xact_id()")
+        await world.take_in(world.life())
+        asked = []
+        for e, who in [(endpoint, "seller")] * 11 + [(other, "buyer-admin")]:
+            body = {"endpoint_id": e["endpoint_id"], "received_from": EPOCH}
+            asked.append(await world.call("POST", "/v1/replays", body, who=who))
+        assert [code for code, _ in asked] == [202] * 10 + [409, 202]
+        assert asked[10][1]["code"] == "too_many_replays"
+    await until(lambda: _replay_done(world, asked[0][1]))
+    body = {"endpoint_id": endpoint["endpoint_id"], "received_from": EPOCH}
+
+    async def taken() -> bool:
+        return (await world.call("POST", "/v1/replays", body))[0] == 202
+
+    await until(taken)
+
+
 async def test_a_replay_is_narrowed_to_types_and_one_order(world: World, receiver: Receiver) -> None:
     endpoint = await world.endpoint(receiver.url, event_types=["order.*"])
     one, other = world.life(2), world.life(2)

@@ -55,6 +55,20 @@ async def test_an_empty_cursor_is_the_beginning(world: World) -> None:
     assert (code, len(page["items"])) == (200, 1)
 
 
+@pytest.mark.parametrize("text", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"])
+async def test_ids_that_nobody_has(world: World, text: str) -> None:
+    for method, kind, more in (
+        ("GET", "deliveries", ""),
+        ("POST", "deliveries", "/retry"),
+        ("GET", "endpoints", "/deliveries"),
+        ("GET", "endpoints", "/stats"),
+        ("GET", "replays", ""),
+        ("POST", "replays", "/cancel"),
+    ):
+        code, problem = await world.call(method, f"/v1/{kind}/{text}{more}")
+        assert (code, problem["code"].endswith("_not_found")) == (404, True)
+
+
 @pytest.mark.parametrize(
     ("headers", "says"),
     [
