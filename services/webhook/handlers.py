@@ -72,17 +72,20 @@ async def _with_claims(
     runtime: Runtime, hints: Hints, events: Sequence[Incoming]
 ) -> tuple[Taken | None, Collection[UUID]]:
     """What was taken in, if anything, and for which endpoints it was claimed as well, if they were ready."""
-    taker, taken = hints.taker, None
+    taker, moment = hints.taker, runtime.clock()
     async with runtime.worker_db.statements() as alone:
         standing = taker.standing(len(events)) if taker is not None else None
         try:
-            taken = await take_in_at_once(alone, events, runtime.clock(), standing)
-            if taken is not None and taken.ready:
-                hints.bring(events)
-        finally:
-            # while the connection is still held: giving it back takes several turns of the loop
+            taken = await take_in_at_once(alone, events, moment, standing)
+        except BaseException:
             if taker is not None and standing is not None:
-                taker.given(standing, taken)
+                taker.lost(standing, events, moment)
+            raise
+        if taken is not None and taken.ready:
+            hints.bring(events)
+        if taker is not None and standing is not None:
+            # while the connection is still held: giving it back takes several turns of the loop
+            taker.given(standing, taken)
     return taken, standing.endpoints if standing is not None else ()
 
 

@@ -6,7 +6,8 @@ Only ever a shortcut: what is due, and what is sent, also stands in the database
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -24,10 +25,13 @@ class Taker(Protocol):
     """A deliver worker that lets an intake claim for it what it would ask for next."""
 
     def standing(self, events: int) -> Standing | None:
-        """What an intake of so many events may claim; None where the worker asks by itself. `given` must follow."""
+        """What an intake of so many events may claim; `given` or `lost` must follow. None: the worker asks itself."""
 
     def given(self, standing: Standing, taken: Taken | None) -> None:
         """What became of it; None where nothing was claimed."""
+
+    def lost(self, standing: Standing, events: Sequence[Incoming], moment: datetime) -> None:
+        """The same where nobody knows: an intake at `moment` ended with an error, perhaps behind its commit."""
 
 
 class Hints:

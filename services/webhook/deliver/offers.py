@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,6 +18,16 @@ from services.webhook.store.intake import Standing, Taken
 # Beyond these there is so much to do that claims for many at once cost less.
 EVENTS_MOST: Final = 4
 TAKERS_MOST: Final = 50
+LOST_MOST: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """An intake of which nobody knows whether it claimed: its streams, for whom, and its moment."""
+
+    streams: list[UUID]
+    endpoints: list[UUID]
+    moment: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,8 @@ class Offers:
         self._lease_seconds = lease_seconds
         self._out: dict[int, tuple[float, int]] = {}
         self.brought: deque[Brought] = deque()
+        # beyond these their leases end, and they come again by themselves
+        self.lost: deque[Lost] = deque(maxlen=LOST_MOST)
 
     @property
     def out(self) -> bool:

@@ -13,6 +13,15 @@ ORDER BY due_at LIMIT $2;
 -- name: claim
 SELECT * FROM claim_due($1, $2, $3, $4, $5, $6);
 
+-- name: give_back_lost
+-- What an intake of the moment $3 claimed of these streams for these endpoints: nobody else has claimed it since.
+UPDATE pending AS p SET next_attempt_at = $4, leased = false
+FROM (SELECT i.ctid AS place FROM unnest($1::uuid[]) AS w(stream_id)
+      JOIN pending AS i ON i.stream_id = w.stream_id
+      WHERE i.endpoint_id = ANY ($2::uuid[]) AND i.message_at = $3 AND i.leased AND i.claim = 1) AS k
+WHERE p.ctid = k.place
+RETURNING p.endpoint_id;
+
 -- name: messages
 SELECT m.event_id, m.type, m.version, m.sequence, m.order_id, m.stream_id, m.occurred_at, m.traceparent, m.data
 FROM unnest($1::uuid[], $2::timestamptz[]) AS w(event_id, received_at)

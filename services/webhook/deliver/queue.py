@@ -107,6 +107,14 @@ def claimed_from(row: Row) -> Claimed:
     return Claimed(row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], Side(row[9]), *row[10:])
 
 
+async def give_back_lost(
+    tx: Statements, streams: Sequence[UUID], endpoints: Sequence[UUID], moment: datetime, now: datetime
+) -> list[UUID]:
+    """Make due what an intake claimed at `moment` without anybody hearing of it; the endpoints that it is for."""
+    rows = await tx.fetch(_q.give_back_lost, list(streams), list(endpoints), moment, now)
+    return [row["endpoint_id"] for row in rows]
+
+
 async def settle(tx: Transaction, results: Sequence[Result], now: datetime) -> tuple[list[Result], list[UUID]]:
     """Write results down. Returns those to bring again (their stream was busy), and endpoints with freed lanes."""
     lanes = {r.claimed.stream_id for r in results if r.claimed.ordered and r.state is not State.PENDING}

@@ -7,7 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from services.webhook.deliver.attempt import attempt
 from services.webhook.deliver.content import Contents
 from services.webhook.deliver.drains import Drain, Ready
 from services.webhook.deliver.ledger import Ledger
-from services.webhook.deliver.offers import Offers
+from services.webhook.deliver.offers import Lost, Offers
 from services.webhook.deliver.queue import TROUBLE, Claimed, Result
 from services.webhook.deliver.windows import Window, share, share_of_everybody
 from services.webhook.egress import Egress
@@ -25,7 +25,7 @@ from services.webhook.formats import Content
 from services.webhook.hints import Hints
 from services.webhook.schedule import THROTTLING, Failure, State, Verdict
 from services.webhook.settings import Settings
-from services.webhook.store.intake import Standing, Taken
+from services.webhook.store.intake import Incoming, Standing, Taken
 from shared.logs import log
 from shared.postgres import Database
 from shared.process import Runtime
@@ -102,6 +102,12 @@ class Worker:
             self._start_at_hand()
         self._hints.wake.set()
 
+    def lost(self, standing: Standing, events: Sequence[Incoming], moment: datetime) -> None:
+        """Give back what it may have claimed, as soon as the database answers: it would rest until the lease ends."""
+        self._in_hand -= self._offers.ended(self._drains, standing, None)
+        self._offers.lost.append(Lost([e.stream_id for e in events], standing.endpoints, moment))
+        self._hints.wake.set()
+
     def _start_at_hand(self) -> None:
         self._contents.offer(self._hints.events())
         while self._offers.brought:
@@ -112,7 +118,20 @@ class Worker:
             self._offers.brought.popleft()
             self._start(brought.rooms, brought.claimed, contents, brought.start_by)
 
+    async def _give_back_lost(self) -> None:
+        while self._offers.lost:
+            lost = self._offers.lost.popleft()
+            try:
+                async with self._db.statements() as tx:
+                    found = await queue.give_back_lost(tx, lost.streams, lost.endpoints, lost.moment, self._clock())
+            except BaseException:
+                self._offers.lost.appendleft(lost)
+                raise
+            for endpoint_id in found:
+                self._look(endpoint_id)
+
     async def _round(self) -> None:
+        await self._give_back_lost()
         self._contents.offer(self._hints.events())
         while self._offers.brought:
             brought = self._offers.brought[0]

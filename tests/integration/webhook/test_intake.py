@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from contracts.envelope import Received, encode
@@ -20,11 +23,12 @@ from services.webhook.egress import Egress, client_context
 from services.webhook.handlers import at_once as intake
 from services.webhook.handlers import handlers, of_received
 from services.webhook.hints import Hints
-from services.webhook.store.intake import Incoming, Standing, take_in_at_once
+from services.webhook.store.intake import Incoming, Standing, Taken, take_in_at_once
 from services.webhook.vault import Vault
 from shared.clock import utc_now
 from shared.ids import new_id
-from shared.inbox import Processor, RawRecord
+from shared.inbox import BackOff, Processor, RawRecord
+from shared.postgres import Statements
 from shared.stop import Stop
 from tests.integration.webhook.receiver import Receiver
 from tests.integration.webhook.world import World, webhook_world
@@ -131,9 +135,20 @@ async def test_an_intake_claims_for_who_is_ready_and_has_room(api_only: World) -
         assert others == [], "what an intake claimed nobody else has"
 
 
-async def test_an_idle_worker_need_not_ask_and_gives_back_at_its_end_what_it_cannot_send(
-    api_only: World, receiver: Receiver
-) -> None:
+@dataclass
+class Idle:
+    """A worker that has sent something and has nothing to do, and an intake of the same process."""
+
+    worker: Worker
+    take: Processor
+    hints: Hints
+    stop: Stop
+    running: asyncio.Task[None]
+    endpoint_id: UUID
+
+
+@pytest.fixture
+async def idle(api_only: World, receiver: Receiver) -> AsyncIterator[Idle]:
     world, hints, stop = api_only, Hints(), Stop()
     endpoint = await world.endpoint(receiver.url)
     take = Processor(
@@ -148,35 +163,67 @@ async def test_an_idle_worker_need_not_ask_and_gives_back_at_its_end_what_it_can
         warm = world.life()
         await world.take_in(warm, by=take)
         await until(lambda: receiver.of(warm[0].order_id) == [1])
-        offers: list[Standing] = []
-        await until(lambda: _offered(worker, offers), what="an offer of the idle worker")
-        events = world.life()
-        async with world.runtime.worker_db.statements() as alone:
-            taken = await take_in_at_once(alone, incoming(events), utc_now(), offers[0])
-        assert taken is not None
-        assert [claimed_from(c).attempts for c in taken.claimed] == [0]
-        worker.given(offers[0], taken)
-        await until(lambda: receiver.of(events[0].order_id) == [1])
-        # the next is on its way when the worker is asked to stop: it must be due at once for whoever comes next
-        offers.clear()
-        await until(lambda: _offered(worker, offers), what="another offer")
-        late = world.life()
-        async with world.runtime.worker_db.statements() as alone:
-            taken = await take_in_at_once(alone, incoming(late), utc_now(), offers[0])
-        stop.request()
-        await until(lambda: hints.taker is None)
-        worker.given(offers[0], taken)
-        await running
-        assert receiver.of(late[0].order_id) == []
-        due = await world.admin.fetchval(
-            "SELECT next_attempt_at <= $2 FROM webhook.pending WHERE endpoint_id = $1",
-            UUID(endpoint["endpoint_id"]), utc_now(),
-        )  # fmt: skip
-        assert due is True
+        yield Idle(worker, take, hints, stop, running, UUID(endpoint["endpoint_id"]))
     finally:
         stop.request()
         await running
         await egress.close()
+
+
+async def test_an_idle_worker_need_not_ask_and_gives_back_at_its_end_what_it_cannot_send(
+    api_only: World, idle: Idle, receiver: Receiver
+) -> None:
+    world, worker = api_only, idle.worker
+    offers: list[Standing] = []
+    await until(lambda: _offered(worker, offers), what="an offer of the idle worker")
+    events = world.life()
+    async with world.runtime.worker_db.statements() as alone:
+        taken = await take_in_at_once(alone, incoming(events), utc_now(), offers[0])
+    assert taken is not None
+    assert [claimed_from(c).attempts for c in taken.claimed] == [0]
+    worker.given(offers[0], taken)
+    await until(lambda: receiver.of(events[0].order_id) == [1])
+    # the next is on its way when the worker is asked to stop: it must be due at once for whoever comes next
+    offers.clear()
+    await until(lambda: _offered(worker, offers), what="another offer")
+    late = world.life()
+    async with world.runtime.worker_db.statements() as alone:
+        taken = await take_in_at_once(alone, incoming(late), utc_now(), offers[0])
+    idle.stop.request()
+    await until(lambda: idle.hints.taker is None)
+    worker.given(offers[0], taken)
+    await idle.running
+    assert receiver.of(late[0].order_id) == []
+    due = await world.admin.fetchval(
+        "SELECT next_attempt_at <= $2 FROM webhook.pending WHERE endpoint_id = $1", idle.endpoint_id, utc_now()
+    )
+    assert due is True
+
+
+async def test_claims_of_an_intake_that_lost_its_connection_need_not_wait_for_their_lease(
+    api_only: World, idle: Idle, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = api_only
+    claimed: list[int] = []
+
+    async def committed_unheard(alone: Statements, *args: Any) -> Taken | None:
+        taken = await take_in_at_once(alone, *args)
+        assert taken is not None
+        claimed.append(len(taken.claimed))
+        raise asyncpg.ConnectionDoesNotExistError("closed in the middle of operation")
+
+    offers: list[Standing] = []
+    await until(lambda: _offered(idle.worker, offers), what="an offer of the idle worker")
+    idle.worker.given(offers[0], None)
+    events = world.life()
+    with monkeypatch.context() as patched:
+        patched.setattr("services.webhook.handlers.take_in_at_once", committed_unheard)
+        with pytest.raises(BackOff):
+            await world.take_in(events, ids := [new_id() for _ in events], by=idle.take)
+    assert claimed == [1]
+    await until(lambda: receiver.of(events[0].order_id) == [1], seconds=world.runtime.settings.webhook_lease_seconds)
+    await world.take_in(events, ids, by=idle.take)
+    assert receiver.of(events[0].order_id) == [1], "the consumer's next try finds it taken in"
 
 
 def _offered(worker: Worker, offers: list[Standing]) -> bool:
