@@ -1,12 +1,14 @@
 """The order list through HTTP: every filter, sort and side at 1,000,000 orders against 10,000; and seeding them.
 
-One request at a time from this process to the order service's api process, each combination warmed up once. A filter's
-p99 is over its sorts, sides and pages: the one combination that is slow is in it.
+One request at a time from this process to the order service's api processes, each combination warmed up once. The two
+sizes are two databases that are asked in turns, so that the machine's moment is the same for both. A filter's p99 is
+over its sorts, sides and pages: the one combination that is slow is in it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import subprocess
@@ -22,9 +24,10 @@ import asyncpg
 from benchmarks import list_filters, list_varied
 from benchmarks.list_filters import SIDES, SORTS
 from benchmarks.world import Figure, World, percentile, reached
+from shared.postgres.migrate import bootstrap
 from tests.e2e.fleet import fleet
 from tests.e2e.market import Market
-from tests.stack import ROOT
+from tests.stack import PASSWORDS, ROOT, StackDatabase, with_database
 
 SIZES = (10_000, 1_000_000)
 # another marketplace: names that nearly all differ, and hundreds of channels
@@ -37,40 +40,36 @@ SMALL_STEP = 29
 
 
 @dataclass(frozen=True)
-class Combination:
-    """One list: which filter, and the request for it."""
+class Place:
+    """A database of one size behind an api process of its own: what to ask it for, and where the middle pages begin."""
 
-    filter: str
-    side: str
-    params: dict[str, str]
+    url: str
+    asked: dict[str, dict[str, str]]
+    cursors: dict[tuple[str, str], str]
 
 
 async def run(world: World) -> list[Figure]:
     """Times in milliseconds as the client sees them, and what seeding took."""
     small, large = SMALL_SIZES if world.small else SIZES
-    async with market_of(world) as market:
-        admin = await asyncpg.connect(world.database.admin_dsn)
-        try:
-            if VARIED:
-                await admin.execute(list_varied.TRIGGER)
-            await seed(world, small)
-            await at_rest(admin)
-            before = await measured(admin, market, small=world.small)
+    async with market_of(world, serving=False) as market:
+        if VARIED:
+            await executed(world.database, list_varied.TRIGGER)
+        await seed(world, small)
+        async with copy_of(world.database) as other:
             seconds = await seed(world, large)
-            await at_rest(admin)
-            after = await measured(admin, market, small=world.small)
-        finally:
-            await admin.close()
+            places = [await place_of(market, database) for database in (other, world.database)]
+            before, after = await measured(places, market, small=world.small)
     seeding = Figure(f"seeding {large:,} orders", seconds, "s", "" if world.small else "<= 300", "ordertrail seed")
     return [seeding, *figures(before, after, small, large)]
 
 
 @asynccontextmanager
-async def market_of(world: World) -> AsyncIterator[Market]:
-    """A marketplace that the order service knows, and its api process; nothing else of it runs."""
+async def market_of(world: World, *, serving: bool = True) -> AsyncIterator[Market]:
+    """A marketplace that the order service knows, and its api process if `serving`; nothing else of it runs."""
     async with fleet(world.database, ORDERTRAIL_LOG_LEVEL="warning") as f:
         consumer = f.add("order", "consumer")
-        f.add("order", "api")
+        if serving:
+            f.add("order", "api")
         await f.ready()
         market = Market(f)
         await market.announce()
@@ -85,6 +84,49 @@ async def market_of(world: World) -> AsyncIterator[Market]:
 
 async def _known(admin: asyncpg.Connection) -> bool:
     return bool(await admin.fetchval("SELECT (SELECT count(*) FROM orders.member) = 3"))
+
+
+@asynccontextmanager
+async def copy_of(database: StackDatabase) -> AsyncIterator[StackDatabase]:
+    """The database as it is now, to be asked in turns with what it becomes."""
+    name = f"{database.name}_copy"
+    server = StackDatabase("postgres", with_database(database.admin_dsn, "postgres"))
+    await executed(server, f"CREATE DATABASE {name} TEMPLATE {database.name}")
+    try:
+        copied = StackDatabase(name, with_database(database.admin_dsn, name))
+        await bootstrap(copied.admin_dsn, PASSWORDS)
+        yield copied
+    finally:
+        await executed(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def executed(database: StackDatabase, sql: str) -> None:
+    admin = await asyncpg.connect(database.admin_dsn)
+    try:
+        await admin.execute(sql)
+    finally:
+        await admin.close()
+
+
+async def place_of(market: Market, database: StackDatabase) -> Place:
+    """The api process of a database that is at rest."""
+    f = market.fleet
+    f.ports.pop("order", None)
+    process = f.add(
+        "order", "api", number=len(f.processes) + 1, ORDERTRAIL_DATABASE_URL=database.app_dsn("order"),
+        ORDERTRAIL_WORKER_DATABASE_URL=database.worker_dsn("order"),
+    )  # fmt: skip
+    await f.ready(process)
+    admin = await asyncpg.connect(database.admin_dsn)
+    try:
+        await at_rest(admin)
+        known = await list_filters.known(admin, market)
+        asked = list_filters.filters(known, market) | (list_varied.filters(known) if VARIED else {})
+        pages = itertools.product(SIDES, SORTS)
+        cursors = {(side, sort): await list_filters.deep_cursor(admin, market, side, sort) for side, sort in pages}
+    finally:
+        await admin.close()
+    return Place(f"{f.url('order')}/v1/orders", asked, cursors)
 
 
 async def seed(world: World, orders: int) -> float:
@@ -110,26 +152,25 @@ async def _nothing_is_vacuumed(admin: asyncpg.Connection) -> bool:
     return not await admin.fetchval("SELECT EXISTS (SELECT FROM pg_stat_progress_vacuum)")
 
 
-async def measured(admin: asyncpg.Connection, market: Market, *, small: bool) -> dict[str, list[float]]:
-    """Milliseconds of every request by the name of its filter."""
-    wanted = [c async for c in _combinations(admin, market)]
-    if small:
-        wanted = wanted[::SMALL_STEP]
+async def measured(places: Sequence[Place], market: Market, *, small: bool) -> list[dict[str, list[float]]]:
+    """Milliseconds of every request by the name of its filter, of each place."""
+    wanted = list(itertools.product(places[0].asked, SIDES, SORTS, (False, True)))
     random.Random(1).shuffle(wanted)
     tokens = {side: _headers(market, side) for side in SIDES}
-    times: dict[str, list[float]] = {}
+    times: list[dict[str, list[float]]] = [{} for _ in places]
     async with aiohttp.ClientSession() as http:
-        for combination in wanted:
-            url, headers = f"{market.fleet.url('order')}/v1/orders", tokens[combination.side]
-            taken = []
-            for _ in range(2 if small else REPEATS + 1):
-                started = time.perf_counter()
-                async with http.get(url, params=combination.params, headers=headers) as answer:
-                    body = await answer.read()
-                taken.append(1_000 * (time.perf_counter() - started))
-                if answer.status != 200:
-                    raise RuntimeError(f"{combination}: {answer.status} {body[:300]!r}")
-            times.setdefault(combination.filter, []).extend(taken[1:])
+        for name, side, sort, deep in wanted[:: SMALL_STEP if small else 1]:
+            for place, found in zip(places, times, strict=True):
+                params = {**place.asked[name], "sort": sort} | ({"cursor": place.cursors[side, sort]} if deep else {})
+                taken = []
+                for _ in range(2 if small else REPEATS + 1):
+                    started = time.perf_counter()
+                    async with http.get(place.url, params=params, headers=tokens[side]) as answer:
+                        body = await answer.read()
+                    taken.append(1_000 * (time.perf_counter() - started))
+                    if answer.status != 200:
+                        raise RuntimeError(f"{name}, {side}, {sort}: {answer.status} {body[:300]!r}")
+                found.setdefault(name, []).extend(taken[1:])
     return times
 
 
@@ -140,17 +181,6 @@ def _headers(market: Market, side: str) -> dict[str, str]:
         person_id=market.people[side], roles=roles, kind=kind, seconds=3_600,
     )  # fmt: skip
     return {"Authorization": f"Bearer {token}"}
-
-
-async def _combinations(admin: asyncpg.Connection, market: Market) -> AsyncIterator[Combination]:
-    known = await list_filters.known(admin, market)
-    asked = list_filters.filters(known, market) | (list_varied.filters(known) if VARIED else {})
-    for side in SIDES:
-        for sort in SORTS:
-            cursor = await list_filters.deep_cursor(admin, market, side, sort)
-            for name, params in asked.items():
-                yield Combination(name, side, {**params, "sort": sort})
-                yield Combination(name, side, {**params, "sort": sort, "cursor": cursor})
 
 
 def figures(before: dict[str, list[float]], after: dict[str, list[float]], small: int, large: int) -> Iterator[Figure]:
