@@ -6,16 +6,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiokafka.errors import KafkaError
-
 import contracts.catalog  # noqa: F401  registers every event class
 from contracts.envelope import ContractError, decode
 from contracts.messaging import MessagePosted
 from contracts.order import OrderEvent
 from contracts.topics import ORDER_TOPIC_NAMES
 from services.reporting.settings import Settings
-from shared.kafka.scan import ScanError, scan
-from shared.kafka.topics import TopicError, most_partitions
+from shared.kafka.scan import partitions_of, scan
 
 MESSAGES: Final = "message.posted"
 
@@ -33,11 +30,7 @@ class Read:
 
 async def partitions(settings: Settings) -> int:
     """How many partitions the topics of orders have here. Raises ScanError where the broker cannot be asked."""
-    names = [settings.topic_prefix + name for name in ORDER_TOPIC_NAMES]
-    try:
-        return await most_partitions(settings.kafka_bootstrap_servers, names)
-    except (KafkaError, TopicError) as e:
-        raise ScanError(str(e)) from None
+    return await partitions_of(settings.kafka_bootstrap_servers, ORDER_TOPIC_NAMES, prefix=settings.topic_prefix)
 
 
 async def events(

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.inbox import RawRecord
+from shared.kafka.topics import TopicError, most_partitions
 
 FETCH_MS: Final = 1_000
 # A broker that gives nothing for so long will not give the rest.
@@ -34,6 +35,14 @@ class Scanned:
     records: list[RawRecord]
     done: int
     total: int
+
+
+async def partitions_of(bootstrap: str, topics: Sequence[str], *, prefix: str = "") -> int:
+    """The most partitions that any of these topics has; 0 where none exists. Raises ScanError."""
+    try:
+        return await most_partitions(bootstrap, [prefix + t for t in topics])
+    except (KafkaError, TopicError) as e:
+        raise ScanError(str(e)) from None
 
 
 async def scan(
