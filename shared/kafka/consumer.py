@@ -1,4 +1,4 @@
-"""The consumer of a service: FastStream's batches, one at a time, acknowledged after their effects are stored.
+"""The consumer of a service: batches one at a time, acknowledged after their effects are stored.
 
 Acknowledged is beside the batches that follow (`acknowledging.py`): nobody waits for it.
 A batch that meets trouble on the way to the database is kept and tried again with growing pauses; it is given
@@ -8,7 +8,6 @@ back to the broker (seek) only where that lasts too long or the partitions are t
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
@@ -16,10 +15,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import IllegalStateError, KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
-from faststream.kafka.message import KafkaAckableMessage
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from shared import metrics
 from shared.inbox import BackOff, RawRecord
@@ -35,11 +31,11 @@ PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0
 START_PAUSE_MOST: Final = 5.0
 POLL_MS: Final = 1_000
+# after an error of the client itself, which tries by itself what can be tried
+CLIENT_PAUSE: Final = 5.0
 
-# FastStream warns at every start that topics are not made automatically, which is as it should be
-_faststream_log = logging.getLogger("ordertrail.faststream")
-_faststream_log.setLevel(logging.ERROR)
 Process = Callable[[Sequence[RawRecord]], Awaitable[None]]
+Batch = Sequence[ConsumerRecord[Any, Any]]
 
 
 class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
@@ -63,38 +59,45 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         self._batch, self._session_ms, self._linger = batch, session_timeout_ms, linger_ms / 1000
         self._busy = asyncio.Lock()
         self._witness = witness
-        self._acks = Acknowledger(lambda: self._subscriber.consumer, witness)
+        self._consumer: AIOKafkaConsumer | None = None
+        self._acks = Acknowledger(self._opened, witness)
         self._revoking = False
         self._stop = Stop()
         self._assigned: set[TopicPartition] = set()
-        self._subscriber: Any = None
         self.stalled = False  # the batch in hand meets trouble
         self.joined = False
 
     async def run(self, stop: Stop) -> None:
         """Until asked to stop; the batch in flight is finished first."""
         self._stop = stop
-        broker = await self._started(stop)
-        if broker is None:
+        consumer = self._consumer = await self._started(stop)
+        if consumer is None:
             return
-        committing = asyncio.create_task(self._acks.run(stop), name="acknowledge")
+        loops = [
+            asyncio.create_task(self._acks.run(stop), name="acknowledge"),
+            asyncio.create_task(self._consume(consumer), name="consume"),
+        ]
         try:
             while not await stop.wait(LAG_SECONDS):
-                if committing.done():
-                    committing.result()  # what ended it ends the consumer too, which is then started again
-                await self._observe_lag()
+                for loop in loops:
+                    if loop.done():
+                        loop.result()  # what ended it ends the consumer too, which is then started again
+                        raise RuntimeError(f"the loop {loop.get_name()} has ended")
+                await self._observe_lag(consumer)
         finally:
-            await self._ended(committing)
-            await broker.stop()
+            await self._ended(loops)
+            await _closed(consumer)
 
-    async def _ended(self, committing: asyncio.Task[None]) -> None:
+    async def _ended(self, loops: Sequence[asyncio.Task[None]]) -> None:
         """Let the batch in flight end, and commit it."""
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await self._in_flight_committed()
         except TimeoutError:
             log.warning("consumer.stopped_while_busy", group=self._group)
-        committing.cancel()
+        for loop in loops:
+            loop.cancel()
+        await asyncio.wait(loops, timeout=STOP_SECONDS)
         if self._witness is not None:
             await self._witness.close()
 
@@ -103,45 +106,29 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             pass
         await self._acks.settle()
 
-    async def _started(self, stop: Stop) -> KafkaBroker | None:
+    async def _started(self, stop: Stop) -> AIOKafkaConsumer | None:
         pause = PAUSE_FIRST
         while not stop.requested:
-            broker = self._make()
+            consumer = self._make()
             try:
-                await broker.start()
+                await consumer.start()
                 log.info("consumer.started", group=self._group, topics=self._topics)
-                return broker
+                return consumer
             except (KafkaError, OSError) as e:
                 log.warning("consumer.no_broker", error=str(e), pause_s=pause)
-                await broker.stop()
+                await _closed(consumer)
             if await stop.wait(pause):
                 return None
             pause = min(pause * 2, START_PAUSE_MOST)
         return None
 
-    def _make(self) -> KafkaBroker:
-        broker = KafkaBroker(
-            self._bootstrap,
+    def _make(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
             client_id=f"ordertrail-{self._group}",
-            parser=self._unparsed,
-            decoder=_undecoded,
-            apply_types=False,
-            # its own start-up chatter is below; what it has to say of failures comes through our log
-            logger=_faststream_log,
-            log_level=logging.DEBUG,
-            graceful_timeout=15.0,
-            allow_auto_create_topics=False,
-        )
-        subscriber = broker.subscriber(
-            *(self._prefix + t for t in self._topics),
-            batch=True,
-            max_records=self._batch,
-            batch_timeout_ms=POLL_MS,
             group_id=self._group,
             auto_offset_reset="earliest",
-            ack_policy=AckPolicy.NACK_ON_ERROR,
-            no_reply=True,
-            listener=self,
+            enable_auto_commit=False,
             # the same partition number of every topic goes to the same member: an order's events stay together
             partition_assignment_strategy=(RangePartitionAssignor,),
             session_timeout_ms=self._session_ms,
@@ -149,20 +136,35 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             rebalance_timeout_ms=max(60_000, self._session_ms),
             fetch_max_wait_ms=500,
         )
-        subscriber(self._consume)
-        # FastStream's own sleeps as long again after an empty wait: what comes meanwhile would be late
-        subscriber.get_msg = self._next_batch  # type: ignore[method-assign]  # its one public place to do so
-        self._subscriber = subscriber
-        return broker
+        consumer.subscribe([self._prefix + t for t in self._topics], listener=self)
+        return consumer
 
-    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[Any, Any], ...]:
-        self._acks.rewind()
-        if self._stop.requested:
-            await asyncio.sleep(POLL_MS / 1_000)
-            return ()
-        return tuple(chain(*(await consumer.getmany(timeout_ms=POLL_MS, max_records=self._batch)).values()))
+    def _opened(self) -> AIOKafkaConsumer:
+        if self._consumer is None:
+            raise IllegalStateError("the consumer has not been started")
+        return self._consumer
 
-    async def _consume(self, batch: Sequence[ConsumerRecord[Any, Any]]) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        while not self._stop.requested:
+            self._acks.rewind()
+            try:
+                found = await consumer.getmany(timeout_ms=POLL_MS, max_records=self._batch)
+            except ConsumerStoppedError:
+                return
+            except KafkaError as e:
+                log.error("consumer.no_batch", error=f"{type(e).__name__}: {e}", pause_s=CLIENT_PAUSE)
+                await self._stop.wait(CLIENT_PAUSE)
+                continue
+            batch = tuple(chain(*found.values()))
+            if not batch or self._stop.requested:
+                continue
+            try:
+                await self._handle(batch)
+            except Exception:  # told already, and counted
+                go_back(consumer, batch)
+
+    async def _handle(self, batch: Batch) -> None:
+        """All effects of the batch; what is raised leaves it to be read again."""
         records = [self._raw(r) for r in batch]
         deadline = time.monotonic() + HOLD_SECONDS
         pause = PAUSE_FIRST
@@ -187,13 +189,6 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         # the fuller the batch, the sooner the next: behind a backlog nobody rests
         if self._linger and len(records) < self._batch:
             await self._stop.wait(self._linger * (1 - len(records) / self._batch))
-
-    async def _unparsed(self, batch: tuple[ConsumerRecord[Any, Any], ...]) -> KafkaMessage:
-        # FastStream's own parser decodes every header, so that one that is not UTF-8 would fail the whole batch.
-        consumer = Rewinding(self._subscriber.consumer)
-        return KafkaAckableMessage(
-            body=b"", raw_message=batch, consumer=consumer, message_id="", headers={}, batch_headers=[]
-        )
 
     def _raw(self, r: ConsumerRecord[Any, Any]) -> RawRecord:
         return RawRecord(
@@ -228,10 +223,7 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
         """How many partitions this member has now."""
         return len(self._assigned)
 
-    async def _observe_lag(self) -> None:
-        consumer = self._subscriber.consumer if self._subscriber is not None else None
-        if consumer is None:
-            return
+    async def _observe_lag(self, consumer: AIOKafkaConsumer) -> None:
         try:
             for tp in list(self._assigned):
                 end = consumer.highwater(tp)
@@ -243,24 +235,26 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             log.debug("consumer.lag_unknown", error=str(e))
 
 
-class Rewinding:
-    """What a batch asks of its consumer: to go back to where it began in each partition, if it was not handled."""
+def go_back(consumer: AIOKafkaConsumer, batch: Batch) -> None:
+    """Read a batch again that was not handled, from where it began in each partition.
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._consumer = consumer
-
-    async def commit(self) -> None:
-        """Nothing: what was handled is committed beside the batches that follow."""
-
-    def seek(self, partition: TopicPartition, offset: int) -> None:
-        """Go back in one partition. One that was taken away begins at what was committed, wherever it is now, and must
-        not keep the batch's other partitions from going back."""
+    One that was taken away begins at what was committed, wherever it is now, and must not keep the others from it.
+    """
+    first: dict[TopicPartition, int] = {}
+    for r in batch:
+        place = TopicPartition(r.topic, r.partition)
+        first[place] = min(r.offset, first.get(place, r.offset))
+    for place, offset in first.items():
         try:
-            self._consumer.seek(partition, offset)
+            consumer.seek(place, offset)
         except IllegalStateError:
-            log.info("consumer.not_rewound", topic=partition.topic, partition=partition.partition)
+            log.info("consumer.not_rewound", topic=place.topic, partition=place.partition)
 
 
-async def _undecoded(message: KafkaMessage) -> Any:
-    # The records are read one by one later: a decoder that fails would take the whole batch with it.
-    return message.raw_message
+async def _closed(consumer: AIOKafkaConsumer) -> None:
+    """Leave the group, if the broker answers; it notices by itself otherwise."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError) as e:
+        log.warning("consumer.not_closed", error=f"{type(e).__name__}: {e}")

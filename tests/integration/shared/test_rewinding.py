@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from faststream.kafka.message import KafkaAckableMessage
 
 from contracts.topics import TOPICS
-from shared.kafka.consumer import Rewinding
+from shared.kafka.consumer import go_back
 from tests.stack import Stack
 
 
@@ -28,10 +27,7 @@ async def test_a_partition_that_was_taken_away_keeps_no_other_from_going_back(st
         consumer.assign([ours])
         consumer.seek(ours, 2)
         batch = tuple(sorted(records, key=lambda r: r.partition))
-        message = KafkaAckableMessage(
-            body=b"", raw_message=batch, consumer=Rewinding(consumer), message_id="", headers={}, batch_headers=[]
-        )
-        await message.nack()
+        go_back(consumer, batch)
         assert await consumer.position(ours) == 0
     finally:
         await consumer.stop()
