@@ -31,6 +31,7 @@ PAUSE_MOST: Final = 5.0
 LAG_SECONDS: Final = 5.0
 START_PAUSE_MOST: Final = 5.0
 POLL_MS: Final = 1_000
+FETCHED_BYTES: Final = 2_097_152
 # after an error of the client itself, which tries by itself what can be tried
 CLIENT_PAUSE: Final = 5.0
 
@@ -135,6 +136,8 @@ class Consumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka shi
             heartbeat_interval_ms=max(300, self._session_ms // 4),
             rebalance_timeout_ms=max(60_000, self._session_ms),
             fetch_max_wait_ms=500,
+            # more is asked for only when all that came has been handled: behind a backlog, some batches of each
+            max_partition_fetch_bytes=FETCHED_BYTES,
         )
         consumer.subscribe([self._prefix + t for t in self._topics], listener=self)
         return consumer
