@@ -16,6 +16,9 @@ _MACHINES = frozenset(("channel", "clock", "service"))
 
 
 def _placed(order: Order, actor: Actor) -> bool:
+    """Whether the order is the actor's own; what a key placed has no person, and belongs to its organisation's keys."""
+    if actor.kind == "api_key" and order.buyer.person_id is None:
+        return actor.organisation_id == order.buyer.organisation_id
     return actor.person_id is not None and actor.person_id == order.buyer.person_id
 
 

@@ -13,7 +13,7 @@ from services.order.workflow.actors import admits, visible
 from services.order.workflow.decision import AllowedAction, Decision, Step, World
 from services.order.workflow.draft import Draft
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Facts
-from services.order.workflow.lifecycle import Lifecycle, Transition
+from services.order.workflow.lifecycle import Lifecycle, Transition, Who
 from services.order.workflow.model import Deadline, Ids, Order
 from services.order.workflow.param_schema import params_schema
 from services.order.workflow.params import Ground, parse_params
@@ -157,9 +157,15 @@ def _candidates(run: Run, action: str, actor: Actor) -> Candidates:
 def _deny(run: Run, transitions: Sequence[Transition], action: str) -> NoReturn:
     contact = run.facts.channel.contact or f"your contact at the channel {run.order.channel}"
     said = next((t.denied for t in transitions if t.denied), None)
-    roles = sorted({w.role for t in transitions for w in t.who if w.setting is None or run.settings[w.setting]})
-    detail = said.replace("{contact}", contact) if said else f"{action} is for: {', '.join(roles) or 'nobody'}"
+    roles = sorted({w.role for t in transitions for w in _asked(run, t)})
+    named = sorted({f"{w.role} who placed it" if w.placer else w.role for t in transitions for w in _asked(run, t)})
+    detail = said.replace("{contact}", contact) if said else f"{action} is for: {', '.join(named) or 'nobody'}"
     raise NotAllowed("not_allowed", detail, action=action, who=roles)
+
+
+def _asked(run: Run, transition: Transition) -> list[Who]:
+    """The roles that the marketplace's settings let take it."""
+    return [w for w in transition.who if w.setting is None or run.settings[w.setting]]
 
 
 def _wrong_state(run: Run, transitions: Sequence[Transition], action: str) -> NoReturn:

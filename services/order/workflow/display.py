@@ -64,6 +64,8 @@ def _traits(order: Order) -> dict[UUID, set[str]]:
             traits.add("rejected")
         elif line.canceled == line.ordered:
             traits.add("canceled")
+        elif line.open == 0:
+            traits.add("accepted")
     return found
 
 

@@ -33,7 +33,8 @@ def asked(draft: Draft, available: Callable[[Line], Decimal], what: str) -> Aske
         most = available(line)
         quantity = most if ask.quantity is None else ask.quantity
         if quantity > most or most <= 0:
-            errors.append((f"lines.{i}.quantity", f"only {most.normalize():f} of {line.sku} can be {what}"))
+            left = f"only {most.normalize():f}" if most > 0 else "nothing"
+            errors.append((f"lines.{i}.quantity", f"{left} of {line.sku} can be {what}"))
         chosen.append((line, quantity, ask))
     if errors:
         raise BadParams(errors)

@@ -202,7 +202,7 @@ def no_active_issue(draft: Draft, *, kinds: tuple[IssueKind, ...]) -> str | None
     """No issue of these kinds is open."""
     for issue in draft.order.issues:
         if issue.kind in kinds and is_active(issue):
-            return f"{issue.kind.replace('_', ' ')} {issue.issue_id} is still open"
+            return f"the {issue.kind.replace('_', ' ')} is still open"
     return None
 
 

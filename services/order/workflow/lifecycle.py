@@ -119,7 +119,10 @@ class Delay(Entry):
 
 
 class Param(Entry):
-    """A parameter of an action. `max` is characters for text and a count for images; `kinds` narrows issues."""
+    """A parameter of an action. `max` is characters for text and a count for images.
+
+    `kinds` narrows issues; `sent` narrows lines to those of which something was sent.
+    """
 
     name: Name
     type: ParamType
@@ -129,6 +132,7 @@ class Param(Entry):
     choices: Names = ()
     kinds: Names = ()
     states: Names = ()
+    sent: bool = False
 
 
 class State(Entry):
@@ -198,7 +202,7 @@ class Display(Entry):
     phases: Annotated[tuple[Phase, ...], BeforeValidator(_listed)] = ()
     money: Annotated[tuple[MoneyState, ...], BeforeValidator(_listed)] = ()
     issue: Annotated[tuple[IssueState, ...], BeforeValidator(_listed)] = ()
-    line: Literal["incident", "refunded", "partially_refunded", "rejected", "canceled"] | None = None
+    line: Literal["incident", "refunded", "partially_refunded", "accepted", "rejected", "canceled"] | None = None
 
 
 class Setting(Entry):

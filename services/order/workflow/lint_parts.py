@@ -86,6 +86,8 @@ def _param(document: Document, transition: Transition, param: Param, path: Path)
         yield path, f"{what} has a max", "only text (characters) and images (how many) have one"
     if param.kinds and param.type != "issue":
         yield path, f"{what} has kinds", "only issues have kinds"
+    if param.sent and param.type != "line":
+        yield path, f"{what} has sent", "only a line has sent"
     if param.states and param.type != "state":
         yield path, f"{what} has states", "only a state has states"
     for name in param.states:

@@ -64,7 +64,14 @@ def _money(_spec: Param, order: Order, _lifecycle: Lifecycle) -> Schema:
 
 
 def _line_list(spec: Param, order: Order, _lifecycle: Lifecycle) -> Schema:
-    units = {"type": "array", "items": {"type": "string", "format": "uuid"}, "maxItems": MOST_UNITS}
+    properties: Schema = {
+        "line_id": _ids([x.line_id for x in order.lines]),
+        "quantity": _QUANTITY,
+        "unit_ids": {"type": "array", "items": {"type": "string", "format": "uuid"}, "maxItems": MOST_UNITS},
+    }
+    if spec.type == "units":
+        # as many as are named
+        del properties["quantity"]
     return {
         "type": "array",
         "minItems": 1,
@@ -72,11 +79,7 @@ def _line_list(spec: Param, order: Order, _lifecycle: Lifecycle) -> Schema:
         "items": {
             "type": "object",
             "additionalProperties": False,
-            "properties": {
-                "line_id": _ids([x.line_id for x in order.lines]),
-                "quantity": _QUANTITY,
-                "unit_ids": units,
-            },
+            "properties": properties,
             "required": ["line_id", "unit_ids"] if spec.type == "units" else ["line_id"],
         },
     }
@@ -111,7 +114,7 @@ _SCHEMAS: Final[Mapping[str, Callable[[Param, Order, Lifecycle], Schema]]] = {
     "day": _day,
     "moment": lambda _s, _o, _l: {"type": "string", "format": "date-time"},
     "url": lambda _s, _o, _l: {"type": "string", "format": "uri", "pattern": "^https?://", "maxLength": URL_MAX},
-    "line": lambda _s, order, _l: _ids([x.line_id for x in order.lines]),
+    "line": lambda spec, order, _l: _ids([x.line_id for x in order.lines if not spec.sent or x.shipped > 0]),
     "lines": _line_list,
     "units": _line_list,
     "issue": _issue,

@@ -218,8 +218,12 @@ def _member(ids: Sequence[UUID], what: str) -> Callable[[Any], UUID]:
     return check
 
 
-def _line(value: Any, _spec: Param, ground: Ground) -> UUID:
-    return _member([x.line_id for x in ground.order.lines], "line")(value)
+def _line(value: Any, spec: Param, ground: Ground) -> UUID:
+    found = _member([x.line_id for x in ground.order.lines], "line")(value)
+    line = next(x for x in ground.order.lines if x.line_id == found)
+    if spec.sent and line.shipped <= 0:
+        raise Wrong(f"nothing of {line.sku} has been sent")
+    return found
 
 
 def _issue(value: Any, spec: Param, ground: Ground) -> UUID:
@@ -254,6 +258,8 @@ def _lines(value: Any, spec: Param, ground: Ground) -> dict[UUID, LineAsk]:
         units = _unit_ids(item.get("unit_ids"), f".{i}.unit_ids", needed=spec.type == "units")
         if units and not line.tracked:
             raise Wrong("the line has no units of its own", f".{i}.unit_ids")
+        if spec.type == "units" and quantity is not None and quantity != len(units):
+            raise Wrong(f"is not the number of units named, which is {len(units)}; leave it out", f".{i}.quantity")
         asks[line_id] = LineAsk(quantity, units)
     return asks
 

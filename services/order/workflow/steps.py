@@ -39,7 +39,8 @@ def first_refusal(draft: Draft, guards: Sequence[Call], *, surveying: bool = Fal
         reason = refusal(draft, call.name, call.args)
         if reason is not None:
             if GUARDS[call.name].by_params:
-                return BadParams([("", reason)], code=call.name)
+                # said of the first answer that the guard looks at
+                return BadParams([(next(iter(GUARDS[call.name].reads), ""), reason)], code=call.name)
             return GuardFailed(call.name, reason)
     return None
 

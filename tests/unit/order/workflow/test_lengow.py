@@ -93,6 +93,7 @@ def test_a_tracked_delivery_needs_carrier_or_tracking_number() -> None:
     play.do("seller", "accept")
     refusal = play.refused("seller", "ship")
     assert (refusal.code, refusal.STATUS) == ("tracking_given", 422)
+    assert refusal.more["errors"][0]["path"] == "carrier", "a form shows it beside its field"
     play.do("seller", "ship", carrier="Colissimo")
     assert play.status == "shipped"
     untracked = Play("lengow")

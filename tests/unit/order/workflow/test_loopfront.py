@@ -6,6 +6,8 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
+import pytest
+
 from services.order import workflow as wf
 from services.order.workflow.decision import Relocation, Saving
 from tests.unit.order.workflow import people
@@ -62,6 +64,9 @@ def test_units_are_taken_and_given_back_as_the_choice_changes() -> None:
     assert play.refused("seller", "select_units", units=too_many).code == "bad_params"
     foreign = [{"line_id": play.line(), "unit_ids": [str(UUID(int=77))]}]
     assert "not a free unit" in play.refused("seller", "select_units", units=foreign).detail
+    counted_otherwise = [play.part(3, units=QR[:1])]
+    refusal = play.refused("seller", "select_units", units=counted_otherwise)
+    assert refusal.more["errors"][0]["path"] == "units.0.quantity", "what is asked for twice is not half ignored"
 
 
 def test_a_unit_goes_with_one_line_only() -> None:
@@ -138,9 +143,24 @@ def test_whoever_placed_it_cancels_only_until_it_is_accepted() -> None:
     play.do("seller", "accept")
     assert isinstance(play.refused("placer", "cancel"), wf.NotAllowed)
     play.do("seller", "reopen")
+    assert play.refused("buyer", "cancel").code == "order_not_found", "nobody else who buys there"
     play.do("placer", "cancel")
     assert play.status == "canceled"
     assert isinstance(play.refused("seller", "accept"), wf.WrongState)
+
+
+def test_what_a_key_has_placed_its_organisations_keys_cancel() -> None:
+    """An order of a program has no person who placed it; it is still its own to cancel until it is accepted."""
+    key = wf.Actor("api_key", "erp", UUID(int=902), people.BUYER_ORG, frozenset({"buyer"}))
+    of_a_person = play_of()
+    with pytest.raises(wf.NotAllowed) as refused:
+        wf.decide(of_a_person.order, of_a_person.lifecycle, "cancel", key, {}, people.NOW, people.fresh_ids())
+    assert refused.value.detail == "cancel is for: admin, buyer who placed it, member, seller"
+    of_a_program = of_a_person.order.with_(
+        buyer=of_a_person.order.buyer.model_copy(update={"person_id": None, "person_name": "erp"})
+    )
+    decided = wf.decide(of_a_program, of_a_person.lifecycle, "cancel", key, {}, people.NOW, people.fresh_ids())
+    assert decided.order.status == "canceled"
 
 
 def test_an_organisation_that_buys_from_itself_is_on_both_sides() -> None:

@@ -31,6 +31,7 @@ def test_lines_are_accepted_and_rejected_one_by_one() -> None:
     assert play.status == "pending"
     play.do("seller", "reject", lines=[play.part(1)], reason="one is broken")
     assert play.status == "pending"
+    assert [x.status for x in play.snapshot().lines] == ["awaiting_fulfillment", "pending"]
     play.do("seller", "reject", lines=[play.part("2.5", 1)])
     assert play.status == "awaiting_fulfillment"
     assert [x.status for x in play.snapshot().lines] == ["awaiting_fulfillment", "rejected"]
@@ -129,6 +130,22 @@ def test_an_incident_shows_on_the_line_and_gives_it_its_status_back() -> None:
     assert [x.status for x in play.snapshot().lines] == ["shipped", "shipped"]
     assert play.order.issue == "resolved"
     assert play.kinds[-5:] == ["order.disputed"] * 5
+
+
+def test_an_incident_is_of_something_that_was_sent() -> None:
+    play = Play("marketpush")
+    play.do("seller", "reject", lines=[play.part("2.5", 1)])
+    play.do("seller", "accept")
+    play.do("seller", "ship")
+    refusal = play.refused("placer", "open_incident", line_id=play.line(1), reason_code="damaged")
+    assert (refusal.STATUS, refusal.detail) == (422, "line_id: nothing of SKU-1 has been sent")
+    opening = next(
+        a
+        for a in wf.allowed_actions(play.order, play.lifecycle, people.ACTORS["placer"], play.now)
+        if a.name == "open_incident"
+    )
+    assert opening.params["properties"]["line_id"]["enum"] == [play.line()], "a form offers what can be chosen"
+    assert [x.status for x in play.snapshot().lines] == ["shipped", "rejected"]
 
 
 def test_a_partially_refunded_line_gets_that_status_back_after_an_incident() -> None:
