@@ -86,6 +86,7 @@ async def act_in(
     except workflow.Refused as e:
         raise refusal(e, **_state_of(e, held.order, lifecycle)) from None
     again = await _placed_again(run, tx, caller, held, decision)
+    decision = _linked(decision, again)
     changes = Changes(Writing(run.outbox, policy.reason_of(caller)), once)
     chain = changes.writing.add(decision, lifecycle, held.chain)
     whole = changes.writing.snapshots.get(order_id)
@@ -191,9 +192,21 @@ def again_request(
     )
 
 
+def _made(purchases: Iterable[Purchase]) -> list[dict[str, str]]:
+    found = (n.decision.order for p in purchases for n in p.new)
+    return [{"order_id": str(o.order_id), "number": o.number} for o in found]
+
+
+def _linked(decision: Decision, purchases: Sequence[Purchase]) -> Decision:
+    """The decision with the further orders named where the timeline tells of it: they are made only after it."""
+    if not (purchases and decision.steps):
+        return decision
+    first = decision.steps[0]
+    change = first.change.model_copy(update={"details": {**first.change.details, "placed": _made(purchases)}})
+    return replace(decision, steps=(replace(first, change=change), *decision.steps[1:]))
+
+
 def _with_placed(body: bytes, purchases: Iterable[Purchase]) -> bytes:
     """The order's JSON with `placed`: the further orders that the action made."""
-    made = [
-        {"order_id": n.decision.order.order_id, "number": n.decision.order.number} for p in purchases for n in p.new
-    ]
+    made = _made(purchases)
     return b'%b,"placed":%b}' % (body[:-1], orjson.dumps(made)) if made else body

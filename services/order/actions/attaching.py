@@ -10,8 +10,9 @@ from uuid import UUID
 from contracts.order import Document
 from services.order import policy
 from services.order.actions.exporting import may_read
+from services.order.actions.picturing import MOST_PIXELS, is_phone_photo, size_of
 from services.order.actions.viewing import visible
-from services.order.errors import absent
+from services.order.errors import absent, wrong_fields
 from services.order.store import documents
 from shared.errors import Conflict, Problem, TooLarge, Unprocessable
 from shared.ids import new_id
@@ -43,11 +44,10 @@ def safe_name(name: str | None) -> str:
     return cleaned[-120:] or "file"
 
 
-async def upload(
-    run: Runtime, caller: Principal, order_id: UUID, kind: str, file_name: str | None, content: bytes, once: Once
-) -> Answer:
-    """POST /v1/orders/{id}/documents. Raises for files that are too large, of another type, or too many."""
-    most = run.settings.document_bytes
+def _checked(kind: str, content: bytes, most: int) -> str:
+    """The file's media type. Raises Problem for a file that is not taken."""
+    if not content:
+        raise wrong_fields(("file", "is empty; choose another one"), code="empty_file")
     if len(content) > most:
         raise TooLarge(
             "document_too_large", f"The file has {len(content)} bytes; at most {most} are taken.", limit=most
@@ -55,7 +55,22 @@ async def upload(
     media_type = media_type_of(content)
     if media_type is None or (kind == "image" and media_type == "application/pdf"):
         wanted = "PNG, JPEG, GIF and WebP images" + (" and PDFs" if kind == "invoice" else "")
-        raise Problem("unsupported_media_type", "Unsupported media type", 415, f"Only {wanted} are taken here.")
+        phone = " This is a photo in a phone's own format (HEIC): save it as JPEG." if is_phone_photo(content) else ""
+        raise Problem("unsupported_media_type", "Unsupported media type", 415, f"Only {wanted} are taken here.{phone}")
+    size = size_of(content, media_type)
+    if size is not None and size[0] * size[1] > MOST_PIXELS:
+        told = (
+            f"has {size[0]} x {size[1]} pixels; at most {MOST_PIXELS // 1_000_000} million are taken: make it smaller"
+        )
+        raise wrong_fields(("file", told), code="image_too_large")
+    return media_type
+
+
+async def upload(
+    run: Runtime, caller: Principal, order_id: UUID, kind: str, file_name: str | None, content: bytes, once: Once
+) -> Answer:
+    """POST /v1/orders/{id}/documents. Raises for files that are empty, too large, of another type, or too many."""
+    media_type = _checked(kind, content, run.settings.document_bytes)
     async with run.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
             return kept

@@ -13,6 +13,8 @@ from shared.errors import Problem
 from shared.process import Runtime
 from shared.web import Answer, Once, Precondition, Principal
 
+# What a refusal says beside its code: which parameters are wrong, what the order is now.
+_TOLD: Final = ("errors", "current", "etag")
 _SHOWN: Final = ("order_id", "number", "sequence", "status", "status_label", "phase")
 
 
@@ -39,9 +41,8 @@ async def _one(run: Runtime, caller: Principal, wish: Wish, order_id: Any, once:
     try:
         answer = await act(run, caller, order_id, wish, Precondition(None), once)
     except Problem as e:
-        told = {"code": e.code, "detail": e.detail}
-        if "errors" in e.extensions:
-            told["errors"] = e.extensions["errors"]
+        told: dict[str, Any] = {"code": e.code, "detail": e.detail}
+        told |= {k: e.extensions[k] for k in _TOLD if k in e.extensions}
         return {"order_id": str(order_id), "status": e.status, "problem": told}
     order = orjson.loads(answer.body)
     return {"order_id": str(order_id), "status": 200, "order": {k: order[k] for k in _SHOWN}}

@@ -230,7 +230,7 @@ class _Resolver:
         channel_owned = self.who.trusted and self.order.external_id is not None
         # what was sold once is replaced though it is not on sale any more
         if not (offer.active or channel_owned or self.replacement):
-            self.errors.append((f"lines.{i}.listing_id", "the listing is not on sale any more"))
+            self.errors.append((f"lines.{i}.listing_id", f"{offer.name} ({offer.sku}) is not on sale any more"))
         priced = line.unit_price is not None or line.net is not None
         if offer.price.currency != self.order.currency and not priced:
             self.errors.append(

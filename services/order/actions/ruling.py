@@ -11,6 +11,7 @@ from services.order.errors import absent
 from services.order.store import lifecycles
 from services.order.store.context import Course
 from services.order.workflow import Lifecycle
+from services.order.workflow.effects_issues import EVIDENCE
 from shared.errors import Conflict, Unprocessable
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -83,16 +84,29 @@ async def _version(tx: Transaction, caller: Principal, course: Course, version: 
 
 
 def described(lifecycle: Lifecycle, text: str) -> dict[str, Any]:
-    """What a client needs of a lifecycle: its states with labels, its settings, its text."""
+    """What a client needs of a lifecycle: its states and what is shown over them, its settings, its text."""
     return {
         "name": lifecycle.name,
         "version": lifecycle.version,
         "title": lifecycle.title,
         "digest": lifecycle.digest,
         "states": [
-            {"name": n, "phase": s.phase, "label": s.label, "labels": s.labels, "final": s.final, "tone": s.tone}
+            {
+                "name": n,
+                "phase": s.phase,
+                "label": s.label,
+                "labels": s.labels,
+                "final": s.final,
+                "tone": s.tone,
+                "mark": s.mark,
+            }
             for n, s in lifecycle.states.items()
         ],
+        "display": [
+            {"on": d.on, "code": d.code, "label": d.label, "tone": d.tone, "mark": d.mark}
+            for d in lifecycle.document.display
+        ],
+        "deadlines": _deadlines(lifecycle),
         "actions": sorted({(t.name, t.label) for t in lifecycle.transitions if not t.auto}),
         "decisions": _decisions(lifecycle),
         "settings": {
@@ -101,6 +115,12 @@ def described(lifecycle: Lifecycle, text: str) -> dict[str, Any]:
         },
         "text": text,
     }
+
+
+def _deadlines(lifecycle: Lifecycle) -> dict[str, str]:
+    """What is due, by the deadline's name: the rule's label, or what the clock does by itself."""
+    timed = {t.name: f"{t.label}, by itself" for t in lifecycle.transitions if t.after}
+    return timed | {d.name: d.label for d in lifecycle.document.deadline} | {EVIDENCE: "Evidence"}
 
 
 def _answer(status: int, name: str, version: int, lifecycle: Lifecycle) -> Answer:

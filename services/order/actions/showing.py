@@ -12,7 +12,7 @@ from contracts.order import OrderSnapshot, Side
 from services.order import policy, workflow
 from services.order.actions.resolving import channel_facts
 from services.order.store.orders import Held
-from services.order.workflow import AllowedAction, Facts, Lifecycle, Order
+from services.order.workflow import AllowedAction, Facts, Lifecycle, Order, Shown
 from shared.web import Principal
 
 # What the sale earns its owner is between owner and seller.
@@ -52,7 +52,9 @@ def order_json(
     blocked: bool = False,
     whole: OrderSnapshot | None = None,
 ) -> bytes:
-    """The snapshot with `allowed_actions` (and, where asked for, `blocked_actions`). Raises NotFound.
+    """The snapshot with `shown` and `allowed_actions` (and, where asked for, `blocked_actions`). Raises NotFound.
+
+    `shown` is the status that people see, with its tone and mark: the label of what was in dispute has a red one.
 
     `whole` is the order's snapshot without any side, where there is one already: making it is half the work.
     """
@@ -61,12 +63,18 @@ def order_json(
     snapshot = whole if whole is not None and _hides_nothing(order, lifecycle, side) else None
     parts = [
         snapshot_json(order, lifecycle, side, snapshot)[:-1],
+        b',"shown":',
+        orjson.dumps(_shown(workflow.shown(order, lifecycle, side))),
         b',"allowed_actions":',
         _actions(workflow.allowed_actions(order, lifecycle, actor, now, facts)),
     ]
     if blocked:
         parts += [b',"blocked_actions":', _actions(workflow.blocked_actions(order, lifecycle, actor, now, facts))]
     return b"".join((*parts, b"}"))
+
+
+def _shown(shown: Shown) -> dict[str, Any]:
+    return {"code": shown.code, "label": shown.label, "tone": shown.tone, "mark": shown.mark}
 
 
 def _actions(actions: Sequence[AllowedAction]) -> bytes:

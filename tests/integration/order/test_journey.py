@@ -123,6 +123,8 @@ async def test_several_orders_are_acted_on_with_one_result_each(market: Market) 
     reply = await market.call("POST", "/v1/orders/bulk", market.seller, body, key="bulk-1")
     assert reply.status == 200, reply.raw
     assert [r["status"] for r in reply.json["results"]] == [200, 409, 200, 404]
+    late = reply.json["results"][1]["problem"]
+    assert (late["code"], late["current"]["status"], late["etag"]) == ("wrong_state", "processing", '"2"')
     again = await market.call("POST", "/v1/orders/bulk", market.seller, body, key="bulk-1")
     assert again.raw == reply.raw
     assert (reply.json["done"], reply.json["refused"]) == (2, 2)

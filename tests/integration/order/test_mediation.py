@@ -34,6 +34,10 @@ async def test_what_was_lost_is_sent_again_free_of_charge_and_linked(market: Mar
     (made,) = mended["placed"]
     assert (mended["issue"], mended["payout_held"], mended["status"]) == ("resolved", False, "shipped")
     assert mended["issues"][0]["resolution"] == "reship: sorry"
+    entries = (await market.call("GET", f"/v1/orders/{order['order_id']}/timeline", market.buyer)).json["items"]
+    assert entries[-1]["details"]["placed"] == [made], "the order says what was sent in its place"
+    topic, event = (await market.events(order))[-1]
+    assert (topic, event["change"]["details"]["placed"]) == ("order.disputed", [made])
     again = await market.get(made, market.buyer)
     assert (again["replaces_order_id"], again["status"], again["money"]) == (order["order_id"], "pending", "paid")
     assert (again["totals"]["total"]["amount"], again["lines"][0]["ordered"]) == ("0.00", "2")

@@ -22,6 +22,9 @@ from shared.ids import new_id
 from tests.integration.order.market import Market, Reply, Somebody
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
+HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
+# A few bytes that become 14 GB in whatever shows them.
+HUGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x06\x00\x00\x00"
 PDF = b"%PDF-1.7\n" + b"x" * 64
 
 
@@ -65,10 +68,17 @@ async def test_what_is_no_image_or_too_large_is_refused(market: Market) -> None:
         (b"<svg onload=alert(1)>", "image", 415),
         (b"<html>", "invoice", 415),
         (PDF, "image", 415),
-        (b"", "image", 415),
+        (b"", "image", 422),
+        (b"", "invoice", 422),
+        (HEIC, "image", 415),
+        (HUGE, "image", 422),
+        (HUGE, "invoice", 422),
         (PNG + b"\x00" * 5_000_000, "image", 413),
     ):
         assert (await _upload(market, order, market.seller, content, kind)).status == status
+    told = [(await _upload(market, order, market.seller, content)).json["detail"] for content in (b"", HEIC, HUGE)]
+    for said, detail in zip(("is empty", "save it as JPEG", "60000 x 60000 pixels"), told, strict=True):
+        assert said in detail
     assert (await _upload(market, order, market.seller2)).status == 404
     assert await market.rows("SELECT 1 FROM document WHERE marketplace_id = $1", market.id) == []
 

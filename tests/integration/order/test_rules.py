@@ -209,6 +209,8 @@ async def test_own_lifecycles_are_linted_versioned_and_running_orders_stay(marke
     }  # fmt: skip
     old = (await market.call("GET", "/v1/lifecycles/storefront?version=1", market.seller)).json
     assert old["text"] == text
+    assert {"on": "order", "code": "refunded", "label": "Refunded", "tone": "neutral", "mark": None} in old["display"]
+    assert old["deadlines"] == {"acknowledge": "Begin processing", "ship": "Ship the order", "evidence": "Evidence"}
     assert (await market.call("GET", "/v1/lifecycles/storefront?version=9", market.seller)).status == 404
 
 
@@ -226,6 +228,7 @@ async def test_reordering_makes_a_new_order_at_todays_prices_with_the_limit_chec
     listing = await market.listing(price={"amount": "10.00", "currency": "EUR"}, available="50")
     (order,) = (await market.buy(listing, "2")).json["orders"]
     assert order["status"] == "pending"
+    assert order["shown"] == {"code": "pending", "label": "Pending", "tone": "info", "mark": None}
     body = {"sku": listing["sku"], "name": "x", "price": {"amount": "15.00", "currency": "EUR"}, "available": "50"}
     await market.call("PUT", f"/v1/listings/{listing['listing_id']}", market.seller, body)
     await market.done(order, "accept", market.seller)
@@ -239,6 +242,13 @@ async def test_reordering_makes_a_new_order_at_todays_prices_with_the_limit_chec
         "30.00", "needs_approval", order["order_id"]
     )  # fmt: skip
     assert new["buyer"]["person_id"] == str(market.buyer.person_id)
+    await market.done(order, "dispute", market.buyer, {"note": "mouldy"})
+    settled = await market.done(order, "resolve", market.buyer)
+    assert (settled["shown"]["code"], settled["shown"]["mark"]) == ("completed_after_dispute", "red")
+    body |= {"active": False, "name": "Old mugs"}
+    await market.call("PUT", f"/v1/listings/{listing['listing_id']}", market.seller, body)
+    refused = await market.act(order, "reorder", market.buyer)
+    assert (refused.status, f"Old mugs ({listing['sku']}) is not on sale" in refused.json["detail"]) == (422, True)
 
 
 async def test_reordering_with_one_key_makes_one_order(make_market: MakeMarket) -> None:
