@@ -60,6 +60,7 @@ class Importer:
     def __init__(self, http: aiohttp.ClientSession, sign_in: SignIn, options: Options) -> None:
         self._http, self._sign_in, self._options = http, sign_in, options
         self._token = ""
+        self._gone = False
         self._orders = service_url("order") + "/v1/orders"
 
     @classmethod
@@ -69,7 +70,16 @@ class Importer:
         async with session() as http:
             importer = cls(http, sign_in, options)
             importer._token = await importer._new_token()
+            await importer._greet()
             yield importer
+
+    async def _greet(self) -> None:
+        """Whether the order service answers and takes the token: else nothing is to be tried order by order."""
+        status, answer = await send(
+            self._http, "GET", f"{self._orders}?limit=1", None, {"Authorization": f"Bearer {self._token}"}
+        )
+        if status == 401:
+            raise DemoError(f"the order service does not take this token: {_reason(status, answer)}")
 
     async def _new_token(self) -> str:
         given = os.environ.get("ORDERTRAIL_TOKEN")
@@ -90,14 +100,23 @@ class Importer:
         return str(answer["access_token"])
 
     async def call(self, method: str, url: str, body: Any = None) -> tuple[int, Any]:
-        """One request; what passes by itself (busy, still starting, an old token) is tried again for a minute."""
+        """One request; what passes by itself (busy, still starting, an old token) is tried again for a minute.
+
+        Status 0 where nobody has answered for so long; from then on nothing is waited for any more.
+        """
         deadline, pause, renewed = time.monotonic() + PATIENCE_SECONDS, 0.1, False
         while True:
             headers = {"Authorization": f"Bearer {self._token}"}
-            status, answer = await send(self._http, method, url, body, headers)
-            if status == 401 and not renewed and "ORDERTRAIL_TOKEN" not in os.environ:
-                self._token, renewed = await self._new_token(), True
-                continue
+            try:
+                status, answer = await send(self._http, method, url, body, headers)
+                if status == 401 and not renewed and "ORDERTRAIL_TOKEN" not in os.environ:
+                    self._token, renewed = await self._new_token(), True
+                    continue
+            except DemoError as e:
+                if self._gone or time.monotonic() > deadline:
+                    self._gone = True
+                    return 0, {"detail": str(e)}
+                status, answer = 503, {}
             if status not in _PASSING or time.monotonic() > deadline:
                 return status, answer
             await asyncio.sleep(pause)

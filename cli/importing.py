@@ -1,15 +1,18 @@
 """`ordertrail import FILE...`: orders of shops and purchasing systems, handed in through the order service's API.
 
-Reads Shopify order JSON, Peppol BIS 3 / UBL 2 Order XML and CSV. Each order is recognised by (marketplace, channel,
-external id): what is there already is not taken twice, and the same id with another content is refused.
+Reads Shopify order JSON, Peppol BIS 3 / UBL 2 Order XML and CSV, from files, folders and standard input. Each order is
+recognised by (marketplace, channel, external id): what is there already is not taken twice, and the same id with
+another content is refused.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,12 +23,14 @@ from rich.table import Table
 
 from cli.demo_client import DemoError
 from cli.import_client import Importer, Options, Outcome, SignIn
-from cli.sources import Found, Refusal, Refused, read_file
+from cli.sources import STDIN, Found, Refusal, Refused, files_of, read_file
 from deploy.embedded.errors import SetupError
 
 EXIT_REFUSED: Final = 1
 EXIT_NOTHING_DONE: Final = 2
 AT_ONCE: Final = 8
+IN_HAND: Final = 256  # orders of a file that are read ahead of being sent
+TELL_SECONDS: Final = 5.0
 _STYLES: Final = {"taken": "green", "already there": "cyan", "refused": "red"}
 
 
@@ -34,7 +39,13 @@ def register(app: typer.Typer) -> None:
 
 
 def import_orders(
-    files: Annotated[list[Path], typer.Argument(help="Shopify JSON, Peppol/UBL XML or CSV", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Shopify JSON (or one order per line), Peppol/UBL XML or CSV; a folder of such files; - reads stdin",
+            show_default=False,
+        ),
+    ],
     marketplace: Annotated[str, typer.Option(help="a demo marketplace, whose operator imports")] = "storefront",
     email: Annotated[str | None, typer.Option("--as", help="who imports, instead of the demo's operator")] = None,
     password_stdin: Annotated[bool, typer.Option("--password-stdin", help="read the password from there")] = False,
@@ -50,6 +61,8 @@ def import_orders(
     Signs in with ORDERTRAIL_TOKEN (an access token), or ORDERTRAIL_API_KEY_ID and ORDERTRAIL_API_KEY_SECRET, or --as.
     Exit code 0: everything is there now; 1: something was refused; 2: nothing could be done.
     """
+    if password_stdin and STDIN in files:
+        raise typer.BadParameter("standard input cannot give both the password and orders; set ORDERTRAIL_TOKEN")
     options = Options(channel, buyer, seller, with_test, with_canceled)
     password = typer.get_text_stream("stdin").readline().rstrip("\n") if password_stdin else None
     sign_in = SignIn(email or f"operator@{marketplace}.example", password)
@@ -70,25 +83,57 @@ def import_orders(
 async def _import(files: Sequence[Path], sign_in: SignIn, options: Options) -> list[Outcome]:
     """One outcome per order, in the order of the files."""
     async with Importer.signed_in(sign_in, options) as importer:
-        busy = asyncio.Semaphore(AT_ONCE)
-
-        async def one(file: Path, found: Found | Refused) -> Outcome:
-            async with busy:
-                return await importer.send(file.name, found)
-
         outcomes: list[Outcome] = []
-        for file in files:
+        progress = Progress()
+        for named in files:
             try:
-                orders = list(read_file(file))
+                for file in files_of(named):
+                    label = _label(named, file)
+                    try:
+                        await _import_file(importer, label, read_file(file), outcomes, progress)
+                    except Refusal as refusal:
+                        outcomes.append(Outcome(label, "", None, None, "refused", detail=refusal.reason))
             except Refusal as refusal:
-                outcomes.append(Outcome(file.name, "", None, None, "refused", detail=refusal.reason))
-                continue
-            sent: dict[int, Outcome] = {}
-            for together in _rounds(orders):
-                done = await asyncio.gather(*(one(file, orders[n]) for n in together))
-                sent.update(zip(together, done, strict=True))
-            outcomes += [sent[n] for n in range(len(orders))]
+                outcomes.append(Outcome(_label(named, named), "", None, None, "refused", detail=refusal.reason))
         return outcomes
+
+
+def _label(named: Path, file: Path) -> str:
+    """How the report calls a file: by its name, and in a folder by its path there."""
+    if file == STDIN:
+        return "(standard input)"
+    return file.name if file == named else str(file.relative_to(named))
+
+
+async def _import_file(
+    importer: Importer, label: str, orders: Iterator[Found | Refused], outcomes: list[Outcome], progress: Progress
+) -> None:
+    """Send what the file holds, some at once; what cannot be sent any more is told of every order that is left."""
+    busy = asyncio.Semaphore(AT_ONCE)
+
+    async def one(found: Found | Refused) -> Outcome:
+        async with busy:
+            return await importer.send(label, found)
+
+    while together := list(islice(orders, IN_HAND)):
+        sent: dict[int, Outcome] = {}
+        for turn in _rounds(together):
+            done = await asyncio.gather(*(one(together[n]) for n in turn))
+            sent.update(zip(turn, done, strict=True))
+            progress.tell(label, len(outcomes) + len(sent))
+        outcomes += [sent[n] for n in range(len(together))]
+
+
+class Progress:
+    """How far a long import is, on standard error every some seconds; a short one says nothing."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + TELL_SECONDS
+
+    def tell(self, label: str, count: int) -> None:
+        if time.monotonic() >= self._next:
+            typer.echo(f"{count} orders done, in {label}", err=True)
+            self._next = time.monotonic() + TELL_SECONDS
 
 
 def _rounds(orders: Sequence[Found | Refused]) -> list[list[int]]:

@@ -5,7 +5,7 @@ order with its warnings) and `Refused` (one that cannot be taken, and why); a fi
 `Refusal`.
 """
 
-from cli.sources.detect import read_file
+from cli.sources.detect import STDIN, files_of, read_file
 from cli.sources.model import Found, Refusal, Refused, SourceRefund
 
-__all__ = ["Found", "Refusal", "Refused", "SourceRefund", "read_file"]
+__all__ = ["STDIN", "Found", "Refusal", "Refused", "SourceRefund", "files_of", "read_file"]

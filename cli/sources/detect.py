@@ -1,47 +1,78 @@
-"""Which kind of file this is, by its content, and how large it may be."""
+"""Which files of a folder are looked at, which kind of file this is, by its content, and how large it may be."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from cli.sources.model import Found, Refusal, Refused
 from cli.sources.shopify import read as read_shopify
 from cli.sources.table import read as read_table
 from cli.sources.ubl import read as read_ubl
 
-# Whole documents are held in memory, some ten times their size; a larger export is to be split.
-MOST_BYTES: Final = 32 * 1024 * 1024
+MEGABYTE: Final = 1024 * 1024
+MOST_BYTES: Final = 256 * MEGABYTE
+STDIN: Final = Path("-")
+# what is looked at in a folder; a file that is named is read whatever its name
+_NAMES: Final = (".json", ".jsonl", ".ndjson", ".xml", ".csv", ".tsv")
+MOST_FILES: Final = 10_000
 _BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_ARCHIVES: Final = {b"PK": "a zip archive (or XLSX)", b"\x1f\x8b": "compressed (gzip)", b"%P": "a PDF"}
+
+
+def files_of(path: Path) -> Sequence[Path]:
+    """The file itself, or the files of orders in a folder and its folders, by name. Raises Refusal for a folder
+    without any, or with too many."""
+    if not path.is_dir():
+        return [path]
+    try:
+        found = sorted(f for f in path.rglob("*") if f.suffix.lower() in _NAMES and not f.is_dir())
+    except OSError as e:
+        raise Refusal(f"cannot be read: {e.strerror or e}") from None
+    if not found:
+        raise Refusal(f"no file in this folder is named {', '.join(_NAMES)}")
+    if len(found) > MOST_FILES:
+        raise Refusal(f"{len(found)} files are in this folder; {MOST_FILES} at most can be imported at once")
+    return found
 
 
 def read_file(path: Path) -> Iterator[Found | Refused]:
-    """The orders of a file. Raises Refusal where the file as a whole cannot be read."""
+    """The orders of a file, `-` being standard input. Raises Refusal where the file as a whole cannot be read."""
     content = _content(path)
-    head = content
+    head = content[:256]
     for bom in _BOMS:
         head = head.removeprefix(bom)
-    first = head.lstrip(b" \t\r\n\x00")[:1]
+    first = (head.lstrip(b" \t\r\n\x00") or content.lstrip(b" \t\r\n\x00")[:1])[:1]
     if first == b"<":
         return iter([read_ubl(content)])
     if first in (b"{", b"["):
         return read_shopify(content)
     if not first:
         raise Refusal("the file is empty")
-    if path.suffix.lower() in (".json", ".xml"):
+    if kind := _ARCHIVES.get(content[:2]):
+        raise Refusal(f"this is {kind}; unpack it, or save it as JSON, XML or CSV")
+    if path.suffix.lower() in (".json", ".jsonl", ".ndjson", ".xml"):
         raise Refusal(f"the file is named {path.suffix} but does not begin like one; is it damaged or compressed?")
     return read_table(content)
 
 
 def _content(path: Path) -> bytes:
     try:
-        if path.is_dir():
-            raise Refusal("this is a folder; name the files in it")
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        if path == STDIN:
+            content = _bounded(sys.stdin.buffer)
+        elif path.exists() and not path.is_file():
+            raise Refusal("this is a folder" if path.is_dir() else "this is no file")
+        else:
+            with path.open("rb") as file:
+                content = _bounded(file)
     except OSError as e:
         raise Refusal(f"cannot be read: {e.strerror or e}") from None
     if len(content) > MOST_BYTES:
-        raise Refusal(f"larger than {MOST_BYTES // 1024 // 1024} MB; split it into smaller files")
+        raise Refusal(f"larger than {MOST_BYTES // MEGABYTE} MB; split it into smaller files")
     return content
+
+
+def _bounded(file: IO[bytes]) -> bytes:
+    return file.read(MOST_BYTES + 1)

@@ -14,6 +14,7 @@ _NUMBER: Final = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,20})?$")
 _EMAIL: Final = re.compile(r"^[^@\s]+@[^@\s]+$")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]")
 MOST_ATTRIBUTES: Final = 50
+MOST_IDENTITY: Final = 200
 
 
 class Refusal(Exception):
@@ -62,6 +63,14 @@ def text(value: Any, most: int = 500) -> str | None:
         return None
     cleaned = _CONTROL.sub("", str(value)).strip()
     return cleaned[:most].rstrip() or None
+
+
+def external_id(value: Any, what: str) -> str | None:
+    """What makes the order one order. Raises Refusal for a longer one than is kept: cut off it could be another's."""
+    found = text(value, MOST_IDENTITY + 1)
+    if found is not None and len(found) > MOST_IDENTITY:
+        raise Refusal(f"{what} is longer than {MOST_IDENTITY} characters")
+    return found
 
 
 def number(value: Any, what: str) -> Decimal:

@@ -1,6 +1,6 @@
 """Orders as CSV: one row per line, order fields repeated on each row of an order or given on its first one.
 
-Columns (any order, case and spaces do not matter; see docs/recipes): external_id, currency, customer_name, sku, name,
+Columns (any order, case and spaces do not matter; see docs/orders): external_id, currency, customer_name, sku, name,
 quantity, unit_price; optional: channel, external_number, external_status, placed_at, customer_email, customer_phone,
 unit_code, net, tax, tax_rate, seller, buyer, shipping, discount, order_tax, total, paid, note, delivery_method,
 ship_to_name, ship_to_line1, ship_to_line2, ship_to_postal_code, ship_to_city, ship_to_region, ship_to_country.
@@ -12,6 +12,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final
 
 from cli.sources.model import (
@@ -22,6 +23,7 @@ from cli.sources.model import (
     compact,
     country,
     email,
+    external_id,
     is_exact,
     money,
     number,
@@ -39,21 +41,30 @@ ORDER_FIELDS: Final = (
 )  # fmt: skip
 LINE_FIELDS: Final = ("sku", "name", "quantity", "unit_code", "unit_price", "net", "tax", "tax_rate", "seller")
 MOST_CELL: Final = 20_000
+# how spreadsheets note the separator that they wrote
+_SEPARATOR: Final = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
+# texts that recur, such as currencies and names, are kept once: an export of 100 MB has a million rows
+MOST_KEPT_ONCE: Final = 100_000
 Row = dict[str, str]
+Cells = tuple[str, ...]
 
 
 def read(content: bytes) -> Iterator[Found | Refused]:
     """The orders of a CSV file. Raises Refusal where it has no usable header."""
-    rows = _rows(_decode(content))
-    groups: dict[str, list[tuple[int, Row]]] = {}
+    header, rows = _rows(_decode(content))
+    place = header.index("external_id")
+    groups: dict[str, list[tuple[int, Cells]]] = {}
     refused: list[Refused] = []
-    for n, row in rows:
-        identity = text(row.get("external_id"), 200)
-        if identity is None:
-            refused.append(Refused(f"row {n}", None, "external_id is empty; without it a second import would double"))
+    for n, cells in rows:
+        try:
+            identity = external_id(cells[place], "external_id") if place < len(cells) else None
+            if identity is None:
+                raise Refusal("external_id is empty; without it a second import would double")
+        except Refusal as e:
+            refused.append(Refused(f"row {n}", None, e.reason))
         else:
-            groups.setdefault(identity, []).append((n, row))
-    return iter([*refused, *(_order(identity, group) for identity, group in groups.items())])
+            groups.setdefault(identity, []).append((n, cells))
+    return chain(refused, (_order(identity, header, group) for identity, group in groups.items()))
 
 
 def _decode(content: bytes) -> str:
@@ -63,22 +74,29 @@ def _decode(content: bytes) -> str:
         raise Refusal(f"not UTF-8 text (byte {e.start}); save it as UTF-8") from None
 
 
-def _rows(content: str) -> list[tuple[int, Row]]:
-    header_line = content.split("\n", 1)[0]
-    delimiter = max(",;\t", key=header_line.count)
+def _rows(content: str) -> tuple[list[str], list[tuple[int, Cells]]]:
+    """The header, and the rows that are not empty, each with its number."""
+    named = _SEPARATOR.match(content)
+    header_line = content[named.end() if named else 0 :].split("\n", 1)[0]
+    delimiter = named[1] if named else max(",;\t", key=header_line.count)
     csv.field_size_limit(MOST_CELL)
     reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
     try:
+        if named:
+            next(reader)
         header = [re.sub(r"[\s-]+", "_", h.strip().lower()) for h in next(reader, [])]
         _check_header(header)
-        rows = []
+        rows: list[tuple[int, Cells]] = []
+        once: dict[str, str] = {}
         for cells in reader:
             if not any(c.strip() for c in cells):
                 continue
             if len(cells) > len(header):
                 raise Refusal(f"row {reader.line_num} has {len(cells)} cells, the header {len(header)}")
-            rows.append((reader.line_num, dict(zip(header, cells, strict=False))))
-        return rows
+            if len(once) > MOST_KEPT_ONCE:
+                once.clear()
+            rows.append((reader.line_num, tuple(once.setdefault(c, c) for c in cells)))
+        return header, rows
     except csv.Error as e:
         raise Refusal(f"not readable as CSV near line {reader.line_num}: {e}") from None
 
@@ -98,10 +116,10 @@ def _check_header(header: list[str]) -> None:
         raise Refusal(f"the column(s) {', '.join(doubled)} stand twice")
 
 
-def _order(identity: str, group: list[tuple[int, Row]]) -> Found | Refused:
-    where = f"row {group[0][0]}"
+def _order(identity: str, header: list[str], cells: list[tuple[int, Cells]]) -> Found | Refused:
+    where = f"row {cells[0][0]}"
     try:
-        return _convert(identity, where, group)
+        return _convert(identity, where, [(n, dict(zip(header, c, strict=False))) for n, c in cells])
     except Refusal as e:
         return Refused(where, identity, e.reason)
 
@@ -111,8 +129,10 @@ def _convert(identity: str, where: str, group: list[tuple[int, Row]]) -> Found:
     warnings: list[str] = []
     currency = check_currency(fields.get("currency"), "currency")
     ship_to = {k.removeprefix("ship_to_"): text(v) for k, v in fields.items() if k.startswith("ship_to_")}
-    if "country" in ship_to:
-        ship_to["country"] = country(ship_to["country"])
+    if stated := ship_to.get("country"):
+        ship_to["country"] = country(stated)
+        if ship_to["country"] is None:
+            warnings.append(f"ship_to_country {stated[:40]!r} is no ISO 3166-1 code of two letters and was left out")
     order = compact(
         {
             "external_id": identity,
@@ -131,7 +151,7 @@ def _convert(identity: str, where: str, group: list[tuple[int, Row]]) -> Found:
             "lines": [_line(n, row, currency, warnings) for n, row in group],
             **{k: _money(fields.get(k), currency, k) for k in ("shipping", "discount", "total")},
             "tax": _money(fields.get("order_tax"), currency, "order_tax"),
-            "paid": (fields.get("paid") or "").lower() in ("1", "true", "yes", "paid"),
+            "paid": _flag(fields.get("paid")),
         }
     )
     return Found(where, identity, fields.get("external_number") or identity, order, warnings)
@@ -181,6 +201,16 @@ def _money(value: str | None, currency: str, what: str) -> dict[str, str] | None
     if not is_exact(amount, currency):
         raise Refusal(f"{what} is {given}, finer than {currency} has units; round it")
     return money(amount, currency, what)
+
+
+def _flag(value: str | None) -> bool:
+    """Whether a column says yes. Raises Refusal for what is neither, because money is at stake."""
+    given = (value or "").strip().lower()
+    if given in ("1", "true", "yes", "y", "paid"):
+        return True
+    if given in ("", "0", "false", "no", "n", "unpaid"):
+        return False
+    raise Refusal(f"paid is {given[:40]!r}; true or false is needed")
 
 
 def _rate(value: str | None, what: str) -> str | None:

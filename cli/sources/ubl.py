@@ -40,7 +40,7 @@ _CHUNK: Final = 16_384
 
 def read(content: bytes) -> Found | Refused:
     """The order of a document. Raises Refusal where it is no order document at all."""
-    root = _order_element(_parse(content))
+    root = _order_element(_parse(content.lstrip(b" \t\r\n")))
     identity = first_text(root, "cbc:ID")
     try:
         return _convert(root)
@@ -82,9 +82,10 @@ def _refuse_dtd(element: Any) -> None:
 
 def _order_element(root: Element) -> Element:
     if etree.QName(root).localname == "StandardBusinessDocument":
-        inner = root.find(f"{{{ORDER}}}Order")
-        if inner is not None:
-            return inner
+        inner = [e for e in root if etree.QName(e).localname != "StandardBusinessDocumentHeader"]
+        if len(inner) > 1:
+            raise Refusal(f"{len(inner)} documents are in this envelope; one is expected")
+        root = inner[0] if inner else root
     name = etree.QName(root)
     if name.namespace == ORDER and name.localname == "Order":
         return root

@@ -33,15 +33,22 @@ class Report:
         return [o["result"] for o in self.orders]
 
 
-async def _import(market: Market, *args: str | Path, who: Somebody | None = None, as_json: bool = True) -> Report:
+async def _import(
+    market: Market,
+    *args: str | Path,
+    who: Somebody | None = None,
+    as_json: bool = True,
+    stdin: bytes = b"",
+    token: str | None = None,
+) -> Report:
     """Run the command as somebody with a token."""
-    token = market.token(who or market.operator)
+    token = token or market.token(who or market.operator)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli", "import", *map(str, args), *(["--json"] if as_json else []),
         env={**os.environ, "ORDERTRAIL_TOKEN": token, "ORDERTRAIL_ORDER_URL": market.url, "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    out, err = await asyncio.wait_for(process.communicate(stdin), 120)
     return Report(process.returncode or 0, out.decode(), err.decode())
 
 
@@ -207,8 +214,9 @@ async def test_nobody_who_cannot_sign_in_imports(market: Market, tmp_path: Path)
     file = _file(tmp_path, "o.json", {"order": shopify()})
     market.operator.claims = {"exp": 1}
     expired = await _import(market, file)
-    assert expired.code == 1
-    assert "expired" in expired.orders[0]["detail"].lower()
+    assert (expired.code, expired.text) == (2, "")
+    assert "does not take this token" in expired.error
+    assert "expired" in expired.error
     market.operator.claims = {}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "cli", "import", str(file),
@@ -218,6 +226,20 @@ async def test_nobody_who_cannot_sign_in_imports(market: Market, tmp_path: Path)
     _, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode == 2
     assert b"does not answer" in err
+
+
+async def test_a_folder_and_standard_input_are_taken_once(shop: Market, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    _file(tmp_path, "in/a.jsonl", b"\n".join(json.dumps(shopify(id=n)).encode() for n in range(1, 4)))
+    _file(tmp_path, "b.xml", ubl())
+    first = await _import(shop, tmp_path, "-", stdin=json.dumps([shopify(id=9)]).encode())
+    assert (first.code, first.results) == (0, ["taken"] * 5)
+    assert [o["file"] for o in first.orders] == ["b.xml", *["in/a.jsonl"] * 3, "(standard input)"]
+    again = await _import(shop, tmp_path, "-", stdin=b"{")
+    assert (again.code, again.results) == (1, ["already there"] * 4 + ["refused"])
+    both = await _import(shop, "-", "--password-stdin")
+    assert (both.code, both.text) == (2, "")
+    assert "standard input cannot give both" in both.error
 
 
 def _samples() -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import Found, Refusal, Refused, read_file
+from cli.sources import Found, Refusal, Refused, files_of, read_file
 from contracts.inbound import SubmittedOrder
 from tests.unit.cli.samples import shopify, ubl
 
@@ -77,7 +77,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         read_file(empty)
     packed = tmp_path / "order.json"
     packed.write_bytes(b"PK\x03\x04")
-    with pytest.raises(Refusal, match="damaged or compressed"):
+    with pytest.raises(Refusal, match="zip archive"):
         read_file(packed)
 
 
@@ -135,3 +135,76 @@ def test_rows_that_disagree_about_their_order_are_refused(tmp_path: Path) -> Non
 def test_a_table_that_is_no_table_of_orders_is_refused(tmp_path: Path, head: str, reason: str) -> None:
     with pytest.raises(Refusal, match=reason):
         _csv(tmp_path, "1,2,3", head=head)
+
+
+def test_orders_one_per_line_are_read_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "orders.jsonl"
+    lines = [
+        json.dumps(shopify(id=1)), '{"id": 2,', json.dumps({"order": shopify(id=3)}), "", '"no order"',
+        json.dumps(shopify(id=4)) + " {}", json.dumps({"orders": [shopify(id=5)]}, indent=1),
+    ]  # fmt: skip
+    file.write_text("\n".join(lines), encoding="utf-8-sig")
+    found = list(read_file(file))
+    assert [(f.where, f.external_id if isinstance(f, Found) else None) for f in found] == [
+        ("line 1", "1"), ("line 2", None), ("line 3", "3"), ("line 5", None), ("line 6", None),
+        ("line 7 orders[0]", "5"),
+    ]  # fmt: skip
+    assert [f.reason[:16] for f in found if isinstance(f, Refused)] == [
+        "not valid JSON: ",
+        "no Shopify order",
+        "not valid JSON: ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (json.dumps({"orders": [shopify(id=1), shopify(id=2)]})[:-9], "not valid JSON"),
+        (json.dumps([shopify(id=1)]) + "]", "Extra data"),
+        (json.dumps({"orders": [shopify()]})[:-1] + ', "orders": []}', "stands twice"),
+        ('{"orders": [] "x": 1}', "Expecting ','"),
+        ('{"orders" []}', "Expecting ':'"),
+        ("{orders: []}", "property name"),
+        (json.dumps({"draft_order": {"id": 1}}), "draft order"),
+        (json.dumps([{"id": 1, "name": "#D1", "invoice_sent_at": None, "line_items": []}]), "draft order"),
+        ('{"data": {"orders": {"edges": []}}}', "GraphQL"),
+        ("PK\x03\x04", "zip archive"),
+        (json.dumps({"order": shopify(id="x" * 201)}), "longer than 200"),
+    ],
+)
+def test_a_document_that_is_broken_gives_nothing(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "orders.json"
+    file.write_text(text)
+    assert reason in _why(file)
+
+
+def test_a_folder_is_its_files_of_orders_by_name(tmp_path: Path) -> None:
+    for name in ("b.csv", "a.XML", "deeper/c.jsonl", "notes.md", "deeper/picture.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert [str(f.relative_to(tmp_path)) for f in files_of(tmp_path)] == ["a.XML", "b.csv", "deeper/c.jsonl"]
+    assert files_of(tmp_path / "notes.md") == [tmp_path / "notes.md"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Refusal, match=r"no file in this folder is named \.json"):
+        files_of(tmp_path / "empty")
+
+
+def test_a_separator_that_a_spreadsheet_names_is_taken(tmp_path: Path) -> None:
+    head = "sep=;\r\n" + HEAD.replace(",", ";")
+    (found,) = _csv(tmp_path, "7;EUR;Ann;A;Thing, blue;1;2.50", head=head)
+    assert isinstance(found, Found)
+    assert found.order["lines"][0]["name"] == "Thing, blue"
+    assert found.where == "row 3"
+
+
+def test_what_a_row_says_of_payment_and_country_is_not_guessed(tmp_path: Path) -> None:
+    head = HEAD + ",paid,ship_to_country"
+    found = _csv(tmp_path, "1,EUR,A,a,a,1,1,Yes,NO", "2,EUR,A,a,a,1,1,no,Norway", "3,EUR,A,a,a,1,1,perhaps,", head=head)
+    paid, unpaid, unclear = found
+    assert isinstance(paid, Found)
+    assert isinstance(unpaid, Found)
+    assert (paid.order["paid"], unpaid.order["paid"]) == (True, False)
+    assert paid.order["customer"]["shipping_address"] == {"country": "NO"}
+    assert "'Norway' is no ISO 3166-1 code" in unpaid.warnings[0]
+    assert isinstance(unclear, Refused)
+    assert "true or false" in unclear.reason

@@ -252,3 +252,47 @@ def test_yen_have_no_cents() -> None:
     assert (tea["net"]["amount"], cup["unit_price"]["amount"], "net" in cup) == ("598", "80", False)
     assert found.order["total"] == {"amount": "678", "currency": "JPY"}
     assert any("finer than JPY" in w for w in found.warnings)
+
+
+def test_a_refund_in_the_customers_currency_is_booked_as_the_shop_counts_it() -> None:
+    def money(amount: str) -> dict[str, Any]:
+        return {"shop_money": {"amount": amount, "currency_code": "USD"}}
+
+    refund = {
+        "id": 9,
+        "transactions": [{"kind": "refund", "status": "success", "amount": "19.10", "currency": "EUR"}],
+        "refund_line_items": [{"quantity": 1, "subtotal_set": money("15.00"), "total_tax_set": money("1.50")}],
+        "order_adjustments": [
+            {"kind": "shipping_refund", "amount": "-5.00", "tax_amount": "-0.50"},
+            {"kind": "refund_discrepancy", "amount": "2.00", "tax_amount": "0.00"},
+        ],
+    }
+    found = _one(refunds=[refund], financial_status="partially_refunded")
+    assert [(r.external_id, r.amount) for r in found.refunds] == [("9", {"amount": "20.00", "currency": "USD"})]
+
+
+@pytest.mark.parametrize("included", [True, False])
+def test_a_line_without_tax_beside_lines_with_tax_is_free_of_it(included: bool) -> None:
+    items = shopify()["line_items"]
+    items[0]["tax_lines"] = [{"price": "2.73"}]
+    ship = [{"title": "Ground", "price": "5.00", "tax_lines": [{"price": "0.45"}]}]
+    total = "45.00" if included else "48.18"
+    found = _one(line_items=items, shipping_lines=ship, taxes_included=included, total_tax="3.18", total_price=total)
+    assert [line["tax"]["amount"] for line in found.order["lines"]] == ["2.73", "0.00"]
+    assert _sum(found) == Decimal(total)
+
+
+def test_shipping_that_was_given_is_seen_beside_a_tip() -> None:
+    ship = [{"title": "Ground", "price": "5.00", "discounted_price": "0.00", "tax_lines": []}]
+    found = _one(shipping_lines=ship, total_tip_received="3.00", total_price="47.00")
+    assert found.order["shipping"]["amount"] == "0.00"
+    assert any("total_tip_received 3.00" in w for w in found.warnings)
+    items = [*shopify()["line_items"], {"id": 3, "name": "Tip", "quantity": 1, "price": "3.00", "tip": {}}]
+    assert _one(line_items=items, total_tip_received="3.00", total_price="52.00").warnings == []
+
+
+def test_what_is_not_to_be_sent_any_more_is_told_line_by_line() -> None:
+    items = shopify()["line_items"]
+    items[0]["current_quantity"], items[1]["current_quantity"] = 1, 1
+    (told,) = _one(line_items=items).warnings
+    assert told == "line 1 (Anorak): 1 of 2 are left at the source; the rest was removed or returned there"

@@ -234,3 +234,16 @@ def test_tax_is_taken_in_the_documents_currency() -> None:
     )
     found = _one(ubl(sums=both + ubl_sums("10.00", "50.00").partition("</cac:TaxTotal>")[2]))
     assert _total(found.order) == Decimal("50.00")
+
+
+def test_an_envelope_with_another_document_or_several_is_refused_by_what_is_in_it() -> None:
+    def enveloped(*documents: bytes) -> bytes:
+        head = b'<StandardBusinessDocument xmlns="urn:envelope"><StandardBusinessDocumentHeader/>'
+        return head + b"".join(d.split(b"?>", 1)[1] for d in documents) + b"</StandardBusinessDocument>"
+
+    response = ubl().replace(b"<Order ", b"<OrderResponse ").replace(b"</Order>", b"</OrderResponse>")
+    with pytest.raises(Refusal, match="this is OrderResponse"):
+        read(enveloped(response.replace(b"Order-2", b"OrderResponse-2")))
+    with pytest.raises(Refusal, match="2 documents are in this envelope"):
+        read(enveloped(ubl(), ubl()))
+    assert isinstance(read(b"\r\n " + ubl()), Found)
