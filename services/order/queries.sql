@@ -192,6 +192,7 @@ ORDER BY posted_at, id LIMIT $3;
 
 -- name: seller_balance
 -- Over one seller's orders for which money came in; the amounts are the card's, commission less what was reversed.
+-- A refund that was begun counts when it is paid out: until then the order's money is held.
 SELECT currency, count(*) AS orders, sum(paid) AS paid, sum(refunded) AS refunded, sum(commission) AS commission,
        coalesce(sum(earned) FILTER (WHERE NOT held AND phase <> 'completed'), 0) AS pending,
        coalesce(sum(earned) FILTER (WHERE held), 0) AS held,
@@ -201,7 +202,8 @@ FROM (
     FROM orders AS o
     CROSS JOIN LATERAL (
         SELECT (o.card -> 'paid' ->> 'amount')::numeric AS paid, (o.card -> 'refunded' ->> 'amount')::numeric AS refunded,
-               (o.card -> 'commission' ->> 'amount')::numeric AS commission, o.issue = 'open' AS held
+               (o.card -> 'commission' ->> 'amount')::numeric AS commission,
+               o.issue = 'open' OR o.money = 'refunding' AS held
     ) AS m
     WHERE o.marketplace_id = $1 AND o.seller_org = $2 AND o.known
 ) AS each

@@ -51,10 +51,30 @@ def validation_problem(errors: Sequence[Mapping[str, Any]]) -> Problem:
     """422 with one entry per wrong field (the first 50); 404 where only the path is wrong. Input is never echoed."""
     if errors and all(e["loc"][:1] == ("path",) for e in errors):
         return NotFound("not_found", "There is nothing at this address: an id in the path is not well-formed.")
+    errors = _without_echoes(errors)
     fields = [_field(e) for e in errors[:MAX_FIELD_ERRORS]]
     first = fields[0] if fields else {"field": "request", "message": "is not valid"}
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return Unprocessable("invalid_request", f"{first['field']}: {first['message']}{more}", errors=fields)
+
+
+def _without_echoes(errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Without what only follows from another mistake: a list whose one item is wrong is not also too short."""
+    places = [e["loc"] for e in errors]
+    return [
+        e
+        for e in errors
+        if e.get("type") != "too_short" or not any(p != e["loc"] and p[: len(e["loc"])] == e["loc"] for p in places)
+    ]
+
+
+def _message(error: Mapping[str, Any]) -> str:
+    counted = error.get("ctx") or {}
+    if error.get("type") == "too_long" and "max_length" in counted:
+        return f"has too many items: at most {counted['max_length']} are taken"
+    if error.get("type") == "too_short" and "min_length" in counted:
+        return f"has too few items: at least {counted['min_length']} is needed"
+    return str(error.get("msg", "is not valid")).removeprefix("Value error, ")
 
 
 def _field(error: Mapping[str, Any]) -> dict[str, str]:
@@ -63,7 +83,7 @@ def _field(error: Mapping[str, Any]) -> dict[str, str]:
         "in": place,
         "field": ".".join(path)[:MAX_TEXT] or place,
         "code": str(error.get("type", "invalid")),
-        "message": str(error.get("msg", "is not valid"))[:MAX_TEXT],
+        "message": _message(error)[:MAX_TEXT],
     }
 
 

@@ -158,7 +158,7 @@ async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase |
     fingerprint = reference.fingerprint_of(request.body) if request.body.external_id is not None else None
     new: Sequence[NewOrder] = [NewOrder(d, lifecycle, n, fingerprint) for n, d in enumerate(placed.decisions, 1)]
     new, told = followed(new, request.body.external_status, context.channel, resolved.facts, now, request.actor)
-    return Purchase(placed.purchase_id, new, resolved.facts, [*resolved.warnings, *told, *_adjusted(new)])
+    return Purchase(placed.purchase_id, new, resolved.facts, [*resolved.warnings, *told, *_adjusted(new, request.body)])
 
 
 async def _decide(
@@ -174,9 +174,13 @@ async def _decide(
         raise refusal(e) from None
 
 
-def _adjusted(new: Sequence[NewOrder]) -> list[str]:
-    """Stated totals win over the lines' own sum; whoever hands the order in is told of the difference."""
+def _adjusted(new: Sequence[NewOrder], body: SubmittedOrder) -> list[str]:
+    """A stated total wins over the lines' own sum, the lines' taxes over a stated tax; whoever hands it in is told."""
     told = []
+    taxes = sum(line.tax for n in new for line in n.decision.order.lines)
+    if body.tax is not None and body.tax.minor != taxes:
+        own = from_minor(taxes, body.currency)
+        told.append(f"the stated tax {body.tax.amount} {body.currency} is not kept: the lines state {own}")
     for order in (n.decision.order for n in new):
         if order.adjustment:
             own, stated, difference = (

@@ -139,7 +139,8 @@ def _order(
     )
     if made.total > MAX_MINOR:
         raise BadOrder(("total", f"is beyond the largest amount, {MAX_MINOR} minor units"))
-    return _described(made, submitted, now, ids)
+    # a stated total below what the goods cost: the owner earns no more than is paid
+    return _described(made.with_(commission=min(made.commission, made.total)), submitted, now, ids)
 
 
 def _described(order: Order, submitted: SubmittedOrder, now: datetime, ids: Ids) -> Order:

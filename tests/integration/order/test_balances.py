@@ -31,7 +31,10 @@ async def test_a_balance_is_pending_then_available_and_held_by_an_open_issue(mar
     await market.done(order, "chargeback", market.operator)
     assert _amounts(await _balance(market)) == nothing | expected | {"held": "18.00"}
     await market.done(order, "close_chargeback", market.operator, {"resolution": "lost"})
-    await market.done(order, "refund", market.operator, {"amount": {"amount": "5.00", "currency": "USD"}})
+    back = {"amount": {"amount": "5.00", "currency": "USD"}}
+    order = await market.done(order, "refund", market.operator, back | {"settled": False})
+    assert _amounts(await _balance(market)) == nothing | expected | {"held": "18.00"}
+    await market.done(order, "refund_done", market.operator)
     after = {"paid": "20.00", "refunded": "5.00", "commission": "1.50", "balance": "13.50", "available": "13.50"}
     assert _amounts(await _balance(market)) == nothing | after
     assert _amounts(await _balance(market, "?seller=shop")) == nothing | after

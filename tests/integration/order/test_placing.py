@@ -203,3 +203,13 @@ async def test_other_currencies_have_their_own_minor_units(market: Market) -> No
     ]
     order = await market.place(body)
     assert order["totals"]["total"] == {"amount": "360", "currency": "JPY"}
+
+
+async def test_a_stated_tax_that_the_lines_contradict_is_told(market: Market) -> None:
+    body = market.order(tax={"amount": "1.00", "currency": "USD"})
+    silent = (await market.call("POST", "/v1/orders", market.operator, body)).json
+    assert (silent["orders"][0]["totals"]["tax"]["amount"], silent["warnings"]) == ("1.00", [])
+    body["lines"][0]["tax"] = {"amount": "2.00", "currency": "USD"}
+    stated = (await market.call("POST", "/v1/orders", market.operator, body)).json
+    assert stated["orders"][0]["totals"]["tax"]["amount"] == "2.00"
+    assert stated["warnings"] == ["the stated tax 1.00 USD is not kept: the lines state 2.00"]

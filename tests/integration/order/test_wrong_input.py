@@ -92,6 +92,20 @@ async def test_a_wrong_order_is_refused(market: Market, what: str) -> None:
     await _unchanged(market)
 
 
+async def test_one_mistake_is_told_once_and_in_plain_words(market: Market) -> None:
+    bad = market.order() | _line(quantity="0") | {"currency": "EUR"}
+    bad["lines"][0]["unit_price"] = {"amount": "1.001", "currency": "EUR"}
+    many = market.order() | {"lines": _line()["lines"] * 501}
+    for body, fields, message in (
+        (bad, ["lines.0.quantity", "lines.0.unit_price"], "1.001 has more decimals than EUR has (2)"),
+        (many, ["lines"], "has too many items: at most 500 are taken"),
+        (market.order(lines=[]), ["lines"], "has too few items: at least 1 is needed"),
+    ):
+        reply = await market.call("POST", "/v1/orders", market.operator, body)
+        assert [e["field"] for e in reply.json["errors"]] == fields
+        assert reply.json["errors"][-1]["message"] == message
+
+
 @pytest.mark.parametrize("what", RAW)
 async def test_a_body_that_is_no_order_is_refused(market: Market, what: str) -> None:
     raw, status, code = RAW[what]

@@ -51,6 +51,13 @@ def test_one_order_per_seller_under_one_purchase() -> None:
     assert [o.commission for o in made] == [480, 100]
 
 
+def test_the_owner_never_earns_more_than_the_order_comes_to() -> None:
+    (whole,) = place(order(line("10.00"), total=people.eur("3.00")))
+    assert whole.commission == 120
+    (little,) = place(order(line("10.00"), total=people.eur("0.50")))
+    assert (little.total, little.commission) == (50, 50)
+
+
 def test_order_level_amounts_are_divided_in_proportion() -> None:
     made = place(
         order(
