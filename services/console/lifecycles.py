@@ -40,10 +40,24 @@ async def lifecycle(visit: Visit, name: str, version: int | None = None) -> Life
 
 
 def labels(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
-    """Status labels as the person's side knows them, by status."""
+    """Status labels as the person's side knows them, by status: of states, and of what is shown over them."""
     if found is None:
         return {}
-    return {s.name: label(s, person) for s in found.states}
+    over = {d.code: d.label for d in found.display if d.on == "order"}
+    return over | {s.name: label(s, person) for s in found.states}
+
+
+def filtered_by(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
+    """Labels of the statuses that lists can be narrowed to: states in their order, then what is shown over them."""
+    named = labels(found, person)
+    own = {s.name: named[s.name] for s in found.states} if found else {}
+    return own | {code: label for code, label in named.items() if code not in own}
+
+
+def line_labels(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
+    """The same for lines, which have words of their own for what becomes of them."""
+    shown = {d.code: d.label for d in found.display if d.on == "line"} if found else {}
+    return {**labels(found, person), **shown}
 
 
 def label(state: State, person: Person) -> str:

@@ -191,15 +191,17 @@ def _unit_list(ground: _Ground) -> Field:
 def _rows(ground: _Ground) -> Sequence[LineRow]:
     item = ((ground.schema.get("items") or {}).get("properties") or {}).get("line_id") or {}
     allowed = set(item.get("enum") or ())
-    return [_row(line, ground.units) for line in ground.order.lines if str(line.line_id) in allowed]
+    pending = ground.order.phase == "pending"
+    return [_row(line, ground.units, pending) for line in ground.order.lines if str(line.line_id) in allowed]
 
 
-def _row(line: Line, units: Units) -> LineRow:
+def _row(line: Line, units: Units, pending: bool) -> LineRow:
+    """A line with what has become of it so far; while others are decided, also that all of it is accepted."""
     line_id = str(line.line_id)
     parts = [f"{quantity(line.ordered, line.unit_code)} ordered"]
     for name in ("open", "accepted", "shipped", "received", "returned"):
         amount: Decimal = getattr(line, name)
-        if amount and (amount != line.ordered or name == "open"):
+        if amount and (amount != line.ordered or (pending and name == "accepted")):
             parts.append(f"{quantity(amount, line.unit_code)} {name}")
     return LineRow(line_id, line.name, line.sku, ", ".join(parts), tuple(units.get(line_id, ())), int(line.accepted))
 

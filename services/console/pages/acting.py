@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from starlette.responses import Response
 
+from services.console.calls import File
 from services.console.errors import BadForm, NoSuchPage, Refused
 from services.console.forms import Filled, Form, build, filled
 from services.console.page import Page, form
@@ -82,17 +84,29 @@ async def _uploaded(visit: Visit, order_id: UUID, given: Filled) -> dict[str, An
     for name, files in given.files.items():
         ids = []
         for i, file in enumerate(files.files):
-            answer = await visit.console.services.upload(
-                "order",
-                f"/v1/orders/{order_id}/documents",
-                visit.token,
-                file,
-                key=f"{visit.form_key}-{name}-{i}",
-                fields={"kind": files.kind},
-            )
+            try:
+                answer = await visit.console.services.upload(
+                    "order",
+                    f"/v1/orders/{order_id}/documents",
+                    visit.token,
+                    file,
+                    key=f"{visit.form_key}-{name}-{i}",
+                    fields={"kind": files.kind},
+                )
+            except Refused as e:
+                raise _of_file(e, name, file) from e
             ids.append(answer.body["document_id"])
         params[name] = ids[0] if files.single else ids
     return params
+
+
+def _of_file(refused: Refused, name: str, file: File) -> Refused:
+    """The refusal of a file, as one of the field that it was chosen in."""
+    if refused.status not in (413, 415, 422):
+        return refused
+    why = refused.fields.get("file") or refused.detail
+    told = {"errors": [{"field": name, "message": f"“{file.name[:80]}”: {why}"}]}
+    return replace(refused, document=told)
 
 
 def _done(label: str, order: Any) -> str:

@@ -11,10 +11,11 @@ from uuid import UUID
 
 from starlette.responses import Response
 
+from services.console.changes import resolution, said
 from services.console.downloads import download
 from services.console.errors import Refused, ServiceDown
 from services.console.forms import Form, UnitChoice, build, quantity
-from services.console.lifecycles import labels, lifecycle
+from services.console.lifecycles import labels, lifecycle, line_labels
 from services.console.page import Page
 from services.console.reading import read
 from services.console.rendering import PHASES
@@ -77,6 +78,7 @@ async def page(visit: Visit, *, status: int = 200, draft: Draft | None = None) -
         raise
     course = await lifecycle(visit, order.lifecycle.name, order.lifecycle.version)
     forms = await forms_of(visit, order)
+    named = labels(course, visit.person)
     timeline, _ = await history
     return await visit.page(
         "order.html",
@@ -84,8 +86,12 @@ async def page(visit: Visit, *, status: int = 200, draft: Draft | None = None) -
         order=order,
         forms=forms,
         stages=stages(order, course, visit.person),
-        labels=labels(course, visit.person),
+        labels=named,
+        line_labels=line_labels(course, visit.person),
+        due=course.deadlines if course else {},
         timeline=timeline,
+        said=said,
+        resolution=resolution,
         paged=bool(after),
         talk=await talking,
         draft=draft or Draft(),
@@ -172,12 +178,16 @@ def stages(order: Order, course: Lifecycle | None, person: Person) -> Sequence[S
     if order.phase == "canceled":
         way = [p for p in way if p in times]
         way.append("canceled")
+    # what it has passed over was never done
+    way = [p for i, p in enumerate(way) if p in times or i >= way.index(order.phase)]
     here = way.index(order.phase)
+    # the last time that it came to where it is: a phase may have several statuses, and be entered again
+    now = next((t.at for t in reversed(order.status_times) if t.status in (order.shown.code, order.status)), None)
     made = []
     for i, phase in enumerate(way):
         label, at = times.get(phase) or (_expected(phase, course, person), None)
         if i == here:
-            label = order.status_label
+            label, at = order.status_label, now or at
         made.append(Stage(label, "done" if i < here else "now" if i == here else "ahead", at))
     return made
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from starlette.responses import Response
 
 from services.console.downloads import download
 from services.console.errors import NoSuchPage, Refused
-from services.console.lifecycles import decisions, labels, lifecycle
-from services.console.names import few_sellers
+from services.console.lifecycles import decisions, filtered_by, lifecycle
+from services.console.names import few_sellers, order_numbers
 from services.console.page import Page, form
 from services.console.reading import read
 from services.console.rendering import PHASES
@@ -40,6 +41,8 @@ MONEY: Final[Mapping[str, str]] = {
     "refunded": "Refunded",
 }
 FORMATS: Final = ("csv", "xlsx")
+# Orders that are named where something was refused for several.
+MOST_NAMED: Final = 5
 # Characters: 200 ids with their commas.
 MOST_IDS: Final = 8_000
 
@@ -97,7 +100,7 @@ async def show(visit: Visit) -> Response:
             raise
         problem, status = e.detail, 422
     course = await lifecycle(visit, visit.person.lifecycle)
-    states = labels(course, visit.person)
+    states = filtered_by(course, visit.person)
     return await visit.page(
         "orders.html",
         status,
@@ -156,16 +159,27 @@ async def selected(visit: Visit) -> Response:
         return visit.go(home)
     body = {"action": action, "order_ids": ids}
     answer = await visit.send("POST", "order", "/v1/orders/bulk", body, key=visit.form_key)
-    visit.say(_done(answer.body))
+    visit.say(await _done(visit, answer.body))
     return visit.go(home)
 
 
-def _done(answer: Any) -> str:
-    """How many it was done for, and why not for the others."""
+async def _done(visit: Visit, answer: Any) -> str:
+    """How many it was done for, and for which of the others why not."""
     done, refused = answer.get("done", 0), answer.get("refused", 0)
-    said = f"Done for {done} of {done + refused} orders."
-    whys = dict.fromkeys(r["problem"]["detail"] for r in answer.get("results", ()) if "problem" in r)
-    return " ".join([said, *whys])
+    whys: dict[str, list[UUID]] = {}
+    for result in answer.get("results", ()):
+        if "problem" in result:
+            whys.setdefault(str(result["problem"]["detail"]), []).append(UUID(result["order_id"]))
+    numbers = await order_numbers(visit, [i for ids in whys.values() for i in ids])
+    reasons = [_why(detail, ids, numbers) for detail, ids in whys.items()]
+    return " ".join([f"Done for {done} of {done + refused} orders.", *reasons])
+
+
+def _why(detail: str, ids: Sequence[UUID], numbers: Mapping[UUID, str]) -> str:
+    named = [numbers[i] for i in ids if i in numbers]
+    more = len(named) - MOST_NAMED
+    whom = ", ".join(named[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"{whom}: {detail}{'' if detail.endswith('.') else '.'}" if whom else detail
 
 
 PAGES: Final[Sequence[Page]] = (

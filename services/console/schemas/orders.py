@@ -22,17 +22,21 @@ class Action(Read):
     blocked: str | None = None
 
 
+class Shown(Read):
+    """A status as people see it. `mark` is the colour of the dot that its label has."""
+
+    code: str = ""
+    tone: str | None = None
+    mark: str | None = None
+
+
 class Order(OrderSnapshot):
     """An order as one side sees it: without the commission for buyers, with what the caller may do."""
 
     commission: Commission | None = None  # type: ignore[assignment]  # left out for buyers, who must not know it
+    shown: Shown = Shown()
     allowed_actions: tuple[Action, ...] = ()
     blocked_actions: tuple[Action, ...] = ()
-
-
-class Shown(Read):
-    code: str = ""
-    tone: str | None = None
 
 
 class CardParty(Read):
@@ -98,6 +102,7 @@ class Entry(Read):
     acting_reason: str | None = None
     reason: str | None = None
     cancel_kind: str | None = None
+    details: dict[str, Any] = Field(default_factory=dict)
 
 
 class Timeline(Read):
@@ -126,6 +131,14 @@ class State(Read):
     final: bool = False
 
 
+class Display(Read):
+    """What is shown over a state, of an order or of a line."""
+
+    on: str
+    code: str
+    label: str
+
+
 class Decision(Read):
     """An action for several new orders at once, and the roles that may take it."""
 
@@ -140,3 +153,6 @@ class Lifecycle(Read):
     title: str = ""
     states: tuple[State, ...] = ()
     decisions: tuple[Decision, ...] = ()
+    display: tuple[Display, ...] = ()
+    # what is due, in words, by the deadline's name
+    deadlines: dict[str, str] = Field(default_factory=dict)

@@ -57,6 +57,7 @@ async def test_several_orders_are_selected_decided_and_exported_together(town: T
     found = await seller.get("/orders?customer=selina+selected&sort=placed_at")
     ids = found.tree.xpath("//tbody//input[@name='order'][@form='selected']/@value")
     assert len(ids) == 3
+    assert found.texts("//select[@id='status']/option")[-2:] == ["Cancelled", "Refunded"], "also what is shown over one"
     assert found.tree.xpath("//input[@name='customer']/@value") == ["selina selected"]
     assert found.texts("//form[@id='selected']//select/option") == ["Choose", "Start processing"]
     none = await seller.fill(found, "/orders/selected", {})
@@ -67,7 +68,9 @@ async def test_several_orders_are_selected_decided_and_exported_together(town: T
         "processing", "processing", "pending"
     ]  # fmt: skip
     mixed = await seller.fill(done, "/orders/selected", {"order": ids, "action": "process"})
-    assert mixed.notice.startswith("Done for 1 of 3 orders. Start processing is not possible while the order is")
+    numbers = [(await town.order("seller@storefront.example", i))["number"] for i in ids[:2]]
+    why = f"Done for 1 of 3 orders. {', '.join(numbers)}: Start processing is not possible while the order is"
+    assert mixed.notice.startswith(why)
     sheet = await seller.fill(mixed, "/orders/selected", {"order": ids[1:], "export": "csv"})
     rows = list(csv.DictReader(io.StringIO(sheet.raw.decode("utf-8-sig"))))
     assert {r["order_id"] for r in rows} == set(ids[1:])
@@ -189,7 +192,7 @@ async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> No
         images = [("a.png", "image/png", PNG), ("b.png", "image/png", PNG + b"b")]
         wrong = await outlet.fill(page, "/actions/complete", {"p.images": [("a.svg", "image/svg+xml", b"<svg/>")]})
         assert wrong.status == 422
-        assert "PNG, JPEG" in wrong.alert
+        assert "Images: “a.svg”: Only PNG, JPEG" in wrong.alert, "which field, and which file"
         done = await outlet.fill(
             wrong, "/actions/complete",
             {"p.images": images, "p.invoice": ("i.pdf", "application/pdf", b"%PDF-1.4 x"), "p.note": "All there"},
@@ -200,8 +203,22 @@ async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> No
         picture = await outlet.get(done.tree.xpath("//img/@src")[0])
         assert (picture.headers["content-type"], picture.raw[:8]) == ("image/png", PNG[:8])
         assert "sandbox" in picture.headers["content-security-policy"]
+        assert len(done.tree.xpath("//section[@aria-labelledby='notes']//img")) == 2, "supplier page: under Note"
+        assert "i.pdf" in done.text("section[@aria-labelledby='invoice']"), "supplier page: under Invoice"
         file = next(a for a in done.links() if "/documents/" in a)
         assert (await outlet.get(file)).headers["content-disposition"].startswith("attachment")
+        await outlet.fill(done, "/actions/dispute", {"p.note": "Two are mouldy"})
+        disputed = await outlet.get(f"/orders/{order_id}")
+        assert disputed.tree.xpath("//h1/span/@class")[0] == "badge bad"
+        await outlet.fill(disputed, "/actions/resolve", {"p.note": "Sent again by DHL"})
+        marked = "//span[contains(@class, 'badge') and .//span[@class='dot red']]"
+        for path in (f"/orders/{order_id}", "/orders?q=Cara"):
+            page = await outlet.get(path)
+            assert "Completed after dispute" in page.texts(marked), f"{path}: the label has a red circle"
+        told = (await outlet.get(f"/orders/{order_id}")).text("ol[@class='timeline']")
+        assert "3 files" in told
+        assert "Accepted: The CRATE (2)" in told
+        assert "Sent again by DHL" in told, "people's words stay as they are"
 
 
 async def test_an_approval_is_seen_by_the_buyers_side_alone(town: Town) -> None:

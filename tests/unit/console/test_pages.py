@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from lxml import html
 
 from contracts.money import Money
+from services.console.changes import resolution, said
 from services.console.charts import Value, bars
 from services.console.forms import build
 from services.console.pages.figures import cell
@@ -34,7 +36,7 @@ from services.console.schemas import (
 )
 from services.console.session import Person
 from services.console.visit import Counts
-from tests.unit.console.builders import NOW, order
+from tests.unit.console.builders import LINE_1, LINE_2, NOW, order
 
 # what no template may have: unescaped text, script but for the one file, style of its own, other origins (but for one
 # example)
@@ -83,6 +85,12 @@ def order_page(text: str) -> str:
         "action": "x", "from_status": "pending", "to_status": "processing",
         "to_phase": "preparing", "actor": {"name": text, "on_behalf_of_name": text}, "reason": text,
         "acting_reason": text,
+        "details": {
+            "location": text, "parcel": {"number": 1, "carrier": text}, "issue": {"kind": text, "resolution": text},
+            "selected": [{"line_id": str(LINE_1), "units": [str(UUID(int=77))]}],
+            "accepted": [{"line_id": str(LINE_2), "quantity": "2.5"}], "paid": text, "unheard_of": text,
+            "placed": [{"order_id": str(UUID(int=78)), "number": text}], "external_status": {"to": text},
+        },
     }  # fmt: skip
     actions = [
         Action(name="act", label=text, params={"properties": {
@@ -94,7 +102,8 @@ def order_page(text: str) -> str:
     return rendered(
         "order.html",
         order=shown.model_copy(update={"blocked_actions": blocked}), forms=[build(a, shown) for a in actions],
-        stages=stages(shown, COURSE, SELLER), labels={}, timeline=Timeline.model_validate({"items": [entry]}),
+        stages=stages(shown, COURSE, SELLER), labels={}, line_labels={}, due={}, said=said, resolution=resolution,
+        timeline=Timeline.model_validate({"items": [entry]}),
         paged=False, papers=True, evidence=True, draft=Draft(text, text), quantity=lambda a, u: text,
         talk=Talk((thread,), Conversation.model_validate({"thread": thread, "items": [message]})),
     )  # fmt: skip
@@ -233,7 +242,7 @@ def test_money_has_the_digits_of_its_currency() -> None:
         ("pending", "pending", ["pending"], ["now New", "ahead Processing", "ahead Shipped", "ahead Done"]),
         ("shipped", "in_transit", ["pending", "processing", "shipped"],
          ["done New", "done Processing", "now Shipped", "ahead Done"]),
-        ("done", "completed", ["pending", "done"], ["done New", "done Processing", "done Shipped", "now Done"]),
+        ("done", "completed", ["pending", "done"], ["done New", "now Done"]),
         ("gone", "canceled", ["pending", "processing", "gone"], ["done New", "done Processing", "now Gone"]),
     ],
 )  # fmt: skip
@@ -295,3 +304,51 @@ def test_colours_can_be_told_apart_in_both_themes(theme: int) -> None:
         if _contrast(colours[a], colours[b]) < least
     }
     assert not weak
+
+
+def test_the_bar_says_when_an_order_came_to_where_it_is() -> None:
+    """A phase may have several statuses: received and then closed, or disputed and settled."""
+    later = NOW + timedelta(days=14)
+    course = COURSE.model_copy(update={"states": (*COURSE.states, State(name="shut", phase="completed", label="Shut"))})
+    times = [{"status": "pending", "at": NOW}, {"status": "done", "at": NOW}, {"status": "shut", "at": later}]
+    shown = order(status="shut", phase="completed", status_label="Shut", status_times=times)
+    assert [(s.label, s.at) for s in stages(shown, course, SELLER)] == [("New", NOW), ("Shut", later)]
+
+
+@pytest.mark.parametrize(
+    ("details", "expected"),
+    [
+        ({"accepted": [{"line_id": str(LINE_1), "quantity": "3"}, {"line_id": str(LINE_2), "quantity": "2.50"}]},
+         ["Accepted: Plain (3), Plain (2.5 kg)"]),
+        ({"selected": [{"line_id": str(LINE_1), "units": []}]}, ["Plain: none"]),
+        ({"parcel": {"parcel_id": "x", "number": 2, "tracking_number": "1Z"}}, ["Parcel 2, 1Z"]),
+        ({"issue": {"kind": "incident", "reason_code": "wrong_item", "state": "open"}}, ["Incident: wrong item"]),
+        ({"issue": {"kind": "problem", "state": "resolved", "resolution": "reship: Sent by DHL"}},
+         ["Reship: Sent by DHL"]),
+        ({"issue": {"kind": "dispute", "state": "resolved", "resolution": "Mr. X: agreed"}}, ["Mr. X: agreed"]),
+        ({"scheduled_for": "2026-03-14", "documents": ["a"]}, ["For 14 Mar 2026", "1 file"]),
+        ({"placed": [{"order_id": str(UUID(int=3)), "number": "ORD-9"}]}, ["New order ORD-9"]),
+        ({"accepted": 5, "parcel": None, "paid": "12.50 EUR", "unheard_of": 1}, ["12.50 EUR"]),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_what_a_change_was_about_is_said_in_words(details: dict[str, Any], expected: list[str]) -> None:
+    assert [s.text for s in said(details, order())] == expected
+
+
+def test_each_status_has_its_time_also_where_the_channel_passed_over_it() -> None:
+    times = [{"status": "pending", "at": NOW}, {"status": "processing", "at": NOW, "inferred": True}]
+    shown = order(status_times=times, external_status="IN_TRANSIT", shown={"code": "processing", "mark": "red"})
+    page = parsed(
+        rendered(
+            "order.html", order=shown, forms=[], stages=[], labels={"pending": "New"}, line_labels={}, due={},
+            said=said, resolution=resolution, timeline=Timeline(items=()), paged=False, papers=False, evidence=False,
+            draft=Draft(), quantity=lambda a, u: str(a), talk=Talk(problem="None"),
+        )
+    )  # fmt: skip
+    told = [" ".join(x.text_content().split()) for x in page.xpath("//section[@aria-labelledby='statuses']//li")]
+    assert told == [
+        "New12 Mar 2026, 14:05", "Processing12 Mar 2026, 14:05, inferred: the channel passed over it"
+    ]  # fmt: skip
+    assert "The channel says: IN_TRANSIT" in page.text_content()
+    assert page.xpath("//h1//span[@class='dot red']/@aria-label") == ["red mark"], "not by its colour alone"
