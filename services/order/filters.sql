@@ -40,7 +40,8 @@ WHERE {conditions}
 ORDER BY {order}
 
 -- name: walked
-SELECT o.id, o.total_minor, o.placed_at, o.status, o.shown, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
+-- What the indexes of lists have, and nothing else: `shown` would make it look at the orders.
+SELECT o.id, o.total_minor, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
 FROM orders AS o
 WHERE {conditions}
 
@@ -212,11 +213,29 @@ SELECT w.id FROM ({walk}) AS w
 WHERE w.search LIKE :pattern{further}
 LIMIT :most
 
--- name: sample
--- How many orders were walked, the first hits among them, and how many of them have each of the words.
-SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word,
-       coalesce((array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}))[:(:most)], '{}') AS hits
-FROM ({walk}) AS w
+-- name: first_look
+-- How many orders were walked and the first hits among them. Unless these are enough, or all that there are: names that
+-- have the text, and orders that have it, but not in their customer's name only; none where it is frequent there. The
+-- index of these is asked for the rarest word of the walked orders, or for the whole text where that has hits.
+WITH s AS MATERIALIZED (
+    SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word,
+           coalesce((array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}))[:(:most)], '{}') AS hits
+    FROM ({walk}) AS w
+), l AS MATERIALIZED (
+    SELECT s.*, s.walked = :walked AND cardinality(s.hits) < :enough AS further, cardinality(s.hits) >= :outside AND (
+        SELECT count(*) >= :outside FROM orders AS o
+        WHERE o.id = ANY (s.hits[:(:looked_at)]) AND strpos(' ' || o.customer_name_lc, :text) = 0) AS frequent,
+        coalesce((
+            SELECT p.part FROM unnest(:parts, s.with_word) AS p (part, orders)
+            WHERE p.part <> '' AND p.orders < s.walked * :frequent AND cardinality(s.hits) < :outside
+            ORDER BY p.orders, length(p.part) DESC LIMIT 1), :text) AS part
+    FROM s
+)
+SELECT l.walked, l.hits, l.frequent,
+       ARRAY(SELECT customer_names_matching(:text, :most_names) WHERE l.further AND NOT l.frequent) AS names,
+       ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids,
+       EXISTS (SELECT FROM orders AS o WHERE o.marketplace_id = :marketplace AND o.over = ANY (:statuses)) AS shown_over
+FROM l
 
 -- name: word
 count(*) FILTER (WHERE w.search LIKE (:words)[{place}])
@@ -249,7 +268,7 @@ o.overdue = ANY ('{f,t}')
 o.status = ANY (:statuses)
 
 -- name: over_others
--- Shown over another status: those that there are, as the index has the status before what is shown over it.
+-- Shown over another status: of those that there are, as the index has the status before what is shown over it.
 o.over = ANY (:statuses) AND o.status = ANY (ARRAY(
     WITH RECURSIVE k (status) AS (
         (SELECT s.status FROM orders AS s WHERE s.marketplace_id = :marketplace ORDER BY s.status LIMIT 1)

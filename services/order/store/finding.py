@@ -8,8 +8,8 @@ index of trigrams. See docs/decisions/0090.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -21,8 +21,10 @@ from shared.postgres import Transaction
 # few hits that it expects in another order and sorting them.
 WALKED: Final = 1_000
 EVERYTHING: Final = 1_000_000_000
-# So many hits in the first walk make further walking worth more than looking at all orders of some names.
+# So many hits in the first walk make further walking worth more than looking at all orders of some names. A page is
+# looked for in so many times the entries that it takes on average: a walk ends where the page is full.
 DENSE: Final = 12
+FURTHER: Final = 4
 # All orders of some names are looked at where they are no more than this: a page among them is found in as many entries
 # of a list of a million where they are more.
 MOST_NAMED: Final = 6_000
@@ -35,20 +37,6 @@ MOST_WORDS: Final = 8
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The first entries of a list: the hits among them, and what share of them has each of the text's words."""
-
-    hits: Sequence[UUID]
-    walked: int
-    shares: Mapping[str, float]
-
-    @property
-    def whole(self) -> bool:
-        """Whether these are all entries that the list has."""
-        return self.walked < WALKED
-
-
 async def rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
     return await tx.fetch(sql.sql, *sql.args)
 
@@ -58,26 +46,49 @@ async def found(
 ) -> Sequence[UUID] | None:
     """Ids among which the page is: the first ones of the list, or all that there are. None where they are many and the
     list is sorted by status."""
-    if _is_walked(whose.filters):
-        first, start, most = whose, after, limit
-    else:
-        first, start, most = sorted_by_date(whose), None, WALKED
-    sample = await _sample(tx, first, needle, start, most)
-    if sample.whole or (first is whose and len(sample.hits) >= limit):
-        return sample.hits
-    if first is whose and len(sample.hits) >= DENSE:
-        further = 2 * limit * sample.walked // len(sample.hits)
+    walked = _is_walked(whose.filters)
+    by_status = whose.filters.sort.removeprefix("-") == "status"
+    names = None if walked or not _is_of_few(whose.filters) else await _of_names(tx, whose, needle)
+    if names is not None:
+        ids = await _looked_up(tx, whose, needle, after, limit, names)
+        if ids is not None:
+            return ids
+    first, start, most = (whose, after, limit) if walked else (sorted_by_date(whose), None, WALKED)
+    enough = min(DENSE, limit) if walked or by_status else WALKED + 1
+    look = await _first_look(tx, first, needle, start, most, enough if names is None else 0)
+    if look["walked"] < WALKED or (walked and len(look["hits"]) >= limit):
+        return look["hits"]  # type: ignore[no-any-return]
+    if walked and len(look["hits"]) >= DENSE:
+        further = FURTHER * limit * look["walked"] // len(look["hits"])
         first_hits = await hits(tx, whose, needle, Words(), after, limit, further)
         if len(first_hits) >= limit:
             return first_hits
-    by_status = whose.filters.sort.removeprefix("-") == "status"
-    if by_status and len(sample.hits) >= DENSE:
+        look = await _first_look(tx, first, needle, start, most, WALKED + 1)
+    if by_status and (names is not None or len(look["hits"]) >= DENSE):
         return None
-    matching = await _matching(tx, needle, sample)
+    matching = search.few(look) if names is None else None
     ids = None if matching is None else await _looked_up(tx, whose, needle, after, limit, matching)
     if ids is not None or by_status:
         return ids
     return await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
+
+
+async def _of_names(tx: Transaction, whose: Whose, needle: Needle) -> Matching | None:
+    """What customers' names have the text and what else, unless no name has it, or much else.
+
+    For a list that no index is sorted like: the first walk would not fill its page.
+    """
+    row = await tx.fetchrow(
+        search.q.matching_names, tx.marketplace_id, needle.text, search.MOST_NAMES + 1, search.MOST_FOUND + 1,
+        LOOKED_AT, OUTSIDE, whose.filters.statuses,
+    )  # fmt: skip
+    matching = search.few(row)
+    return matching if matching is not None and matching.names else None
+
+
+def _is_of_few(filters: Filters) -> bool:
+    """Whether few of a name's orders are looked at: those of some statuses or days, or overdue."""
+    return bool(filters.statuses or filters.overdue or filters.placed_from or filters.placed_to)
 
 
 def _is_walked(filters: Filters) -> bool:
@@ -93,19 +104,15 @@ def sorted_by_date(whose: Whose) -> Whose:
     return replace(whose, filters=replace(whose.filters, sort=sort))
 
 
-async def _sample(tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int) -> Sample:
-    words = list(dict.fromkeys(_WORD.findall(needle.text)))[:MOST_WORDS]
-    words = words if len(words) > 1 else []
-    [row] = await rows(tx, walks.sample(whose, needle, after, most, words, walked=WALKED))
-    counts = zip(words, row["with_word"], strict=True)
-    return Sample(row["hits"], row["walked"], {w: count / max(row["walked"], 1) for w, count in counts})
-
-
-async def _matching(tx: Transaction, needle: Needle, sample: Sample) -> Matching | None:
-    """Names and other texts that have the needle; None where these are many."""
-    if len(sample.hits) >= OUTSIDE:
-        return await search.matching(tx, needle.text, needle.text, sample.hits[:LOOKED_AT], OUTSIDE)
-    return await search.matching(tx, part_of(needle.text, sample.shares), needle.text)
+async def _first_look(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, enough: int
+) -> Any:
+    bounds = {
+        "walked": WALKED, "most": most, "enough": enough, "looked_at": LOOKED_AT, "outside": OUTSIDE,
+        "frequent": FREQUENT, "most_names": search.MOST_NAMES + 1, "most_found": search.MOST_FOUND + 1,
+    }  # fmt: skip
+    [row] = await rows(tx, walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
+    return row
 
 
 async def _looked_up(
@@ -114,7 +121,7 @@ async def _looked_up(
     """The page's orders among those of the names, and all others that have the needle; None where they are many."""
     if not matching.names:
         return matching.ids
-    wanted = walks.of_names(whose, needle, matching.names, after, limit, walked=MOST_NAMED + 1)
+    wanted = walks.of_names(whose, needle, matching, after, limit, walked=MOST_NAMED + 1)
     [row] = await rows(tx, wanted)
     return [*row["hits"], *matching.ids] if row["walked"] <= MOST_NAMED else None
 
@@ -132,14 +139,13 @@ async def hits(
     return [r["id"] for r in await rows(tx, sql)]
 
 
-def part_of(text: str, shares: Mapping[str, float]) -> str:
-    """The part of a text that the index of trigrams is asked for: its rarest word with the characters beside it.
+def parts_of(text: str) -> dict[str, str]:
+    """The words of a text of several, each with the part of the text that the index of trigrams may be asked for: the
+    word with the characters beside it. Empty where it is too short for one."""
+    words = list(dict.fromkeys(_WORD.findall(text)))[:MOST_WORDS]
+    return {word: _part(text, word) for word in words} if len(words) > 1 else {}
 
-    The whole text where each of its words is frequent: then only all of them together are rare.
-    """
-    rare = [word for word, share in shares.items() if share < FREQUENT and len(word) >= search.SHORTEST_WORD]
-    if not rare:
-        return text
-    word = min(rare, key=lambda w: (shares[w], -len(w)))
+
+def _part(text: str, word: str) -> str:
     at = text.index(word)
-    return text[max(0, at - 1) : at + len(word) + 1]
+    return text[max(0, at - 1) : at + len(word) + 1] if len(word) >= search.SHORTEST_WORD else ""

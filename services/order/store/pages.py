@@ -15,7 +15,7 @@ from services.order.store.search import Needle, Whose, Words, f, q
 from shared.postgres import Transaction
 
 # Entries that are walked where what a list is narrowed to has no index with its sort key, and so many hits among them
-# that walking on to a whole page, twice as far as it takes on average, costs less than looking at all orders that fit.
+# that walking on to a whole page costs less than looking at all orders that fit.
 NEAR: Final = 2_000
 NEAR_HITS: Final = 12
 # All orders of some days are looked at where they are fewer than this; where they are more, the first of each
@@ -47,7 +47,9 @@ async def _narrowed(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None
     if sort != "status" and (dates_by_total or one_side_of_a_channel):
         near = await finding.rows(tx, search.walked(whose, after, limit, NEAR))
         if NEAR_HITS <= len(near) < limit:
-            near = await finding.rows(tx, search.walked(whose, after, limit, 2 * limit * NEAR // len(near)))
+            near = await finding.rows(
+                tx, search.walked(whose, after, limit, finding.FURTHER * limit * NEAR // len(near))
+            )
         if len(near) >= limit:
             return near
     if dates_by_total and len(near) < NEAR_HITS:

@@ -47,7 +47,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "money": "text", "issue": "text", "purchase": "uuid", "ids": "uuid[]", "external": "text",
     "placed_from": "timestamptz", "placed_to": "timestamptz", "found": "uuid[]", "number": "bigint",
     "pattern": "text", "customer": "text", "own_status": "text", "words": "text[]", "most": "bigint", "limit": "bigint",
-    "walked": "bigint", "names": "text[]",
+    "walked": "bigint", "names": "text[]", "text": "text", "parts": "text[]", "enough": "bigint", "outside": "bigint",
+    "looked_at": "bigint", "frequent": "float8", "most_names": "int", "most_found": "int",
 }  # fmt: skip
 AFTER_TYPES: Final[Mapping[str, tuple[str, ...]]] = {
     "placed_at": ("timestamptz", "uuid"),
@@ -178,7 +179,7 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
         return Words()
     if needle.order_id is not None:
         return needle.among([needle.order_id])
-    found = await matching(tx, needle.text, needle.text)
+    found = few(await tx.fetchrow(q.matching, needle.text, MOST_NAMES + 1, MOST_FOUND + 1))
     if found is not None:
         named = await tx.fetch(q.orders_of_names, tx.marketplace_id, found.names, MOST_FOUND + 1) if found.names else ()
         if len(named) <= MOST_FOUND:
@@ -189,23 +190,18 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What has a text: names of customers, and orders that have it, but not in their customer's name only."""
+    """What has a text: names of customers, and orders that have it, but not in their customer's name only; and whether
+    any order shows one of the statuses that are asked for over its own."""
 
     names: Sequence[str]
     ids: Sequence[UUID]
+    shown_over: bool
 
 
-async def matching(
-    tx: Transaction, part: str, text: str, hits: Sequence[UUID] = (), outside: int = 1
-) -> Matching | None:
-    """What of the marketplace has the text, by the indexes of its part; None where that is too much.
-
-    It is too much as well where so many of these `hits` have the text `outside` of their customer's name.
-    """
-    row = await tx.fetchrow(q.matching, part, text, MOST_NAMES + 1, MOST_FOUND + 1, hits, outside)
-    assert row is not None
-    few = not row["frequent"] and len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
-    return Matching(row["names"], row["ids"]) if few else None
+def few(row: Any) -> Matching | None:
+    """What a statement says to have the text, unless that is too much."""
+    fits = not row["frequent"] and len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
+    return Matching(row["names"], row["ids"], row["shown_over"]) if fits else None
 
 
 def pattern(text: str) -> str:
@@ -264,7 +260,7 @@ def walked(whose: Whose, after: tuple[Any, ...] | None, limit: int, most: int) -
     walk = listed(parameters, replace(whose, filters=whole), Words(), after, most, (f.walked, f.walked_page))
     values = {**values_of(replace(whose, scopes=())), "limit": limit}
     conditions = common(outside)
-    conditions += [f.any_status_or_shown] * bool(filters.statuses) + [f.phases] * bool(filters.phases)
+    conditions += [f.any_status] * bool(filters.statuses) + [f.phases] * bool(filters.phases)
     by = bare(getattr(f, "order_" + sort_name(filters.sort))).replace("{t}", "o")
     keys = bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
     keys = keys.replace("{columns}", "o.id, o." + ("total_minor" if sort == "total" else sort))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from services.order.store.search import (
     AFTER_TYPES,
     Filters,
+    Matching,
     Needle,
     Parameters,
     Statement,
@@ -41,25 +42,29 @@ def hits(
     return _walk(f.hits, {"most": most}, whose, needle, words, after, walked)
 
 
-def sample(
-    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, words: Sequence[str], *, walked: int
+def first_look(
+    whose: Whose, needle: Needle, after: tuple[Any, ...] | None, words: Mapping[str, str], bounds: Mapping[str, Any]
 ) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, how many have each word, and `most` hits."""
+    """One row: how many of the list's first `walked` orders there are, the first `most` hits among them, and, where
+    these are not `enough`, what else has the text. `words` are those of the text, with the part that each is in."""
     counts = ", ".join(f.word.replace("{place}", str(place)) for place, _ in enumerate(words, start=1))
-    shape = bare(f.sample).replace("{words}", counts)
-    values = {"most": most, "words": [pattern(w) for w in words]}
-    return _walk(shape, values, whose, needle, Words(), after, walked)
+    shape = bare(f.first_look).replace("{words}", counts)
+    values = {
+        "words": [pattern(w) for w in words], "parts": list(words.values()), "text": needle.text,
+        "marketplace": whose.marketplace_id, "statuses": list(whose.filters.statuses), **bounds,
+    }  # fmt: skip
+    return _walk(shape, values, whose, needle, Words(), after, bounds["walked"])
 
 
 def of_names(
-    whose: Whose, needle: Needle, names: Sequence[str], after: tuple[Any, ...] | None, most: int,
+    whose: Whose, needle: Needle, matching: Matching, after: tuple[Any, ...] | None, most: int,
     *, walked: int,
 ) -> Statement:  # fmt: skip
     """One row: how many orders of these names were looked at, and the ids of the list's first `most` among them."""
     parameters, filters = Parameters(), whose.filters
     name = sort_name(filters.sort)
     values = values_of(whose) | needle.values | {
-        "names": list(names), "most": most, "walked": walked
+        "names": list(matching.names), "most": most, "walked": walked
     }  # fmt: skip
     if after is not None:
         kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
@@ -67,9 +72,10 @@ def of_names(
     inside = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
     front = [f.scope_operator, f.named, *common(inside)]
     branches = [front]
-    if len(names) <= FEW_NAMES and (filters.overdue or filters.statuses):
+    if len(matching.names) <= FEW_NAMES and (filters.overdue or filters.statuses):
         front.append(f.overdue if filters.overdue else f.overdue_or_not)
-        branches = [[*front, f.own_statuses], [*front, f.over_others]] if filters.statuses else [front]
+        if filters.statuses:
+            branches = [[*front, f.own_statuses], *[[*front, f.over_others]] * matching.shown_over]
     conditions = [
         _any_of(whose),
         *[f.any_status] * bool(filters.statuses),
