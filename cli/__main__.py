@@ -5,9 +5,13 @@ Only the module of the command that was asked for is loaded, so that no command 
 
 from __future__ import annotations
 
+import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -30,6 +34,8 @@ COMMANDS: Mapping[str, str] = {
     "replay": "cli.webhooks",
 }
 
+UNEXPECTED = 2
+
 
 def build(argv: Sequence[str]) -> typer.Typer:
     """The application, with all commands when `argv` names none of them (help, a typing error)."""
@@ -41,16 +47,43 @@ def build(argv: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    app.callback()(lambda: None)  # without it, typer turns a single command into the whole program
+    app.callback()(_whole)  # without it, typer turns a single command into the whole program
     asked = argv[0] if argv else ""
     for module in [COMMANDS[asked]] if asked in COMMANDS else sorted(set(COMMANDS.values())):
         import_module(module).register(app)
     return app
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"ordertrail {version('ordertrail')}")
+        raise typer.Exit
+
+
+def _whole(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
-    """Entry point of the console script."""
-    build(sys.argv[1:])()
+    """Entry point of the console script. Whatever goes wrong is one line: what, and what to do."""
+    try:
+        build(sys.argv[1:])()
+    except Exception as error:
+        if os.environ.get("ORDERTRAIL_TRACEBACK"):
+            traceback.print_exc()
+        sys.stderr.write(_in_one_line(error) + "\n")
+        sys.exit(UNEXPECTED)
+
+
+def _in_one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())[:500]
+    if any(c.__name__ in ("SetupError", "DemoError") for c in type(error).__mro__):
+        return text
+    return f"{type(error).__name__}: {text} -- unexpected; with ORDERTRAIL_TRACEBACK=1 it shows where"
 
 
 if __name__ == "__main__":

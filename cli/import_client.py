@@ -80,6 +80,8 @@ class Importer:
         )
         if status == 401:
             raise DemoError(f"the order service does not take this token: {_reason(status, answer)}")
+        if status == 404:
+            raise DemoError(f"{self._orders} is not there -- does ORDERTRAIL_ORDER_URL name the order service?")
 
     async def _new_token(self) -> str:
         given = os.environ.get("ORDERTRAIL_TOKEN")

@@ -40,6 +40,8 @@ def diagram(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="standard output unless given")] = None,
 ) -> None:
     """Draw a lifecycle as SVG."""
+    if lifecycle not in workflow.BUILTIN and not Path(lifecycle).exists():
+        _fail(f"{lifecycle} is neither a file nor one of {', '.join(workflow.BUILTIN)}")
     try:
         drawn = (
             workflow.builtin(lifecycle)
@@ -111,7 +113,8 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as e:
-        _fail(f"{file} cannot be read: {e}")
+        why = e.strerror if isinstance(e, OSError) else "it is not UTF-8 text"
+        _fail(f"{file} cannot be read: {why}")
 
 
 def _fail(reason: str) -> NoReturn:

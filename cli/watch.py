@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -23,11 +24,14 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def status() -> None:
+def status(as_json: Annotated[bool, typer.Option("--json", help="machine-readable")] = False) -> None:
     """What runs, since when, how often restarted, how much memory. Exit code 0 when everything is ready."""
     with one_line_errors():
         installation = Installation.current()
         found = read_status(installation.run)
+        if as_json:
+            typer.echo(json.dumps(_described(found), indent=2))
+            raise typer.Exit(3 if not found.alive else 0 if _all_ready(found) else 1)
         if not found.alive:
             typer.echo(f"Ordertrail is not running.{f' Last start: {found.error}' if found.error else ''}")
             strays = left_behind(found)
@@ -37,8 +41,27 @@ def status() -> None:
         typer.echo(f"{'program':<14}{'state':<10}{'port':>6}{'process':>9}{'up':>6}{'restarts':>10}{'memory':>9}")
         total = _print_programs(found)
         typer.echo(f"\n{found.phase}; {total / 2**20:.0f} MB in all (shared pages counted once)")
-        if found.phase != "ready" or any(one.state != "ready" for one in found.programs.values()):
+        if not _all_ready(found):
             raise typer.Exit(1)
+
+
+def _all_ready(found: Status) -> bool:
+    return found.phase == "ready" and all(one.state == "ready" for one in found.programs.values())
+
+
+def _described(found: Status) -> dict[str, Any]:
+    """The status for machines; of what does not run, only that."""
+    programs = {
+        name: {
+            "state": one.state,
+            "port": one.port,
+            "process": one.pid.number if one.pid else None,
+            "restarts": one.restarts,
+            "last_exit": one.last_exit,
+        }
+        for name, one in found.programs.items()
+    }
+    return {"running": found.alive, "phase": found.phase, "error": found.error, "programs": programs}
 
 
 def _print_programs(found: Status) -> int:

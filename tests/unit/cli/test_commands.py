@@ -1,0 +1,60 @@
+"""What every command says where the machine is not as it should be: one line, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cli import __main__ as command
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
+    monkeypatch.setattr("sys.argv", ["ordertrail", *words])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    return ended.value.code
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify-timeline",), ("dead-letters", "list"), ("seed", "--orders", "1"), ("status",), ("import", "x.json"),
+        ("lifecycle", "add", "services/order/workflow/profiles/lengow.toml"), ("webhooks", "list"), ("down",),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_wrong_setting_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("ORDERTRAIL_ORDER_PORT", "abc")
+    for given in ("ORDERTRAIL_TOKEN", "ORDERTRAIL_ADMIN_DATABASE_URL", "ORDERTRAIL_WORKER_DATABASE_URL"):
+        monkeypatch.delenv(given, raising=False)
+    assert _run(monkeypatch, *words) in (1, 2)
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "ORDERTRAIL_ORDER_PORT is 'abc' -- it has to be a port, 1 to 65535\n")
+
+
+def test_what_nobody_expected_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORDERTRAIL_WORKER_DATABASE_URL", "postgresql://[::1")
+    assert _run(monkeypatch, "verify-timeline") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Traceback" not in line
+
+
+def test_the_version_and_the_status_for_machines(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert _run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out.startswith("ordertrail ")
+    monkeypatch.setenv("ORDERTRAIL_RUN_DIR", str(tmp_path))
+    assert _run(monkeypatch, "status", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+def test_a_lifecycle_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _run(monkeypatch, "lifecycle", "diagram", "nowhere") == 2
+    assert "neither a file nor one of" in capsys.readouterr().err
