@@ -140,9 +140,8 @@ def _moment(g: _Given) -> Any:
 
 def _lines(g: _Given) -> Any:
     asked: list[dict[str, Any]] = []
-    for line_id, values in g.lines():
-        if not values[0]:
-            continue
+    given = [(line_id, values) for line_id, values in g.lines() if values[0]]
+    for line_id, values in given:
         try:
             text = entered.quantity(values[0])
         except Wrong:
@@ -150,6 +149,9 @@ def _lines(g: _Given) -> Any:
         # 0 of a line is as good as not naming it
         if text.strip("0."):
             asked.append({"line_id": line_id, "quantity": text})
+    if given and not asked:
+        # nothing of anything is not what an empty form says: everything
+        raise Wrong("Enter how much, or leave all of them empty for everything.")
     return asked or None
 
 

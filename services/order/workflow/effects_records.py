@@ -23,7 +23,7 @@ def add_note(draft: Draft, *, audience: tuple[Side, ...] = EVERYONE) -> None:
     if draft.params.get("audience") == "own_side":
         audience = (side,)
         draft.audience = (side,)
-    draft.note(text, draft.actor.on_behalf_of_name or draft.actor.name, side, audience)
+    draft.note(text, draft.actor.full_name, side, audience)
 
 
 @effect(reads={"images": "images", "invoice": "invoice"})

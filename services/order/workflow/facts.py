@@ -34,6 +34,11 @@ class Actor:
     on_behalf_of_name: str | None = None
 
     @property
+    def full_name(self) -> str:
+        """Who really acts, and in whose name: both stand on whatever comes of it."""
+        return f"{self.name} as {self.on_behalf_of_name}" if self.on_behalf_of_name else self.name
+
+    @property
     def person_id(self) -> UUID | None:
         """The person whose rights are used."""
         return self.on_behalf_of or self.id

@@ -137,8 +137,8 @@ def _money(value: Any, _spec: Param, ground: Ground) -> int:
     try:
         money = Money.model_validate(value)
     except ValidationError as e:
-        first = e.errors(include_url=False, include_input=False)[0]
-        raise Wrong(f'must be like {{"amount": "12.50", "currency": "EUR"}}: {first["msg"]}') from None
+        why = e.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise Wrong(f'must be like {{"amount": "12.50", "currency": "EUR"}}: {why}') from None
     if money.currency != ground.order.currency:
         raise Wrong(f"is in {money.currency}; the order is in {ground.order.currency}", ".currency")
     if money.minor <= 0:
@@ -290,8 +290,10 @@ def _document(value: Any, kind: str, ground: Ground, path: str = "") -> UUID:
 
 def _images(value: Any, spec: Param, ground: Ground) -> tuple[UUID, ...]:
     most = spec.max or 3
-    if not isinstance(value, list) or len(value) > most:
+    if not isinstance(value, list):
         raise Wrong(f"must be a list of at most {most} images")
+    if len(value) > most:
+        raise Wrong(f"are {len(value)}; at most {most} are taken")
     ids = tuple(_document(v, "image", ground, f".{i}") for i, v in enumerate(value))
     if len(set(ids)) != len(ids):
         raise Wrong("names an image twice")

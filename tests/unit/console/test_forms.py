@@ -91,7 +91,9 @@ def test_quantities_of_lines_leave_out_what_was_left_empty() -> None:
     assert params(form, **{f"lines__{first}": "2", f"lines__{second}": ""}) == {
         "lines": [{"line_id": first, "quantity": "2"}]
     }
-    assert params(form, **{f"lines__{first}": "", f"lines__{second}": "0"}) == {}
+    assert params(form, **{f"lines__{first}": "1", f"lines__{second}": "0"})["lines"][0]["line_id"] == first
+    nothing = filled(sent(form, {f"p.lines.{first}": "0", f"p.lines.{second}": ""}), OSLO)
+    assert "lines" in nothing.errors, "none of anything is not the same as everything"
     wrong = filled(sent(form, {f"p.lines.{first}": "two"}), OSLO)
     assert "two" in wrong.errors["lines"]
 

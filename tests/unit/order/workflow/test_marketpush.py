@@ -92,6 +92,8 @@ def test_the_operator_logged_in_as_the_seller_is_named_beside_the_seller() -> No
     decision = wf.decide(play.order, play.lifecycle, "accept", emulated, {}, play.now, play.ids, play.facts)
     actor = decision.steps[0].change.actor
     assert (actor.name, actor.on_behalf_of_name, actor.side) == ("Olga Operator", "Sam Seller", "seller")
+    noted = wf.decide(play.order, play.lifecycle, "add_note", emulated, {"text": "Back on Monday"}, play.now, play.ids)
+    assert (noted.order.notes[0].by, noted.order.notes[0].side) == ("Olga Operator as Sam Seller", "seller")
 
 
 @pytest.mark.parametrize(

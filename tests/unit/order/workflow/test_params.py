@@ -108,6 +108,8 @@ def test_documents_must_have_been_uploaded_and_fit() -> None:
     unknown = "00000000-0000-0000-0000-00000000dead"
     for images in ([unknown], [one, one], "x", [one] * 4):
         assert play.refused("placer", "report_problem", reason_code="late", images=images).code == "bad_params"
+    four = play.refused("placer", "report_problem", reason_code="late", images=[one] * 4)
+    assert four.detail == "images: are 4; at most 3 are taken"
     play.do("placer", "report_problem", reason_code="late", images=[one, two])
     refusal = play.refused("placer", "report_problem", reason_code="late", images=[one])
     assert refusal.more["errors"] == [{"path": "images.0", "message": "is attached already"}]
