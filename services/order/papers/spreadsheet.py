@@ -17,7 +17,9 @@ from services.order.papers.cells import COLUMNS, Column, is_formula, moment
 MOST_ROWS: Final = 1_000_000
 _EPOCH: Final = datetime(1899, 12, 30, tzinfo=UTC)
 _NOT_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_PLAIN, _HEADING, _TIME, _AMOUNT, _QUOTED = range(5)
+_PLAIN, _HEADING, _TIME, _AMOUNT, _QUOTED, _WHOLE, _THOUSANDTHS, _TEN_THOUSANDTHS = range(8)
+# how an amount is shown, by the decimals that its currency has
+_AMOUNTS: Final = {0: _WHOLE, 3: _THOUSANDTHS, 4: _TEN_THOUSANDTHS}
 
 
 class Sheet(Protocol):
@@ -134,7 +136,8 @@ def _xml_cell(column: Column, card: Mapping[str, Any]) -> str:
     if value is None:
         return "<c/>"
     if column.kind == "amount":
-        return f'<c s="{_AMOUNT}"><v>{value}</v></c>'
+        style = _AMOUNTS.get(len(value.partition(".")[2]), _AMOUNT)
+        return f'<c s="{style}"><v>{value}</v></c>'
     if column.kind == "number":
         return f"<c><v>{value}</v></c>"
     if column.kind == "time":
@@ -158,17 +161,21 @@ _SHEET_BEGIN: Final = (
 ).encode()
 _STYLES: Final = (
     f'{_HEAD}<styleSheet xmlns="{_MAIN}">'
-    '<numFmts count="1"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm:ss"/></numFmts>'
+    '<numFmts count="3"><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd\\ hh:mm:ss"/>'
+    '<numFmt numFmtId="165" formatCode="#,##0.000"/><numFmt numFmtId="166" formatCode="#,##0.0000"/></numFmts>'
     '<fonts count="2"><font><sz val="11"/><name val="Calibri"/></font>'
     '<font><b/><sz val="11"/><name val="Calibri"/></font></fonts>'
     '<fills count="2"><fill><patternFill patternType="none"/></fill><fill><patternFill patternType="gray125"/></fill>'
     '</fills><borders count="1"><border/></borders>'
     '<cellStyleXfs count="1"><xf numFmtId="0" fontId="0" fillId="0" borderId="0"/></cellStyleXfs>'
-    '<cellXfs count="5"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
+    '<cellXfs count="8"><xf numFmtId="0" fontId="0" fillId="0" borderId="0" xfId="0"/>'
     '<xf numFmtId="0" fontId="1" fillId="0" borderId="0" xfId="0" applyFont="1"/>'
     '<xf numFmtId="164" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
     '<xf numFmtId="4" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
-    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" quotePrefix="1" applyNumberFormat="1"/></cellXfs>'
+    '<xf numFmtId="49" fontId="0" fillId="0" borderId="0" xfId="0" quotePrefix="1" applyNumberFormat="1"/>'
+    '<xf numFmtId="3" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="165" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/>'
+    '<xf numFmtId="166" fontId="0" fillId="0" borderId="0" xfId="0" applyNumberFormat="1"/></cellXfs>'
     '<cellStyles count="1"><cellStyle name="Normal" xfId="0" builtinId="0"/></cellStyles></styleSheet>'
 )
 
