@@ -12,10 +12,9 @@ from typing import Annotated, Any, NoReturn, TypeVar
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 import contracts.catalog  # noqa: F401  registers the classes by which a record is read again
+from cli.plain import plain
 from contracts.envelope import ContractError
 from deploy.embedded.installation import Installation
 from shared.clock import utc_now
@@ -54,11 +53,11 @@ def list_letters(
     if as_json:
         typer.echo(json.dumps(found, default=_json, indent=2))
     elif found:
-        table = Table("service", "id", "topic", "key", "tries", "since", "reason")
+        # an id has to be whole, to be copied: a table would cut it off where the terminal is narrow
         for f in found:
-            table.add_row(f["service"], str(f["id"]), f["topic"], f["key"] or "", str(f["attempts"]),
-                          f"{f['dead_at']:%Y-%m-%d %H:%M}", f["reason"])  # fmt: skip
-        Console().print(table)
+            where = f"{f['topic']}  {plain(f['key'] or '-')}"
+            typer.echo(f"{f['service']}  {f['id']}  {f['dead_at']:%Y-%m-%d %H:%M}  {where}")
+            typer.echo(f"    after {f['attempts']} tries: {plain(f['reason'])}")
     else:
         typer.echo("No dead letters.")
     raise typer.Exit(1 if found else 0)

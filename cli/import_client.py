@@ -70,11 +70,10 @@ class Importer:
         async with session() as http:
             importer = cls(http, sign_in, options)
             importer._token = await importer._new_token()
-            await importer._greet()
             yield importer
 
-    async def _greet(self) -> None:
-        """Whether the order service answers and takes the token: else nothing is to be tried order by order."""
+    async def greet(self) -> None:
+        """Raises DemoError where the order service does not answer or take the token: then no order is to be tried."""
         status, answer = await send(
             self._http, "GET", f"{self._orders}?limit=1", None, {"Authorization": f"Bearer {self._token}"}
         )

@@ -83,6 +83,7 @@ def import_orders(
 async def _import(files: Sequence[Path], sign_in: SignIn, options: Options) -> list[Outcome]:
     """One outcome per order, in the order of the files."""
     async with Importer.signed_in(sign_in, options) as importer:
+        await importer.greet()
         outcomes: list[Outcome] = []
         progress = Progress()
         for named in files:

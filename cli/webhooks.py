@@ -19,11 +19,11 @@ from uuid import UUID
 import typer
 from aiohttp import web
 from rich.console import Console
-from rich.table import Table
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from cli.demo_client import DemoError, service_url
 from cli.import_client import Importer, Options, SignIn
+from cli.plain import plain
 from deploy.embedded.errors import SetupError
 
 T = TypeVar("T")
@@ -60,11 +60,11 @@ def list_endpoints(who: As = SELLER, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     elif found:
-        table = Table("id", "url", "status", "waiting", "failing since")
+        # an id has to be whole, to be copied: a table would cut it off where the terminal is narrow
         for e in found:
-            failing = e["health"]["failing_since"] or ""
-            table.add_row(e["endpoint_id"], e["url"], e["status"], str(e["waiting"]), failing[:16].replace("T", " "))
-        Console().print(table)
+            since = (e["health"]["failing_since"] or "")[:16].replace("T", " ")
+            failing = f", failing since {since}" if since else ""
+            typer.echo(f"{e['endpoint_id']}  {e['status']}, {e['waiting']} waiting{failing}  {plain(e['url'])}")
     else:
         typer.echo("No endpoints.")
 
@@ -114,12 +114,12 @@ def log(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("made", "type", "state", "attempts", "last answer", "id")
     for d in found:
-        last = d["last_error"] or d["last_status"] or ""
+        last = plain(d["last_error"] or d["last_status"] or "-")
         made = d["created_at"][:19].replace("T", " ")
-        table.add_row(made, d["type"], d["state"], str(d["attempts"]), str(last), d["delivery_id"])
-    Console().print(table)
+        typer.echo(f"{d['delivery_id']}  {made}  {d['type']}  {d['state']}, attempt {d['attempts']}: {last}")
+    if not found:
+        typer.echo("No deliveries.")
 
 
 def replay(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli import __main__ as command
+from cli.plain import plain
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
@@ -58,3 +59,7 @@ def test_the_version_and_the_status_for_machines(
 def test_a_lifecycle_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(monkeypatch, "lifecycle", "diagram", "nowhere") == 2
     assert "neither a file nor one of" in capsys.readouterr().err
+
+
+def test_what_others_wrote_moves_nothing_on_the_terminal() -> None:
+    assert plain("a\x1b[2Jb\r\nc [/red]") == "a\ufffd[2Jb c [/red]"
