@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -120,6 +121,25 @@ class ListedUnit(Read):
 
 class UnitList(Read):
     items: tuple[ListedUnit, ...]
+
+
+class Offer(Read):
+    """Something on sale. `available` is absent where its stock is not counted."""
+
+    listing_id: UUID
+    seller_organisation_id: UUID | None = None
+    sku: str
+    name: str
+    price: Money
+    unit_code: str = "C62"
+    available: Decimal | None = None
+    delivery_mode: str | None = None
+    location: str | None = None
+
+
+class Offers(Read):
+    items: tuple[Offer, ...]
+    next_cursor: str | None = None
 
 
 class State(Read):

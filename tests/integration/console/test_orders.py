@@ -236,6 +236,34 @@ async def test_an_approval_is_seen_by_the_buyers_side_alone(town: Town) -> None:
         assert (seen.status, "Within the budget" in seen.text()) == (200, False)
 
 
+async def test_a_buyer_orders_from_what_is_on_sale(town: Town, buyer: Browser, seller: Browser) -> None:
+    listing = await town.listing("seller@storefront.example", "VASE", "USD", available="5", name="Green vase")
+    assert "/orders/new" in (await buyer.get("/orders")).links()
+    assert "/orders/new" not in (await seller.get("/orders")).links(), "who only sells orders nothing"
+    page = await buyer.get("/orders/new?sku=VASE")
+    assert page.texts("//tbody//th") == ["Green vaseVASE"]
+    quantity = f"q.{listing}"
+    for typed, said in (
+        ({quantity: ""}, "Enter how much of something is to be ordered."),
+        ({quantity: "two"}, "“two” is no quantity"),
+        ({quantity: "0"}, "Enter how much"),
+        ({quantity: "9"}, "Not enough stock of VASE"),
+        ({quantity: "1", "name": ""}, "Say for whom the order is."),
+        ({quantity: "1", "email": "nobody"}, "Email: "),
+    ):
+        refused = await buyer.fill(page, "/orders/new", typed)
+        assert (refused.status in (409, 422), said in refused.alert) == (True, True), (typed, refused.alert)
+    wrong = await buyer.fill(page, "/orders/new", {quantity: "two", "note": "Ring twice", "city": "Oslo"})
+    typed = dict(wrong.form("/orders/new").pairs)
+    assert (typed[quantity], typed["note"], typed["city"]) == ("two", "Ring twice", "Oslo")
+    done = await buyer.fill(wrong, "/orders/new", {quantity: "2", "name": "Cara", "line1": "Main street 1"})
+    assert done.notice.startswith("Ordered: ORD-")
+    order = await town.order("buyer@storefront.example", done.path.rpartition("/")[2])
+    assert (order["customer"]["name"], order["lines"][0]["ordered"], order["status"]) == ("Cara", "2", "pending")
+    assert order["customer"]["shipping_address"] == {"name": "Cara", "line1": "Main street 1", "city": "Oslo"}
+    assert [n["text"] for n in order["notes"]] == ["Ring twice"]
+
+
 async def test_nothing_of_others_is_shown(town: Town, order_id: str) -> None:
     async with Browser(town.console) as stranger:
         await stranger.sign_in("operator@supplier.example", PASSWORD)
