@@ -18,7 +18,8 @@ from services.console.names import few_sellers, order_numbers
 from services.console.page import Page, form
 from services.console.reading import read
 from services.console.rendering import PHASES
-from services.console.schemas import Card, Cards, OrderUnread, Unread
+from services.console.schemas import Card, Cards, Lifecycle, OrderUnread, Unread
+from services.console.session import Person
 from services.console.visit import Visit, part
 
 PAGE_SIZE: Final = 25
@@ -87,6 +88,20 @@ class Filters:
         return "?" + urlencode(pairs) if pairs else ""
 
 
+def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequence[tuple[str, str, bool]]:
+    """What waits for somebody, one list for each: (words, address, whether it is the list that is shown)."""
+    lists = [("All", Filters())]
+    if person.buys and course is not None and any(s.phase == "approval" for s in course.states):
+        lists.append(("To approve", Filters(phase="approval")))
+    if person.sells or person.is_operator:
+        lists += [("New", Filters(phase="pending")), ("Overdue", Filters(overdue="true"))]
+    lists.append(("Open issues", Filters(issue="open")))
+    if person.is_operator or person.sells:
+        lists.append(("To be refunded", Filters(money="refunding")))
+    here = replace(current, sort="")
+    return [(words, f"/orders{wanted.query()}", wanted == here) for words, wanted in lists]
+
+
 async def show(visit: Visit) -> Response:
     filters, cursor = Filters.of(visit), visit.asked("cursor", 2_000)
     problem, status = "", 200
@@ -105,6 +120,7 @@ async def show(visit: Visit) -> Response:
         "orders.html",
         status,
         filters=filters,
+        desks=desks(visit.person, filters, course),
         cards=found.items,
         sellers=await few_sellers(visit),
         unread=await _unread(visit, found.items),

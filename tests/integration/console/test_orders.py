@@ -227,7 +227,11 @@ async def test_an_approval_is_seen_by_the_buyers_side_alone(town: Town) -> None:
     async with Browser(town.console) as seller, Browser(town.console) as approver:
         await seller.sign_in("seller@supplier.example", PASSWORD)
         assert (await seller.get(f"/orders/{order_id}")).status == 404
+        assert "To approve" not in (await seller.get("/orders")).texts("//nav[@aria-label='Lists of orders']//a")
         await approver.sign_in("approver@supplier.example", PASSWORD)
+        desk = await approver.get((await approver.get("/orders")).tree.xpath("//a[.='To approve']/@href")[0])
+        assert f"/orders/{order_id}" in desk.links()
+        assert desk.texts("//nav[@aria-label='Lists of orders']//a[@aria-current]") == ["To approve"]
         page = await approver.get(f"/orders/{order_id}")
         assert page.texts("//ol[@class='stages']/li[1]//strong") == ["Needs Approval"]
         approved = await approver.fill(page, "/actions/approve", {"p.note": "Within the budget"})
