@@ -193,90 +193,85 @@ o.status = :own_status
 o.over = ANY (:statuses)
 
 -- name: walk_placed_at
--- Columns of the index that the list is walked by, and no others: the orders themselves are not looked at.
-SELECT o.id, o.search, o.placed_at
+-- Columns of the indexes that lists are walked by, and no others: the orders themselves are not looked at.
+SELECT o.id, o.search, o.search LIKE :pattern AS has, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue,
+       o.overdue, o.over
 FROM orders AS o
 WHERE {conditions}
 
 -- name: walk_total
-SELECT o.id, o.search, o.total_minor, o.placed_at
+SELECT o.id, o.search, o.search LIKE :pattern AS has, o.total_minor, o.placed_at, o.status, o.phase, o.channel, o.money,
+       o.issue, o.overdue, o.over
 FROM orders AS o
 WHERE {conditions}
 
 -- name: walk_page
-SELECT u.id, u.search, u.placed_at
+SELECT u.*
 FROM ({branches}) AS u
 ORDER BY {order}
 
+-- name: has
+o.has
+
 -- name: hits
-SELECT w.id FROM ({walk}) AS w
-WHERE w.search LIKE :pattern{further}
+SELECT o.id FROM ({walk}) AS o
+WHERE {conditions}
 LIMIT :most
 
 -- name: first_look
--- How many orders were walked and the first hits among them. Unless these are enough, or all that there are: names that
--- have the text, and orders that have it, but not in their customer's name only; none where it is frequent there. The
--- index of these is asked for the rarest word of the walked orders, or for the whole text where that has hits.
+-- How many orders were walked, how many of them have the text, and the first hits among them. Unless these are enough, or
+-- all that there are: names that have the text, and orders that have it, but not in their customer's name only; none
+-- where those that were walked have it elsewhere. The index of these is asked for the rarest word of the walked orders,
+-- or for the whole text where some have it.
 WITH s AS MATERIALIZED (
-    SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word,
-           coalesce((array_agg(w.id) FILTER (WHERE w.search LIKE :pattern{further}))[:(:most)], '{}') AS hits
-    FROM ({walk}) AS w
+    SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word, count(*) FILTER (WHERE o.has) AS with_text,
+           coalesce((array_agg(o.id) FILTER (WHERE o.has))[:(:looked_at)], '{}') AS seen,
+           coalesce((array_agg(o.id) FILTER (WHERE {conditions}))[:(:most)], '{}') AS hits
+    FROM ({walk}) AS o
 ), l AS MATERIALIZED (
-    SELECT s.*, s.walked = :walked AND cardinality(s.hits) < :enough AS further, cardinality(s.hits) >= :outside AND (
+    SELECT s.*, s.walked = :walked AND cardinality(s.hits) < :enough AS further, s.with_text >= :outside AND (
         SELECT count(*) >= :outside FROM orders AS o
-        WHERE o.id = ANY (s.hits[:(:looked_at)]) AND strpos(' ' || o.customer_name_lc, :text) = 0) AS frequent,
+        WHERE o.id = ANY (s.seen) AND strpos(' ' || o.customer_name_lc, :text) = 0) AS frequent,
         coalesce((
             SELECT p.part FROM unnest(:parts, s.with_word) AS p (part, orders)
-            WHERE p.part <> '' AND p.orders < s.walked * :frequent AND cardinality(s.hits) < :outside
+            WHERE p.part <> '' AND p.orders < s.walked * :frequent AND s.with_text < :outside
             ORDER BY p.orders, length(p.part) DESC LIMIT 1), :text) AS part
     FROM s
 )
-SELECT l.walked, l.hits, l.frequent,
+SELECT l.walked, l.with_text, l.hits, l.frequent,
        ARRAY(SELECT customer_names_matching(:text, :most_names) WHERE l.further AND NOT l.frequent) AS names,
-       ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids,
-       EXISTS (SELECT FROM orders AS o WHERE o.marketplace_id = :marketplace AND o.over = ANY (:statuses)) AS shown_over
+       ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids
 FROM l
 
 -- name: word
-count(*) FILTER (WHERE w.search LIKE (:words)[{place}])
+count(*) FILTER (WHERE o.search LIKE (:words)[{place}])
 
 -- name: of_names
 -- The first hits in the list's order among all orders of some names, and how many were looked at: none where these are
 -- as many as may be. The filters are outside of that limit, so that it bounds what is looked at; what is kept is narrow.
-WITH o AS MATERIALIZED (
-    SELECT o.id, o.placed_at, o.status, o.total_minor, {conditions} AS fits FROM ({branches} LIMIT :walked) AS o
+{with} o AS MATERIALIZED (
+    SELECT o.id, o.placed_at, o.status, o.total_minor, {conditions} AS fits FROM ({entries} LIMIT :walked) AS o
 ), w AS (SELECT count(*) AS walked FROM o)
 SELECT w.walked, ARRAY(
     SELECT o.id FROM o WHERE o.fits AND w.walked < :walked ORDER BY {order} LIMIT :most) AS hits
 FROM w
 
--- name: entry_of_name
-SELECT o.marketplace_id, o.id, o.placed_at, o.status, o.over, o.overdue, o.phase, o.channel, o.money, o.issue,
+-- name: entries
+SELECT o.marketplace_id, o.id, o.placed_at, o.status, o.shown, o.overdue, o.phase, o.channel, o.money, o.issue,
        o.total_minor, o.known, o.seller_org, o.buyer_org, o.buyer_person
 FROM orders AS o
 WHERE {conditions}
+
+-- name: entries_of_combinations
+-- Those of each name and each combination that fits. The inner limit is never reached: it keeps these looks apart.
+SELECT e.* FROM unnest(:names) AS n (name), v, LATERAL ({entries} LIMIT :walked) AS e
 
 -- name: named
 -- Said as the index of names says it.
 o.customer_name_lc = ANY (:names) AND octet_length(o.customer_name_lc) <= 400
 
--- name: overdue_or_not
--- Says nothing, but lets the index go on to what stands behind it.
-o.overdue = ANY ('{f,t}')
-
--- name: own_statuses
-o.status = ANY (:statuses)
-
--- name: over_others
--- Shown over another status: of those that there are, as the index has the status before what is shown over it.
-o.over = ANY (:statuses) AND o.status = ANY (ARRAY(
-    WITH RECURSIVE k (status) AS (
-        (SELECT s.status FROM orders AS s WHERE s.marketplace_id = :marketplace ORDER BY s.status LIMIT 1)
-        UNION ALL
-        SELECT n.* FROM k, LATERAL (
-            SELECT s.status FROM orders AS s WHERE s.marketplace_id = :marketplace AND s.status > k.status
-            ORDER BY s.status LIMIT 1) AS n)
-    SELECT k.status FROM k WHERE k.status <> ALL (:statuses)))
+-- name: of_name
+o.customer_name_lc = n.name AND octet_length(o.customer_name_lc) <= 400
 
 -- name: hit_of_customer
 (SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = {t}.id)

@@ -8,13 +8,14 @@ index of trigrams. See docs/decisions/0090.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
 from services.order.store import search, walks
-from services.order.store.search import Filters, Matching, Needle, Statement, Whose, Words
+from services.order.store.search import Matching, Needle, Statement, Whose, Words
 from shared.postgres import Transaction
 
 # Entries of the first walk (half a millisecond), and of the last one: a limit keeps the planner from looking for the
@@ -25,15 +26,19 @@ EVERYTHING: Final = 1_000_000_000
 # looked for in so many times the entries that it takes on average: a walk ends where the page is full.
 DENSE: Final = 12
 FURTHER: Final = 4
-# All orders of some names are looked at where they are no more than this: a page among them is found in as many entries
-# of a list of a million where they are more.
-MOST_NAMED: Final = 6_000
+# A text that so many entries of the first walk have is in many names' orders. Where those cannot be narrowed to what is
+# asked for, so many entries are walked before all of them are looked at.
+FAR: Final = 20_000
+# All orders of some names are looked at where they are no more than this, or than entries would be walked for a page.
+FEW_NAMED: Final = 6_000
+MOST_NAMED: Final = 50_000
 # So many hits of the first walk outside of names, of so many that are looked at: these words are frequent there too.
 OUTSIDE: Final = 3
 LOOKED_AT: Final = 10
 # A word in more of the walked orders than this share is no help in the index.
 FREQUENT: Final = 0.01
 MOST_WORDS: Final = 8
+ALL: Final = Words()
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
@@ -46,57 +51,31 @@ async def found(
 ) -> Sequence[UUID] | None:
     """Ids among which the page is: the first ones of the list, or all that there are. None where they are many and the
     list is sorted by status."""
-    walked = _is_walked(whose.filters)
     by_status = whose.filters.sort.removeprefix("-") == "status"
-    names = None if walked or not _is_of_few(whose.filters) else await _of_names(tx, whose, needle)
-    if names is not None:
-        ids = await _looked_up(tx, whose, needle, after, limit, names)
-        if ids is not None:
-            return ids
-    first, start, most = (whose, after, limit) if walked else (sorted_by_date(whose), None, WALKED)
-    enough = min(DENSE, limit) if walked or by_status else WALKED + 1
-    look = await _first_look(tx, first, needle, start, most, enough if names is None else 0)
-    if look["walked"] < WALKED or (walked and len(look["hits"]) >= limit):
+    first, start, most = (sorted_by_date(whose), None, WALKED) if by_status else (whose, after, limit)
+    look = await _first_look(tx, first, needle, start, most, min(DENSE, limit))
+    seen = len(look["hits"])
+    if look["walked"] < WALKED or (not by_status and seen >= limit):
         return look["hits"]  # type: ignore[no-any-return]
-    if walked and len(look["hits"]) >= DENSE:
-        further = FURTHER * limit * look["walked"] // len(look["hits"])
-        first_hits = await hits(tx, whose, needle, Words(), after, limit, further)
+    if by_status and seen >= DENSE:
+        return None
+    if seen >= DENSE:
+        first_hits = await hits(tx, whose, needle, after, limit, FURTHER * limit * look["walked"] // seen)
         if len(first_hits) >= limit:
             return first_hits
         look = await _first_look(tx, first, needle, start, most, WALKED + 1)
-    if by_status and (names is not None or len(look["hits"]) >= DENSE):
-        return None
-    matching = search.few(look) if names is None else None
-    ids = None if matching is None else await _looked_up(tx, whose, needle, after, limit, matching)
+    matching = search.few(look)
+    if matching is None:
+        return None if by_status else await hits(tx, whose, needle, after, limit, EVERYTHING)
+    if look["with_text"] >= DENSE and not walks.by_combinations(whose, matching.names):
+        first_hits = () if by_status else await hits(tx, whose, needle, after, limit, FAR)
+        if by_status or len(first_hits) >= limit:
+            return first_hits or None
+    named = min(MOST_NAMED, max(FEW_NAMED, limit * WALKED // max(seen, 1)))
+    ids = await _looked_up(tx, whose, needle, after, limit, matching, named)
     if ids is not None or by_status:
         return ids
-    return await hits(tx, whose, needle, Words(), after, limit, EVERYTHING)
-
-
-async def _of_names(tx: Transaction, whose: Whose, needle: Needle) -> Matching | None:
-    """What customers' names have the text and what else, unless no name has it, or much else.
-
-    For a list that no index is sorted like: the first walk would not fill its page.
-    """
-    row = await tx.fetchrow(
-        search.q.matching_names, tx.marketplace_id, needle.text, search.MOST_NAMES + 1, search.MOST_FOUND + 1,
-        LOOKED_AT, OUTSIDE, whose.filters.statuses,
-    )  # fmt: skip
-    matching = search.few(row)
-    return matching if matching is not None and matching.names else None
-
-
-def _is_of_few(filters: Filters) -> bool:
-    """Whether few of a name's orders are looked at: those of some statuses or days, or overdue."""
-    return bool(filters.statuses or filters.overdue or filters.placed_from or filters.placed_to)
-
-
-def _is_walked(filters: Filters) -> bool:
-    """Whether an index is sorted like the list and has what it is narrowed to; otherwise there is one by date."""
-    by_date = filters.statuses or filters.placed_from or filters.placed_to or filters.overdue
-    narrow = by_date or filters.issue not in (None, "none")
-    sort = filters.sort.removeprefix("-")
-    return sort == "placed_at" or (sort == "total" and not narrow)
+    return await hits(tx, whose, needle, after, limit, EVERYTHING)
 
 
 def sorted_by_date(whose: Whose) -> Whose:
@@ -111,32 +90,40 @@ async def _first_look(
         "walked": WALKED, "most": most, "enough": enough, "looked_at": LOOKED_AT, "outside": OUTSIDE,
         "frequent": FREQUENT, "most_names": search.MOST_NAMES + 1, "most_found": search.MOST_FOUND + 1,
     }  # fmt: skip
-    [row] = await rows(tx, walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
+    async with _in_order(tx):
+        [row] = await rows(tx, walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
     return row
 
 
 async def _looked_up(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, matching: Matching
-) -> Sequence[UUID] | None:
-    """The page's orders among those of the names, and all others that have the needle; None where they are many."""
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, matching: Matching,
+    most: int,
+) -> Sequence[UUID] | None:  # fmt: skip
+    """The page's orders among those of the names, and all others that have the needle; None where the former are more
+    than `most`."""
     if not matching.names:
         return matching.ids
-    wanted = walks.of_names(whose, needle, matching, after, limit, walked=MOST_NAMED + 1)
+    wanted = walks.of_names(whose, needle, matching.names, after, limit, walked=most + 1)
     [row] = await rows(tx, wanted)
-    return [*row["hits"], *matching.ids] if row["walked"] <= MOST_NAMED else None
+    return [*row["hits"], *matching.ids] if row["walked"] <= most else None
 
 
 async def hits(
-    tx: Transaction,
-    whose: Whose,
-    needle: Needle,
-    words: Words,
-    after: tuple[Any, ...] | None,
-    limit: int,
-    walked: int,
-) -> Sequence[UUID]:
-    sql = walks.hits(whose, needle, words, after, limit, walked=walked)
-    return [r["id"] for r in await rows(tx, sql)]
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, walked: int,
+    words: Words = ALL,
+) -> Sequence[UUID]:  # fmt: skip
+    """The first `limit` orders of the list that have the text, as far as they are among its first `walked`."""
+    async with _in_order(tx):
+        found = await rows(tx, walks.hits(whose, needle, words, after, limit, walked=walked))
+    return [r["id"] for r in found]
+
+
+@asynccontextmanager
+async def _in_order(tx: Transaction) -> AsyncIterator[None]:
+    """What is asked inside walks the list in its order."""
+    await tx.execute(search.q.in_order)
+    yield
+    await tx.execute(search.q.in_any_order)
 
 
 def parts_of(text: str) -> dict[str, str]:

@@ -80,7 +80,7 @@ async def _by_status(
         within, own = _of_status(whose, status)
         following = after[1:] if after is not None and after[0] == status else None
         wanted = limit - len(rows)
-        ids = await finding.hits(tx, within, needle, own, following, wanted, finding.EVERYTHING)
+        ids = await finding.hits(tx, within, needle, following, wanted, finding.EVERYTHING, own)
         if ids or needle.number is not None:
             rows += await _sorted(tx, within, own.and_(needle.among(ids)), following, wanted)
         if len(rows) >= limit:

@@ -190,18 +190,16 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What has a text: names of customers, and orders that have it, but not in their customer's name only; and whether
-    any order shows one of the statuses that are asked for over its own."""
+    """What has a text: names of customers, and orders that have it, but not in their customer's name only."""
 
     names: Sequence[str]
     ids: Sequence[UUID]
-    shown_over: bool
 
 
 def few(row: Any) -> Matching | None:
     """What a statement says to have the text, unless that is too much."""
     fits = not row["frequent"] and len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
-    return Matching(row["names"], row["ids"], row["shown_over"]) if fits else None
+    return Matching(row["names"], row["ids"]) if fits else None
 
 
 def pattern(text: str) -> str:

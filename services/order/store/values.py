@@ -85,6 +85,11 @@ def statuses(whose: Whose) -> Statement:
     return Statement(parameters.fill(sql, _values(whose, None, 0)), tuple(parameters.values))
 
 
+def fitting(whose: Whose) -> str:
+    """The combinations that fit, as the common table expression `v`; its parameters are yet to be filled in."""
+    return _combinations("{combinations}", whose, Part((f.scope_operator,), ()))
+
+
 def _values(whose: Whose, after: tuple[Any, ...] | None, limit: int) -> dict[str, Any]:
     values = values_of(whose) | {"limit": limit}
     kinds = AFTER_TYPES[whose.filters.sort.removeprefix("-")]

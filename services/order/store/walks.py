@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+from services.order.store import values
 from services.order.store.search import (
     AFTER_TYPES,
     Filters,
-    Matching,
     Needle,
     Parameters,
     Statement,
@@ -29,15 +29,14 @@ from services.order.store.search import (
     values_of,
 )  # fmt: skip
 
-# Of so many names each may be in very many orders: those of a status, or overdue, are looked up. Of more names all
-# orders are looked at.
+# Of so many names each may be in very many orders: those of each combination of values that fits are looked up, and of
+# these those of the days. Of more names all orders are looked at.
 FEW_NAMES: Final = 20
 
 
 def hits(
-    whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int,
-    *, walked: int | None = None,
-) -> Statement:  # fmt: skip
+    whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int, *, walked: int
+) -> Statement:
     """Ids of the first `most` orders of the list with the text in them, among its first `walked`."""
     return _walk(f.hits, {"most": most}, whose, needle, words, after, walked)
 
@@ -49,48 +48,99 @@ def first_look(
     these are not `enough`, what else has the text. `words` are those of the text, with the part that each is in."""
     counts = ", ".join(f.word.replace("{place}", str(place)) for place, _ in enumerate(words, start=1))
     shape = bare(f.first_look).replace("{words}", counts)
-    values = {
-        "words": [pattern(w) for w in words], "parts": list(words.values()), "text": needle.text,
-        "marketplace": whose.marketplace_id, "statuses": list(whose.filters.statuses), **bounds,
+    given = {
+        "words": [pattern(w) for w in words], "parts": list(words.values()), "text": needle.text, **bounds
     }  # fmt: skip
-    return _walk(shape, values, whose, needle, Words(), after, bounds["walked"])
+    return _walk(shape, given, whose, needle, Words(), after, bounds["walked"])
+
+
+def _walk(
+    shape: str, bounds: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
+    walked: int,
+) -> Statement:  # fmt: skip
+    parameters, filters = Parameters(), whose.filters
+    inside = _walked_by(filters)
+    texts = (getattr(f, f"walk_{filters.sort.removeprefix('-')}"), f.walk_page)
+    walk = listed(parameters, replace(whose, filters=inside), words, after, walked, texts)
+    conditions = [f.has, *_outside(filters, inside), *[f.hit_of_customer] * bool(needle.customer)]
+    sql = bare(shape).replace("{walk}", walk).replace("{conditions}", _and(conditions).replace("{t}", "o"))
+    given = {**values_of(replace(whose, scopes=())), **needle.values, "pattern": needle.pattern, **bounds}
+    return Statement(parameters.fill(sql, given), tuple(parameters.values))
+
+
+def _walked_by(filters: Filters) -> Filters:
+    """What an index that is sorted like the list is narrowed to as well."""
+    inside = Filters(
+        seller=filters.seller, buyer=filters.buyer, purchase_id=filters.purchase_id, ids=filters.ids,
+        external_id=filters.external_id, sort=filters.sort,
+    )  # fmt: skip
+    if filters.sort.removeprefix("-") == "total":
+        return inside
+    return replace(
+        inside, statuses=filters.statuses, overdue=filters.overdue or None, placed_from=filters.placed_from,
+        placed_to=filters.placed_to, issue=None if filters.issue == "none" else filters.issue,
+    )  # fmt: skip
+
+
+def _outside(filters: Filters, inside: Filters) -> list[str]:
+    """What else has to hold of an order that was walked."""
+    kept = Filters(channel=filters.channel, money=filters.money)
+    if inside.overdue is None:
+        kept = replace(kept, overdue=filters.overdue)
+    if inside.issue is None:
+        kept = replace(kept, issue=filters.issue)
+    if inside.sort.removeprefix("-") == "total":
+        kept = replace(kept, placed_from=filters.placed_from, placed_to=filters.placed_to)
+    statuses = [f.any_status] * bool(filters.statuses and not inside.statuses)
+    return [*common(kept), *statuses, *[f.phases] * bool(filters.phases)]
 
 
 def of_names(
-    whose: Whose, needle: Needle, matching: Matching, after: tuple[Any, ...] | None, most: int,
-    *, walked: int,
-) -> Statement:  # fmt: skip
+    whose: Whose, needle: Needle, names: Sequence[str], after: tuple[Any, ...] | None, most: int, *, walked: int
+) -> Statement:
     """One row: how many orders of these names were looked at, and the ids of the list's first `most` among them."""
     parameters, filters = Parameters(), whose.filters
-    name = sort_name(filters.sort)
-    values = values_of(whose) | needle.values | {
-        "names": list(matching.names), "most": most, "walked": walked
-    }  # fmt: skip
+    order = sort_name(filters.sort)
+    given = values_of(whose) | needle.values | {"names": list(names), "most": most, "walked": walked}
     if after is not None:
         kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
-        values |= {place: (v, kind) for place, v, kind in zip("abc", after, kinds, strict=False)}
-    inside = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
-    front = [f.scope_operator, f.named, *common(inside)]
-    branches = [front]
-    if len(matching.names) <= FEW_NAMES and (filters.overdue or filters.statuses):
-        front.append(f.overdue if filters.overdue else f.overdue_or_not)
-        if filters.statuses:
-            branches = [[*front, f.own_statuses], *[[*front, f.over_others]] * matching.shown_over]
+        given |= {place: (v, kind) for place, v, kind in zip("abc", after, kinds, strict=False)}
+    start, entries = _entries(whose, names)
     conditions = [
         _any_of(whose),
-        *[f.any_status] * bool(filters.statuses),
+        *[f.any_status_or_shown] * bool(filters.statuses),
         *common(replace(filters, statuses=(), purchase_id=None, external_id=None, ids=None)),
         *[f.phases] * bool(filters.phases),
     ]
-    conditions += [getattr(f, "after_" + name)] * (after is not None)
+    conditions += [getattr(f, "after_" + order)] * (after is not None)
     conditions += [f.hit_of_customer.replace("{t}", "o")] * (not needle.is_of_name)
     sql = (
         bare(f.of_names)
-        .replace("{branches}", "\nUNION ALL\n".join(_all(f.entry_of_name, branch) for branch in branches))
+        .replace("{with}", start)
+        .replace("{entries}", entries)
         .replace("{conditions}", _and(conditions))
-        .replace("{order}", bare(getattr(f, "order_" + name)).replace("{t}", "o"))
+        .replace("{order}", bare(getattr(f, "order_" + order)).replace("{t}", "o"))
     )
-    return Statement(parameters.fill(sql, values), tuple(parameters.values))
+    return Statement(parameters.fill(sql, given), tuple(parameters.values))
+
+
+def by_combinations(whose: Whose, names: Sequence[str]) -> bool:
+    """Whether of the names' orders only those are looked at that have the values and days that are asked for."""
+    filters = whose.filters
+    narrowed = values.narrowed(filters) or bool(filters.placed_from or filters.placed_to)
+    return len(names) <= FEW_NAMES and narrowed and values.fits(whose)
+
+
+def _entries(whose: Whose, names: Sequence[str]) -> tuple[str, str]:
+    """How a statement begins, and the entries of the names in it: those of fitting combinations where each may be in
+    very many orders."""
+    filters = whose.filters
+    dates = Filters(placed_from=filters.placed_from, placed_to=filters.placed_to)
+    if by_combinations(whose, names):
+        entries = _all(f.entries, [f.scope_operator, f.of_name, f.of_combination, *common(dates)])
+        return values.fitting(whose) + ",", bare(f.entries_of_combinations).replace("{entries}", entries)
+    few = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
+    return "WITH", _all(f.entries, [f.scope_operator, f.named, *common(few)])
 
 
 def _any_of(whose: Whose) -> str:
@@ -104,18 +154,3 @@ def _all(text: str, conditions: Sequence[str]) -> str:
 
 def _and(conditions: Sequence[str]) -> str:
     return " AND ".join(bare(c) for c in conditions)
-
-
-def _walk(
-    shape: str, values: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
-    walked: int | None,
-) -> Statement:  # fmt: skip
-    parameters = Parameters()
-    name = sort_name(whose.filters.sort).removesuffix("_desc")
-    texts = (getattr(f, f"walk_{name}"), f.walk_page)
-    walk = listed(parameters, whose, words, after, walked, texts)
-    sql = bare(shape).replace("{walk}", walk)
-    sql = sql.replace("{further}", f"\nAND {bare(f.hit_of_customer).replace('{t}', 'w')}" if needle.customer else "")
-    return Statement(
-        parameters.fill(sql, {**needle.values, "pattern": needle.pattern, **values}), tuple(parameters.values)
-    )

@@ -33,7 +33,8 @@ BOUNDS: Final[dict[str, dict[str, float]]] = {
     "as they are": {},
     "short walks": {"WALKED": 20, "NEAR": 5, "NEAR_HITS": 2, "GATHERED": 10},
     "by names and values": {"WALKED": 5, "DENSE": 1_000_000, "NEAR": 0},
-    "few found": {"WALKED": 20, "NEAR": 15, "MOST_FOUND": 3, "MOST_NAMED": 3},
+    "far": {"WALKED": 5, "DENSE": 1, "FURTHER": 0, "FAR": 20, "NEAR": 0},
+    "few found": {"WALKED": 20, "NEAR": 15, "MOST_FOUND": 3, "MOST_NAMED": 3, "FEW_NAMED": 3},
     "no names": {"WALKED": 5, "DENSE": 1, "NEAR": 0, "GATHERED": 0, "MOST_NAMES": 0},
     "frequent outside": {"WALKED": 5, "DENSE": 1_000_000, "OUTSIDE": 0},
 }
