@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
-from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from reportlab.graphics.barcode.qr import QrCodeWidget
@@ -16,53 +13,33 @@ from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from contracts.order import Address, Parcel
+from services.order.papers import scripts
 from services.order.papers.times import on
 from services.order.workflow import Order
 
-FONT, BOLD, EAST = "OpenSans", "OpenSans-Bold", "HeiseiKakuGo-W5"
 QR_SIZE: Final = 32 * mm
 MOST_TEXT: Final = 500
+_HEADER: Final = (138 * mm, 36 * mm)
+_SIDES: Final = (87 * mm, 87 * mm)
+_COLUMNS: Final = (24 * mm, 38 * mm, 74 * mm, 38 * mm)
+_PADDING: Final = 12  # points that a cell leaves free, left and right together
 
 
-@cache
-def _known_characters() -> frozenset[int]:
-    """Registers the fonts once and says which characters the Latin one has."""
-    folder = files("ttf_opensans").joinpath("ttf")
-    for name, file in ((FONT, "OpenSans-Regular.ttf"), (BOLD, "OpenSans-Bold.ttf")):
-        pdfmetrics.registerFont(TTFont(name, io.BytesIO(folder.joinpath(file).read_bytes())))
-    # Readers bring this one along themselves; it has Japanese, Chinese and much else.
-    pdfmetrics.registerFont(UnicodeCIDFont(EAST))
-    face: Any = pdfmetrics.getFont(FONT).face  # type: ignore[attr-defined]  # the stubs know the built-in fonts only
-    return frozenset(face.charToGlyph)
-
-
-def _marked_up(text: str | None) -> str:
-    """Text for a paragraph: escaped, and other scripts in the font that has them."""
-    known = _known_characters()
-    parts: list[str] = []
-    east = False
-    for c in (text or "")[:MOST_TEXT]:
-        wanted = ord(c) not in known and ord(c) > 0x2E7F
-        if wanted != east:
-            parts.append(f'<font name="{EAST}">' if wanted else "</font>")
-            east = wanted
-        parts.append(escape(c) if wanted or ord(c) in known else "?")
-    return "".join(parts) + ("</font>" if east else "")
+def _paragraph(text: str | None, style: ParagraphStyle, width: float) -> Paragraph:
+    """What somebody wrote, in a cell of `width` points."""
+    return Paragraph(scripts.markup((text or "")[:MOST_TEXT], style.fontSize, width - _PADDING), style)
 
 
 def packing_slip(order: Order, parcel: Parcel | None, link: str, zone: ZoneInfo) -> bytes:
     """A PDF of one parcel, or of everything that is still to be sent or was sent. `link` opens the order; days are
     those of `zone`.
     """
-    _known_characters()
-    style = ParagraphStyle("body", fontName=FONT, fontSize=9.5, leading=13)
-    bold = ParagraphStyle("bold", parent=style, fontName=BOLD)
+    scripts.register()
+    style = ParagraphStyle("body", fontName=scripts.FONT, fontSize=9.5, leading=13)
+    bold = ParagraphStyle("bold", parent=style, fontName=scripts.BOLD)
     title = ParagraphStyle("title", parent=bold, fontSize=18, leading=24)
     flow: list[Any] = [
         _header(order, parcel, link, zone, style, title),
@@ -72,7 +49,7 @@ def packing_slip(order: Order, parcel: Parcel | None, link: str, zone: ZoneInfo)
         _lines(order, parcel, style, bold),
     ]
     if order.delivery_method:
-        flow += [Spacer(1, 6 * mm), Paragraph(f"Delivery: {_marked_up(order.delivery_method)}", style)]
+        flow += [Spacer(1, 6 * mm), _paragraph(f"Delivery: {order.delivery_method}", style, sum(_SIDES))]
     out = io.BytesIO()
     document = SimpleDocTemplate(
         out,
@@ -94,24 +71,24 @@ def _header(
 ) -> Table:
     told = [Paragraph("Packing slip", title), Paragraph(f"Order {order.number}", style)]
     if order.external_number:
-        told.append(Paragraph(f"{_marked_up(order.channel)}: {_marked_up(order.external_number)}", style))
+        told.append(_paragraph(f"{order.channel}: {order.external_number}", style, _HEADER[0]))
     told.append(Paragraph(f"Placed {on(order.placed_at, zone)}", style))
     if parcel is not None:
         told.append(Paragraph(f"Parcel {parcel.number}, sent {on(parcel.shipped_at, zone)}", style))
         carrier = " ".join(p for p in (parcel.carrier, parcel.tracking_number) if p)
         if carrier:
-            told.append(Paragraph(_marked_up(carrier), style))
+            told.append(_paragraph(carrier, style, _HEADER[0]))
     code = QrCodeWidget(link, barLevel="M")
     left, bottom, right, top = code.getBounds()
     drawing = Drawing(QR_SIZE, QR_SIZE, transform=[QR_SIZE / (right - left), 0, 0, QR_SIZE / (top - bottom), 0, 0])
     drawing.add(code)
-    return Table([[told, drawing]], colWidths=[138 * mm, 36 * mm], style=[("VALIGN", (0, 0), (-1, -1), "TOP")])
+    return Table([[told, drawing]], colWidths=_HEADER, style=[("VALIGN", (0, 0), (-1, -1), "TOP")])
 
 
 def _addresses(order: Order, style: ParagraphStyle, bold: ParagraphStyle) -> Table:
-    to = [Paragraph("To", bold), *(Paragraph(_marked_up(t), style) for t in _address(order))]
-    sender = [Paragraph("From", bold), Paragraph(_marked_up(order.seller.name), style)]
-    return Table([[to, sender]], colWidths=[87 * mm, 87 * mm], style=[("VALIGN", (0, 0), (-1, -1), "TOP")])
+    to = [Paragraph("To", bold), *(_paragraph(t, style, _SIDES[0]) for t in _address(order))]
+    sender = [Paragraph("From", bold), _paragraph(order.seller.name, style, _SIDES[1])]
+    return Table([[to, sender]], colWidths=_SIDES, style=[("VALIGN", (0, 0), (-1, -1), "TOP")])
 
 
 def _address(order: Order) -> Iterator[str]:
@@ -143,8 +120,8 @@ def _lines(order: Order, parcel: Parcel | None, style: ParagraphStyle, bold: Par
         codes = [u.code for u in line.units if (u.unit_id in units if units is not None else u.state != "released")]
         unit = "" if line.unit_code == "C62" else f" {line.unit_code}"
         texts = (f"{quantity.normalize():f}{unit}", line.sku, line.name, ", ".join(codes))
-        rows.append([Paragraph(_marked_up(t), style) for t in texts])
-    table = Table(rows, colWidths=[24 * mm, 38 * mm, 74 * mm, 38 * mm], repeatRows=1)
+        rows.append([_paragraph(t, style, width) for t, width in zip(texts, _COLUMNS, strict=True)])
+    table = Table(rows, colWidths=_COLUMNS, repeatRows=1)
     table.setStyle(
         TableStyle(
             [

@@ -1,0 +1,201 @@
+"""Writing for paper: which font has a character, how Arabic letters join, and in which order a line is drawn.
+
+A PDF is drawn from left to right with the shapes that it is given; nobody after us joins letters or turns a line
+around. Latin, Greek and Cyrillic are in Open Sans; Arabic, Hebrew, Thai, Georgian and Devanagari in FiraGO; East Asian
+characters are drawn with fonts that readers bring along themselves.
+"""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+from collections.abc import Callable, Iterator
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+import pymupdf_fonts  # type: ignore[import-untyped]  # fonts as data, without types
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.ttfonts import TTFont
+
+FONT, BOLD, WIDE = "OpenSans", "OpenSans-Bold", "FiraGO"
+# The reader's own font for Han characters that a national character set has, tried in this order; Hangul has its own.
+_HAN: Final = (("shift_jis", "HeiseiKakuGo-W5"), ("gbk", "STSong-Light"), ("big5", "MSung-Light"))
+_HANGUL: Final = "HYSMyeongJo-Medium"
+_EAST: Final = 0x2E7F
+_RIGHT_TO_LEFT: Final = ("R", "AL")
+_NUMBERS: Final = ("EN", "AN")
+
+
+@cache
+def _known() -> tuple[frozenset[int], frozenset[int]]:
+    """Registers the fonts once; the characters of Open Sans and of FiraGO."""
+    folder = files("ttf_opensans").joinpath("ttf")
+    for name, file in ((FONT, "OpenSans-Regular.ttf"), (BOLD, "OpenSans-Bold.ttf")):
+        pdfmetrics.registerFont(TTFont(name, io.BytesIO(folder.joinpath(file).read_bytes())))
+    pdfmetrics.registerFont(TTFont(WIDE, io.BytesIO(pymupdf_fonts.myfont("figo"))))
+    for name in (*(font for _, font in _HAN), _HANGUL):
+        pdfmetrics.registerFont(UnicodeCIDFont(name))
+    faces: list[Any] = [pdfmetrics.getFont(name) for name in (FONT, WIDE)]
+    return frozenset(faces[0].face.charToGlyph), frozenset(faces[1].face.charToGlyph)
+
+
+def register() -> None:
+    """Makes the fonts known to ReportLab; again is nothing."""
+    _known()
+
+
+def markup(text: str, size: float, width: float) -> str:
+    """ReportLab markup of a text: escaped, each character in a font that has it, lines of `width` points at most
+    where something in it is read from right to left. What no font has is a question mark.
+    """
+    shaped = _joined("".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs")))
+    font_of = _fonts(shaped)
+    if not any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in shaped):
+        return _in_fonts(shaped, font_of)
+    lines = _lines(shaped.split(), font_of, size, width)
+    return "<br/>".join(_in_fonts(drawn(line), font_of) for line in lines)
+
+
+def _fonts(text: str) -> Callable[[str], str | None]:
+    """Which font a character of the text is drawn with; None where no font has it."""
+    latin, wide = _known()
+    han = [c for c in text if ord(c) > _EAST and "CJK UNIFIED" in unicodedata.name(c, "")]
+    east = next((font for charset, font in _HAN if all(_in_charset(c, charset) for c in han)), _HAN[1][1])
+
+    def font_of(c: str) -> str | None:
+        if ord(c) in latin:
+            return FONT
+        if ord(c) in wide:
+            return WIDE
+        if not _EAST < ord(c) <= 0xFFFF:
+            return None
+        return _HANGUL if "HANGUL" in unicodedata.name(c, "") else east
+
+    return font_of
+
+
+def _in_charset(c: str, charset: str) -> bool:
+    try:
+        return bool(c.encode(charset))
+    except UnicodeEncodeError:
+        return False
+
+
+def _in_fonts(text: str, font_of: Callable[[str], str | None]) -> str:
+    parts = []
+    for font, run in groupby(text, font_of):
+        if font is None:
+            parts.append("?")
+        else:
+            written = escape("".join(run))
+            parts.append(written if font == FONT else f'<font name="{font}">{written}</font>')
+    return "".join(parts)
+
+
+def _lines(words: list[str], font_of: Callable[[str], str | None], size: float, width: float) -> list[str]:
+    def broad(text: str) -> float:
+        return sum(pdfmetrics.stringWidth(c, font_of(c) or FONT, size) for c in text)
+
+    lines: list[str] = []
+    for word in (piece for w in words for piece in _pieces(w, lambda t: broad(t) <= width)):
+        if lines and broad(f"{lines[-1]} {word}") <= width:
+            lines[-1] = f"{lines[-1]} {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _pieces(word: str, fits: Callable[[str], bool]) -> Iterator[str]:
+    """A word, in pieces where it is broader than a line."""
+    while not fits(word) and len(word) > 1:
+        most = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or fits(word[:n]))
+        yield word[:most]
+        word = word[most:]
+    yield word
+
+
+# Arabic
+
+
+@cache
+def _forms() -> dict[str, dict[str, str]]:
+    """The shapes of each letter, and of lam with alef, by where they stand, from Unicode's own decompositions."""
+    forms: dict[str, dict[str, str]] = {}
+    for code in (*range(0xFB50, 0xFC00), *range(0xFE80, 0xFEFD)):
+        place, *letters = unicodedata.decomposition(chr(code)).split() or [""]
+        if letters and place in ("<isolated>", "<final>", "<initial>", "<medial>"):
+            forms.setdefault("".join(chr(int(x, 16)) for x in letters), {})[place] = chr(code)
+    return forms
+
+
+def _joined(text: str) -> str:
+    """The text with Arabic letters in the shapes that they have beside each other, without vowel points."""
+    if not any("\u0590" <= c <= "\u06ff" for c in text):
+        return text
+    forms, wide = _forms(), _known()[1]
+    letters: list[str] = []
+    for c in unicodedata.normalize("NFC", text):
+        if unicodedata.combining(c) and "\u0590" <= c <= "\u06ff":
+            continue
+        if letters and letters[-1] + c in forms:
+            letters[-1] += c
+        else:
+            letters.append(c)
+    shaped = []
+    for n, letter in enumerate(letters):
+        own = forms.get(letter, {})
+        before = n > 0 and "<initial>" in forms.get(letters[n - 1], {}) and "<final>" in own
+        after = n + 1 < len(letters) and "<initial>" in own and "<final>" in forms.get(letters[n + 1], {})
+        place = "<medial>" if before and after else "<final>" if before else "<initial>" if after else "<isolated>"
+        shape = own.get(place, letter)
+        shaped.append(shape if ord(shape[0]) in wide else letter)
+    return "".join(shaped)
+
+
+# direction
+
+
+def drawn(line: str) -> str:
+    """The line in the order in which it is drawn from left to right: rules of UAX #9 without explicit directions."""
+    kinds = [unicodedata.bidirectional(c) for c in line]
+    strong = next((k for k in kinds if k == "L" or k in _RIGHT_TO_LEFT), "L")
+    levels = _levels(kinds, 0 if strong == "L" else 1)
+    places = list(range(len(line)))
+    for level in range(max(levels, default=0), 0, -1):
+        start = 0
+        for high, run in groupby(places.copy(), lambda p, least=level: levels[p] >= least):  # type: ignore[misc]
+            length = len(list(run))
+            if high:
+                places[start : start + length] = reversed(places[start : start + length])
+            start += length
+    return "".join(_MIRRORED.get(line[p], line[p]) if levels[p] % 2 else line[p] for p in places)
+
+
+_MIRRORED: Final = dict(zip("()[]{}<>«»", ")(][}{><»«", strict=True))
+
+
+def _levels(kinds: list[str], base: int) -> list[int]:
+    """Even levels are drawn from left to right, odd ones from right to left. `base` is the line's own: 0 or 1."""
+    left = 2 if base else 0
+    found: list[tuple[int, bool] | None] = []  # level, and whether what is beside it reads on from right to left
+    backwards = bool(base)
+    for kind in kinds:
+        if kind == "L" or kind in _RIGHT_TO_LEFT:
+            backwards = kind != "L"
+            found.append((1, True) if backwards else (left, False))
+        elif kind in _NUMBERS:
+            found.append((2, True) if backwards else (left, False))
+        else:
+            found.append(None)
+    levels = []
+    for n, known in enumerate(found):
+        if known is None:
+            before = next((f[1] for f in reversed(found[:n]) if f), bool(base))
+            after = next((f[1] for f in found[n:] if f), bool(base))
+            known = (1 if (before if before == after else base) else left, False)
+        levels.append(known[0])
+    return levels
