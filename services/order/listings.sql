@@ -3,6 +3,9 @@
 -- name: stock_of
 SELECT id, on_hand, reserved FROM listing WHERE id = ANY ($1::uuid[]);
 
+-- name: lock_stock
+SELECT id, on_hand, reserved FROM listing WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE;
+
 -- name: free_units
 SELECT listing_id, id, code FROM listing_unit
 WHERE id = ANY ($1::uuid[]) AND state = 'free';

@@ -8,7 +8,7 @@ kept answer looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -24,7 +24,7 @@ from services.order.actions.refusing import refusal
 from services.order.actions.resolving import Resolved, Submitter, resolve
 from services.order.actions.showing import order_json
 from services.order.store import context as reference
-from services.order.store import lifecycles, orders
+from services.order.store import lifecycles, listings, orders
 from services.order.store.context import Context
 from services.order.store.orders import Changes, NewOrder, StockShort
 from services.order.store.writing import Writing
@@ -144,6 +144,8 @@ async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase |
         raise Unavailable("marketplace_unknown", "This marketplace is still being set up here. Try again in a moment.")
     if who.trusted and context.already:
         return None
+    if context.channel.auto_accept:
+        context = await _with_stock_held(tx, context)
     now = run.clock()
     lifecycle = await lifecycles.current(tx, request.marketplace_id, context.course, now)
     resolved = resolve(
@@ -159,6 +161,12 @@ async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase |
     new: Sequence[NewOrder] = [NewOrder(d, lifecycle, n, fingerprint) for n, d in enumerate(placed.decisions, 1)]
     new, told = followed(new, request.body.external_status, context.channel, resolved.facts, now, request.actor)
     return Purchase(placed.purchase_id, new, resolved.facts, [*resolved.warnings, *told, *_adjusted(new, request.body)])
+
+
+async def _with_stock_held(tx: Transaction, context: Context) -> Context:
+    """The context with stock that nobody else reserves meanwhile: what is accepted by itself is promised once."""
+    free = await listings.stock_of(tx, [o.id for o in context.offers], lock=True)
+    return replace(context, offers=[replace(o, free=free.get(o.id, o.free)) for o in context.offers])
 
 
 async def _decide(

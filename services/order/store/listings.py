@@ -14,11 +14,11 @@ from shared.postgres.database import Row
 q: Final = Queries.load("services.order", "listings.sql")
 
 
-async def stock_of(tx: Transaction, listing_ids: Sequence[UUID]) -> dict[UUID, Decimal | None]:
-    """Free stock; None where it is not counted."""
+async def stock_of(tx: Transaction, listing_ids: Sequence[UUID], *, lock: bool = False) -> dict[UUID, Decimal | None]:
+    """Free stock; None where it is not counted. Locked, it stays so until the transaction ends."""
     if not listing_ids:
         return {}
-    rows = await tx.fetch(q.stock_of, list(listing_ids))
+    rows = await tx.fetch(q.lock_stock if lock else q.stock_of, list(listing_ids))
     return {r["id"]: None if r["on_hand"] is None else r["on_hand"] - r["reserved"] for r in rows}
 
 

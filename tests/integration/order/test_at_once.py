@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.integration.order.conftest import MakeMarket
 from tests.integration.order.market import Market, Reply, Somebody
 
 
@@ -110,6 +111,19 @@ async def test_a_listing_is_not_sold_below_zero_by_edits_and_orders_together(mar
     assert len(placed) == 5
     ((reserved,),) = await market.rows("SELECT reserved FROM listing WHERE marketplace_id = $1", market.id)
     assert reserved == 5
+
+
+async def test_no_more_is_accepted_by_itself_than_the_buffer_leaves(make_market: MakeMarket) -> None:
+    market = await make_market(lifecycle="lengow")
+    listing = await market.listing(available="10")
+    config = {"auto_accept": True, "buffer": "5", "default_seller": str(market.shop.organisation_id)}
+    assert (await market.call("PUT", "/v1/channels/zalando", market.operator, config)).status == 200
+    line = {"sku": listing["sku"], "quantity": "1", "unit_price": {"amount": "25.00", "currency": "USD"}}
+    bodies = [market.order(lines=[line], channel="zalando", external_id=f"z-{n}") for n in range(24)]
+    replies = await asyncio.gather(*(market.call("POST", "/v1/orders", market.operator, x) for x in bodies))
+    assert {r.status for r in replies} == {201}
+    found = [r.json["orders"][0]["status"] for r in replies]
+    assert (found.count("awaiting_shipment"), found.count("waiting_acceptance")) == (5, 19)
 
 
 async def test_64_refunds_at_once_never_give_back_more_than_was_paid(market: Market) -> None:
