@@ -9,7 +9,9 @@ from services.console.page import Page
 from services.console.pages import (
     acting,
     balance,
+    channels,
     counts,
+    courses,
     endpoints,
     figures,
     inbox,
@@ -43,6 +45,8 @@ PAGES: Final[Sequence[Page]] = (
     *reports.PAGES,
     *figures.PAGES,
     *balance.PAGES,
+    *channels.PAGES,
+    *courses.PAGES,
     *endpoints.PAGES,
     *webhooks.PAGES,
     *replays.PAGES,

@@ -1,6 +1,7 @@
 """What the console reads of the services' answers."""
 
 from services.console.schemas.base import Read
+from services.console.schemas.courses import Channel, Channels, Course, CourseRow, Courses, Finding, Findings
 from services.console.schemas.orders import (
     Action,
     Card,
@@ -97,8 +98,13 @@ __all__ = [
     "CardParty",
     "Cards",
     "CategoryPreference",
+    "Channel",
     "ChannelFigures",
+    "Channels",
     "Conversation",
+    "Course",
+    "CourseRow",
+    "Courses",
     "Deliveries",
     "Delivery",
     "DeliveryInFull",
@@ -114,6 +120,8 @@ __all__ = [
     "EventTypes",
     "Feed",
     "Figures",
+    "Finding",
+    "Findings",
     "Health",
     "HourStats",
     "Invitation",
