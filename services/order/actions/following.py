@@ -130,6 +130,12 @@ async def _brought_up(
     raw = body.external_status
     if raw is not None and raw != held.order.external_status:
         decision, warning = follow(held.order, lifecycle, raw, held.channel, facts_of(held), now)
+        if caller is None and warning and _ended(raw, held.channel, lifecycle):
+            # nobody reads an answer to a topic: as a dead letter somebody sees that it waits to be canceled here
+            raise Conflict(
+                "canceled_at_source",
+                f"{held.order.number}: {warning}. Cancel it here, then redrive or discard this.",
+            )
         if warning:
             warnings.append(warning)
         if decision is not None:

@@ -25,6 +25,7 @@ from services.order.workflow.proportion import allocate
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
 from shared.inbox import RetryLater
+from shared.logs import log
 from shared.postgres import Transaction
 from shared.process import Runtime
 from shared.telemetry import continue_trace
@@ -55,8 +56,8 @@ async def _submitted(run: Runtime, tx: Transaction, received: Received[OrderSubm
         async with tx.savepoint():
             if (purchase := await placing.prepare(run, tx, request)) is not None:
                 await placing.write(tx, purchase.changes(run, None))
-            else:
-                await following.again(run, tx, body, event.marketplace_id, None)
+            elif (known := await following.again(run, tx, body, event.marketplace_id, None)) and known.warnings:
+                log.warning("order.not_followed", channel=body.channel, warnings=list(known.warnings))
     except asyncpg.UniqueViolationError as e:
         if e.constraint_name != EXTERNAL_ID:
             raise

@@ -173,6 +173,16 @@ async def test_an_order_that_can_never_be_placed_ends_among_the_dead_letters(wir
     assert len(await _orders(shop)) == 1  # the unknown buyer is stood in for by the marketplace's own organisation
 
 
+async def test_an_order_that_its_channel_cancels_is_not_left_waiting_unsaid(wire: Wire, shop: Market) -> None:
+    await wire.send(_submitted(shop, external_id="gone"))
+    (order,) = await until(lambda: _orders(shop))
+    await wire.send(_submitted(shop, external_id="gone", external_status="cancelled"))
+    (letter,) = await until(lambda: shop.rows("SELECT reason FROM dead_letter WHERE marketplace_id = $1", shop.id))
+    assert "canceled_at_source" in letter["reason"]
+    assert "Cancel it here" in letter["reason"]
+    assert (await shop.get({"order_id": str(order["id"])}, shop.operator))["status"] == "pending"
+
+
 async def test_payments_are_booked_once_by_order_or_by_external_id(wire: Wire, shop: Market) -> None:
     order = await shop.place(shop.order("10.00", external_id="P-1", channel="shopify"))
     amount = Money(amount="20.00", currency="USD")
