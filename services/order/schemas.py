@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from contracts.inbound import PositiveQuantity, ShortText, Text
 from contracts.money import Money
@@ -74,7 +74,11 @@ class ReorderRequest(Strict):
 
 
 class ListingRequest(Strict):
-    """A listing of a seller. `available` absent: stock is not counted. `tracked`: every piece has a code of its own."""
+    """A listing of a seller. `tracked`: every piece has a code of its own.
+
+    `available`, or `on_hand`, which is the same: the stock on hand, what orders have reserved of it included; absent:
+    stock is not counted. (A listing that is read shows as `available` what is free of `on_hand`.)
+    """
 
     seller: ShortText | None = None
     sku: ShortText
@@ -82,6 +86,7 @@ class ListingRequest(Strict):
     price: Money
     unit_code: UnitCode = "C62"
     available: Stock | None = None
+    on_hand: Stock | None = None
     tracked: bool = False
     units: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=1_000)] = ()
     delivery_mode: DeliveryMode | None = None
@@ -96,6 +101,17 @@ class ListingRequest(Strict):
         if value is not None and _CONTROL.search(value):
             raise ValueError("has control characters")
         return value
+
+    @field_validator("on_hand")
+    @classmethod
+    def _once(cls, value: Decimal | None, told: ValidationInfo) -> Decimal | None:
+        if value is not None and told.data.get("available") not in (None, value):
+            raise ValueError("is another stock than available says; state one of them")
+        return value
+
+    @property
+    def stock(self) -> Decimal | None:
+        return self.available if self.on_hand is None else self.on_hand
 
 
 class UnitsRequest(Strict):

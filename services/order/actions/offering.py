@@ -168,7 +168,7 @@ def _columns(body: ListingRequest) -> dict[str, Any]:
         "price_minor": _price(body),
         "currency": body.price.currency,
         "unit_code": body.unit_code,
-        "on_hand": body.available,
+        "on_hand": body.stock,
         "delivery_mode": body.delivery_mode,
         "location": body.location,
         "kg_per_unit": body.kg_per_unit,

@@ -31,6 +31,19 @@ async def test_a_listing_is_kept_by_its_seller(market: Market) -> None:
     assert "reserved" not in seen
 
 
+async def test_the_stock_that_is_stated_includes_what_is_reserved(market: Market) -> None:
+    listing = await market.listing(available="10")
+    assert (await market.buy(listing, "2")).status == 201
+    path = f"/v1/listings/{listing['listing_id']}"
+    body = {"sku": listing["sku"], "name": "N", "price": listing["price"]}
+    for stated in ({"on_hand": "10"}, {"available": "10"}, {"available": "10.0", "on_hand": "10"}):
+        seen = (await market.call("PUT", path, market.seller, body | stated)).json
+        assert (seen["on_hand"], seen["reserved"], seen["available"]) == ("10", "2", "8")
+    both = await market.call("PUT", path, market.seller, body | {"available": "8", "on_hand": "10"})
+    assert both.status == 422
+    assert "another stock than available says" in both.json["detail"]
+
+
 async def test_what_is_off_sale_cannot_be_ordered(market: Market) -> None:
     listing = await market.listing()
     body = {"sku": listing["sku"], "name": "x", "price": listing["price"], "active": False}
