@@ -11,12 +11,13 @@ from services.console.downloads import download
 from services.console.errors import NoSuchPage, Refused
 from services.console.page import Page, form
 from services.console.reading import read
-from services.console.schemas import Course, Courses, Finding, Findings
-from services.console.visit import Visit
+from services.console.schemas import Course, Courses, CourseSetting, Finding, Findings, Marketplace
+from services.console.visit import Visit, part
 
 NAME_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 # Characters of a text, as the order service takes them.
 MOST_TEXT: Final = 200_000
+CHANGED: Final = "Somebody else has changed the settings meanwhile. They are below as they are now."
 
 
 async def show_all(visit: Visit) -> Response:
@@ -29,14 +30,31 @@ async def show(visit: Visit) -> Response:
 
 
 async def _page(
-    visit: Visit, name: str, status: int = 200, *, text: str | None = None, findings: Sequence[Finding] = ()
+    visit: Visit,
+    name: str,
+    status: int = 200,
+    *,
+    text: str | None = None,
+    findings: Sequence[Finding] = (),
+    problem: str = "",
 ) -> Response:
-    """A lifecycle, with `text` in its form where one came back."""
+    """A lifecycle, with `text` in its form where one came back, or with what is wrong with the settings."""
     answer = await visit.get("order", f"/v1/lifecycles/{name}", [("version", _version(visit))])
     course = read(Course, "order", answer)
     return await visit.page(
-        "course.html", status, course=course, text=course.text if text is None else text, findings=findings
+        "course.html",
+        status,
+        course=course,
+        text=course.text if text is None else text,
+        findings=findings,
+        problem=problem,
+        place=await _marketplace(visit) if visit.person.is_operator else None,
     )
+
+
+async def _marketplace(visit: Visit) -> Marketplace | None:
+    answer, _ = await part(visit.get("identity", f"/v1/marketplaces/{visit.person.marketplace_id}"))
+    return read(Marketplace, "identity", answer) if answer is not None else None
 
 
 def _name(visit: Visit) -> str:
@@ -75,9 +93,45 @@ async def add(visit: Visit) -> Response:
     return visit.go(f"/lifecycles/{answer.body['name']}")
 
 
+async def settle(visit: Visit) -> Response:
+    """What the marketplace sets of what the lifecycle leaves to it; everything else that it has set stays."""
+    name = _name(visit)
+    course = read(Course, "order", await visit.get("order", f"/v1/lifecycles/{name}"))
+    path = f"/v1/marketplaces/{visit.person.marketplace_id}"
+    place = read(Marketplace, "identity", await visit.get("identity", path))
+    typed = {n: (_setting(s, visit.posted.one(f"s.{n}")), _kept(s.default)) for n, s in course.settings.items()}
+    # what was never set and still is as it came goes on following the lifecycle
+    given = {n: text for n, (text, default) in typed.items() if text and (text != default or n in place.settings)}
+    body = {
+        "name": place.name,
+        "time_zone": place.time_zone,
+        "lifecycle": place.lifecycle,
+        "settings": place.settings | given,
+    }
+    try:
+        await visit.send("PUT", "identity", path, body, if_match=visit.form_state)
+    except Refused as e:
+        if e.status not in (412, 422):
+            raise
+        told = CHANGED if e.status == 412 else "; ".join(e.fields.values()) or e.detail
+        return await _page(visit, name, e.status, problem=told)
+    visit.say("Set. Orders follow it in a moment; what is due already stays as it is.")
+    return visit.go(f"/lifecycles/{name}")
+
+
+def _setting(setting: CourseSetting, typed: str) -> str:
+    """As settings are kept: text. A box without its tick is sent as nothing; an empty number leaves things alone."""
+    return _kept(bool(typed)) if isinstance(setting.default, bool) else typed
+
+
+def _kept(value: bool | int) -> str:
+    return str(value).lower()
+
+
 PAGES: Final[Sequence[Page]] = (
     Page("/lifecycles", show_all),
     Page("/lifecycles/{name}", show),
     Page("/lifecycles/{name}/diagram.svg", diagram, counted=False),
+    form("/lifecycles/{name}/settings", settle, home="/lifecycles/{name}"),
     form("/lifecycles/{name}", add, home="/lifecycles/{name}"),
 )

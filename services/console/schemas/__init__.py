@@ -1,7 +1,17 @@
 """What the console reads of the services' answers."""
 
 from services.console.schemas.base import Read
-from services.console.schemas.courses import Channel, Channels, Course, CourseRow, Courses, Finding, Findings
+from services.console.schemas.courses import (
+    Channel,
+    Channels,
+    Course,
+    CourseRow,
+    Courses,
+    CourseSetting,
+    Finding,
+    Findings,
+    Marketplace,
+)
 from services.console.schemas.orders import (
     Action,
     Card,
@@ -104,6 +114,7 @@ __all__ = [
     "Conversation",
     "Course",
     "CourseRow",
+    "CourseSetting",
     "Courses",
     "Deliveries",
     "Delivery",
@@ -131,6 +142,7 @@ __all__ = [
     "ListedUnit",
     "LogIn",
     "LogIns",
+    "Marketplace",
     "MemberRow",
     "Members",
     "Message",

@@ -31,6 +31,19 @@ class CourseSetting(Read):
 
     label: str
     default: bool | int
+    min: int = 0
+    max: int = 3660
+
+
+class Marketplace(Read):
+    """What a marketplace has set, as text by name; `lifecycle` is the one that its orders begin with."""
+
+    marketplace_id: UUID
+    name: str
+    time_zone: str
+    lifecycle: str
+    settings: dict[str, str] = Field(default_factory=dict)
+    version: int
 
 
 class Course(Lifecycle):

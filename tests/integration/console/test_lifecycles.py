@@ -78,3 +78,23 @@ async def test_a_channel_is_set_up_with_what_is_kept_back_and_what_its_statuses_
         assert "help@zalando.example" in theirs.text()
         assert not [f for f in theirs.forms() if "/channels/" in f.action]
         assert (await merchant.get("/channels/nowhere")).status == 404
+
+
+async def test_the_operator_sets_what_a_lifecycle_leaves_to_the_marketplace(town: Town, operator: Browser) -> None:
+    """marketpush page: "Operator users can enable two order-specific settings"."""
+    me = (await town.call("operator@supplier.example", "GET", "identity", "/v1/marketplaces"))[1]["items"][0]
+    page = await operator.get("/lifecycles/marketpush")
+    form = "/lifecycles/marketpush/settings"
+    assert ("s.auto_close_days", "14") in page.form(form).pairs
+    wrong = await operator.fill(page, form, {"s.auto_close_days": "9000"})
+    assert (wrong.status, "auto_close_days is a whole number from 0 to 365" in wrong.alert) == (422, True), wrong.alert
+    done = await operator.fill(page, form, {"s.operator_may_process": "yes"})
+    assert done.notice.startswith("Set.")
+    path = f"/v1/marketplaces/{me['marketplace_id']}"
+    kept = (await town.call("operator@supplier.example", "GET", "identity", path))[1]
+    assert kept["settings"] == me["settings"] | {"operator_may_process": "true"}, "nothing else is set by it"
+    assert ("s.operator_may_process", "yes") in done.form(form).pairs
+    stale = await operator.fill(page, form, {"s.auto_close_days": "3"})
+    assert (stale.status, "Somebody else has changed" in stale.alert) == (412, True)
+    off = await operator.fill(await operator.get("/lifecycles/marketpush"), form, {"s.operator_may_process": None})
+    assert ("s.operator_may_process", "yes") not in off.form(form).pairs
