@@ -34,7 +34,8 @@ from cli.sources.shopify_refunds import refunds
 from contracts.money import exponent, round_minor
 
 CHANNEL: Final = "shopify"
-PAID: Final = frozenset({"paid", "partially_refunded", "refunded"})
+REFUNDED: Final = frozenset({"partially_refunded", "refunded"})
+PAID: Final = REFUNDED | {"paid"}
 # parts of the stated total that are neither lines nor shipping
 _EXTRAS: Final = ("total_tip_received", "original_total_duties")
 _DRAFT: Final = "a draft order is no order yet; complete it in the shop, then import the order that it becomes"
@@ -130,13 +131,16 @@ def _convert(o: Json, where: str) -> Found:
         }
     )
     _tell_what_else_is_known(o, currency, warnings)
+    given_back = refunds(o, currency, warnings)
+    if not given_back and (status := text(o.get("financial_status"))) in REFUNDED:
+        warnings.append(f"financial_status {status}, but no refund with a transaction is in the file: none was booked")
     return Found(
         where=where,
         external_id=identity,
         number=order.get("external_number", identity),
         order=order,
         warnings=warnings,
-        refunds=refunds(o, currency, warnings),
+        refunds=given_back,
         canceled=text(o.get("cancelled_at")),
         test=o.get("test") is True,
     )

@@ -296,3 +296,9 @@ def test_what_is_not_to_be_sent_any_more_is_told_line_by_line() -> None:
     items[0]["current_quantity"], items[1]["current_quantity"] = 1, 1
     (told,) = _one(line_items=items).warnings
     assert told == "line 1 (Anorak): 1 of 2 are left at the source; the rest was removed or returned there"
+
+
+def test_a_refund_of_which_the_file_tells_nothing_is_told() -> None:
+    found = _one(financial_status="refunded", refunds=[{"id": 4, "refund_line_items": [{"quantity": 1}]}])
+    assert found.refunds == []
+    assert "financial_status refunded, but no refund" in found.warnings[0]
