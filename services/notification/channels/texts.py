@@ -252,6 +252,11 @@ TEXTS: Final[Mapping[tuple[O, Side | None], Text]] = {
         N_("Order %(number)s goes on: the cancellation was declined"),
         N_("Declined %(by)s.%(because)s"),
     ),
+    (O.DUE, "operator"): _T(
+        N_("Order %(number)s of %(seller)s is due"),
+        N_("%(deadline)s was due on %(due)s."),
+        N_("%(seller)s has been reminded. You need not do anything yet."),
+    ),
     (O.DUE, None): _T(
         N_("Order %(number)s is waiting for you"),
         N_("%(deadline)s was due on %(due)s. %(items)s for %(buyer)s."),

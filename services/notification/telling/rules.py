@@ -104,8 +104,9 @@ RULES: Final[Mapping[O, tuple[Rule, ...]]] = {
     O.CHARGEBACK: (Rule(To.OPERATOR, "issues"), Rule(To.SELLER, "issues")),
     O.CANCELLATION_REQUESTED: (Rule(To.OPERATOR, "issues"), Rule(To.OTHER_SIDE, "order_progress")),
     O.CANCELLATION_DECLINED: (Rule(To.BUYER, "order_progress"), Rule(To.SELLER, "order_progress")),
-    # storefront page: the seller should acknowledge within 24-48 hours; overdue: owner and seller told
-    O.DUE: (Rule(To.SELLER, "reminders"),),
+    # storefront page: the seller should acknowledge within 24-48 hours: owner and seller told at both. What is only due
+    # asks nothing of the owner yet, and fills no mailbox.
+    O.DUE: (Rule(To.SELLER, "reminders"), Rule(To.OPERATOR, "reminders", email=False)),
     # storefront page: late shipments: reach out to the seller, and keep the buyer informed about any delays. Who may
     # know is the deadline's own (`tell`): a seller that has not begun yet is no news to the buyer, a late parcel is.
     O.OVERDUE: (Rule(To.SELLER, "reminders"), Rule(To.OPERATOR, "reminders"), Rule(To.BUYER, "order_progress")),

@@ -118,7 +118,7 @@ async def test_a_late_shipment_is_told_to_the_buyer_too_but_not_that_it_will_be_
         for name in ("due", "overdue")
     )  # fmt: skip
     [first, second] = await world.tell(due, late)
-    assert await world.told(first) == {"seller": "reminders"}
+    assert await world.told(first) == {"seller": "reminders", "operator": "reminders"}
     assert await world.told(second) == {"seller": "reminders", "operator": "reminders", "buyer": "order_progress"}
 
 
