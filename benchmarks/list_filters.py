@@ -136,4 +136,13 @@ def _together(known: Known) -> dict[str, dict[str, str]]:
         "q name + last month": {"q": "jose nunez", "placed_from": day},
         "q name + overdue": {"q": "petrova", "overdue": "true"},
         "customer + phase": {"customer": "horvat", "phase": "pending"},
+        "q name + frequent status": {"q": "nunez", "status": "completed"},
+        "q name + two statuses": {"q": "jose", "status": "canceled,refunded"},
+        "q name + channel": {"q": "nunez", "channel": "peppol"},
+        "q name + money": {"q": "petrova", "money": "refunded"},
+        "q name + issue": {"q": "petrova", "issue": "open"},
+        "q e-mail + status": {"q": known.order["customer_email_lc"], "status": "completed"},
+        "q domain + status": {"q": "customer.example", "status": "canceled"},
+        "q two letters + overdue": {"q": "jo", "overdue": "true"},
+        "q nothing found + status": {"q": "nobody at all", "status": "shipped"},
     }

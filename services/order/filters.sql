@@ -86,6 +86,16 @@ WITH o AS MATERIALIZED ({branches} LIMIT :walked), w AS (SELECT count(*) AS walk
 SELECT w.walked, ARRAY(SELECT o.id FROM o WHERE w.walked < :walked ORDER BY {order} LIMIT :limit) AS hits
 FROM w
 
+-- name: gathered_with_text
+-- The same, of those that have a text: for it the orders themselves are looked at, in the list's order, until the page is
+-- full.
+WITH o AS MATERIALIZED ({branches} LIMIT :walked), w AS (SELECT count(*) AS walked FROM o)
+SELECT w.walked, ARRAY(
+    SELECT o.id FROM (SELECT o.* FROM o WHERE w.walked < :walked ORDER BY {order} LIMIT :walked) AS o,
+        LATERAL (SELECT FROM orders AS t WHERE t.id = o.id AND t.search LIKE :pattern{further} LIMIT 1) AS h
+    LIMIT :limit) AS hits
+FROM w
+
 -- name: any_status
 (o.status = ANY (:statuses) OR o.over = ANY (:statuses))
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from services.order.store import search, walks
+from services.order.store import search, values, walks
 from services.order.store.search import Matching, Needle, Statement, Whose, Words
 from shared.postgres import Transaction
 
@@ -26,9 +26,11 @@ EVERYTHING: Final = 1_000_000_000
 # looked for in so many times the entries that it takes on average: a walk ends where the page is full.
 DENSE: Final = 12
 FURTHER: Final = 4
-# A text that so many entries of the first walk have is in many names' orders. Where those cannot be narrowed to what is
-# asked for, so many entries are walked before all of them are looked at.
+# A text that DENSE entries of the first walk have is in very many names' orders. Where those cannot be narrowed to what
+# is asked for, so many entries are walked before all of them are looked at.
 FAR: Final = 20_000
+# All orders that a list is narrowed to are looked at where they are fewer than this.
+GATHERED: Final = 7_000
 # All orders of some names are looked at where they are no more than this, or than entries would be walked for a page.
 FEW_NAMED: Final = 6_000
 MOST_NAMED: Final = 50_000
@@ -65,17 +67,48 @@ async def found(
             return first_hits
         look = await _first_look(tx, first, needle, start, most, WALKED + 1)
     matching = search.few(look)
-    if matching is None:
-        return None if by_status else await hits(tx, whose, needle, after, limit, EVERYTHING)
-    if look["with_text"] >= DENSE and not walks.by_combinations(whose, matching.names):
-        first_hits = () if by_status else await hits(tx, whose, needle, after, limit, FAR)
-        if by_status or len(first_hits) >= limit:
-            return first_hits or None
-    named = min(MOST_NAMED, max(FEW_NAMED, limit * WALKED // max(seen, 1)))
-    ids = await _looked_up(tx, whose, needle, after, limit, matching, named)
+    if matching is None or (look["with_text"] >= DENSE and not walks.by_combinations(whose, matching.names)):
+        return await _frequent(tx, whose, needle, after, limit, matching, seen)
+    ids = await _looked_up(tx, whose, needle, after, limit, matching, limit * WALKED // max(seen, 1))
     if ids is not None or by_status:
         return ids
     return await hits(tx, whose, needle, after, limit, EVERYTHING)
+
+
+async def _frequent(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int,
+    matching: Matching | None, seen: int,
+) -> Sequence[UUID] | None:  # fmt: skip
+    """As `found`, of a text that very many orders have, and that no index narrows to those that are asked for.
+
+    A walk fills the page where those are not few. Where none was seen at first, they are gathered before it.
+    """
+    ids = None if seen else await _gathered(tx, whose, needle, after, limit)
+    if ids is not None or whose.filters.sort.removeprefix("-") == "status":
+        return ids
+    first_hits = await hits(tx, whose, needle, after, limit, FAR)
+    if len(first_hits) >= limit:
+        return first_hits
+    if 2 * len(first_hits) < limit:
+        ids = await _gathered(tx, whose, needle, after, limit) if seen else None
+        if ids is None and matching is not None:
+            named = limit * FAR // max(len(first_hits), 1)
+            ids = await _looked_up(tx, whose, needle, after, limit, matching, named)
+        if ids is not None:
+            return ids
+    return await hits(tx, whose, needle, after, limit, EVERYTHING)
+
+
+async def _gathered(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[UUID] | None:
+    """The page's orders where the list is narrowed to few whatever the text; None otherwise."""
+    filters = whose.filters
+    narrowed = values.narrowed(filters) or filters.channel or filters.placed_from or filters.placed_to
+    if not narrowed or not values.fits(whose):
+        return None
+    [row] = await rows(tx, values.gathered(whose, after, limit, walked=GATHERED, needle=needle))
+    return row["hits"] if row["walked"] < GATHERED else None
 
 
 def sorted_by_date(whose: Whose) -> Whose:
@@ -97,12 +130,14 @@ async def _first_look(
 
 async def _looked_up(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, matching: Matching,
-    most: int,
+    entries: int,
 ) -> Sequence[UUID] | None:  # fmt: skip
-    """The page's orders among those of the names, and all others that have the needle; None where the former are more
-    than `most`."""
+    """The page's orders among those of the names, and all others with the needle; None where the former are many:
+    more than the `entries` of the list that would be walked instead, as far as FEW_NAMED and MOST_NAMED let these count.
+    """
     if not matching.names:
         return matching.ids
+    most = min(MOST_NAMED, max(FEW_NAMED, entries))
     wanted = walks.of_names(whose, needle, matching.names, after, limit, walked=most + 1)
     [row] = await rows(tx, wanted)
     return [*row["hits"], *matching.ids] if row["walked"] <= most else None

@@ -18,9 +18,6 @@ from shared.postgres import Transaction
 # that walking on to a whole page costs less than looking at all orders that fit.
 NEAR: Final = 2_000
 NEAR_HITS: Final = 12
-# All orders of some days are looked at where they are fewer than this; where they are more, the first of each
-# combination of values by amount are near to each other.
-GATHERED: Final = 7_000
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -53,8 +50,9 @@ async def _narrowed(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None
         if len(near) >= limit:
             return near
     if dates_by_total and len(near) < NEAR_HITS:
-        [row] = await finding.rows(tx, values.gathered(whose, after, limit, walked=GATHERED))
-        if row["walked"] < GATHERED:
+        # where they are more, the first of each combination of values by amount are near to each other
+        [row] = await finding.rows(tx, values.gathered(whose, after, limit, walked=finding.GATHERED))
+        if row["walked"] < finding.GATHERED:
             return await _sorted(tx, whose, search.among(row["hits"]), after, limit)
     return await finding.rows(tx, values.page(whose, after, limit))
 

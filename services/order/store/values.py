@@ -16,6 +16,7 @@ from services.order.schemas import Scope
 from services.order.store.search import (
     AFTER_TYPES,
     Filters,
+    Needle,
     Parameters,
     Statement,
     Whose,
@@ -66,13 +67,21 @@ def page(whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Statement:
     return Statement(page_of(sql, whose.filters), tuple(parameters.values))
 
 
-def gathered(whose: Whose, after: tuple[Any, ...] | None, limit: int, *, walked: int) -> Statement:
-    """One row: how many orders fit, and the ids of the page; no ids where these are as many as `walked`."""
+def gathered(
+    whose: Whose, after: tuple[Any, ...] | None, limit: int, *, walked: int, needle: Needle | None = None
+) -> Statement:
+    """One row: how many orders fit, and the ids of the page, of those with the needle if there is one; no ids where as
+    many fit as `walked`."""
     parameters = Parameters()
     whose, after = _tightest(whose, after)
     order = bare(getattr(f, "order_" + sort_name(whose.filters.sort)))
-    sql = bare(f.gathered).replace("{branches}", _branches(f.all_of_combinations, whose, after))
+    shape = f.gathered if needle is None else f.gathered_with_text
+    sql = bare(shape).replace("{branches}", _branches(f.all_of_combinations, whose, after))
     values = _values(whose, after, limit) | {"walked": walked}
+    if needle is not None:
+        further = f" AND {bare(f.customer_containing)}".replace("o.", "t.") if needle.customer else ""
+        sql = sql.replace("{further}", further)
+        values |= {**needle.values, "pattern": needle.pattern}
     sql = parameters.fill(sql.replace("{order}", order.replace("{t}", "o")), values)
     return Statement(sql, tuple(parameters.values))
 

@@ -33,7 +33,8 @@ BOUNDS: Final[dict[str, dict[str, float]]] = {
     "as they are": {},
     "short walks": {"WALKED": 20, "NEAR": 5, "NEAR_HITS": 2, "GATHERED": 10},
     "by names and values": {"WALKED": 5, "DENSE": 1_000_000, "NEAR": 0},
-    "far": {"WALKED": 5, "DENSE": 1, "FURTHER": 0, "FAR": 20, "NEAR": 0},
+    "far": {"WALKED": 5, "DENSE": 1, "FURTHER": 0, "FAR": 20, "GATHERED": 10, "NEAR": 0},
+    "gathered": {"WALKED": 5, "DENSE": 1, "FURTHER": 0, "FAR": 1, "MOST_NAMES": 0, "NEAR": 0},
     "few found": {"WALKED": 20, "NEAR": 15, "MOST_FOUND": 3, "MOST_NAMED": 3, "FEW_NAMED": 3},
     "no names": {"WALKED": 5, "DENSE": 1, "NEAR": 0, "GATHERED": 0, "MOST_NAMES": 0},
     "frequent outside": {"WALKED": 5, "DENSE": 1_000_000, "OUTSIDE": 0},
@@ -87,6 +88,8 @@ def _asked(rows: list[Any]) -> list[dict[str, Any]]:
         {"customer": name.split()[1], "phases": ("pending",)},
         {"q": rows[5]["customer_email_lc"]},
         {"q": "j"},
+        {"q": "customer.example", "channel": "shopify", "money": "unpaid"},
+        {"q": "customer.example", "customer": name.split()[0], "placed_from": late},
     ]
 
 
