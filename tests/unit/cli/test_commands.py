@@ -22,7 +22,6 @@ def _run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
     "words",
     [
         ("verify-timeline",), ("dead-letters", "list"), ("seed", "--orders", "1"), ("status",), ("import", "x.json"),
-        ("lifecycle", "add", "services/order/workflow/profiles/lengow.toml"), ("webhooks", "list"), ("down",),
     ],
     ids=" ".join,
 )  # fmt: skip
