@@ -27,12 +27,14 @@ EVERYTHING: Final = 1_000_000_000
 DENSE: Final = 12
 FURTHER: Final = 4
 # A text that DENSE entries of the first walk have is in very many names' orders. Where those cannot be narrowed to what
-# is asked for, so many entries are walked before all of them are looked at.
+# is asked for, FAR entries are walked before they are looked at, and more where LONGEST are likely to fill the page.
 FAR: Final = 20_000
+LONGEST: Final = 100_000
 # All orders that a list is narrowed to are looked at where they are fewer than this.
 GATHERED: Final = 7_000
-# All orders of some names are looked at where they are no more than this, or than entries would be walked for a page.
-FEW_NAMED: Final = 6_000
+# All orders of some names are looked at where they are no more than this, or than half the entries that would be walked
+# for a page: to look at one takes twice as long.
+FEW_NAMED: Final = 3_000
 MOST_NAMED: Final = 50_000
 # So many hits of the first walk outside of names, of so many that are looked at: these words are frequent there too.
 OUTSIDE: Final = 3
@@ -81,19 +83,20 @@ async def _frequent(
 ) -> Sequence[UUID] | None:  # fmt: skip
     """As `found`, of a text that very many orders have, and that no index narrows to those that are asked for.
 
-    A walk fills the page where those are not few. Where none was seen at first, they are gathered before it.
+    Where a walk would be long, orders are gathered by what else is asked for before it, otherwise after it.
     """
-    ids = None if seen else await _gathered(tx, whose, needle, after, limit)
-    if ids is not None or whose.filters.sort.removeprefix("-") == "status":
+    by_status = whose.filters.sort.removeprefix("-") == "status"
+    long = limit * WALKED > FAR * seen
+    ids = await _gathered(tx, whose, needle, after, limit) if long else None
+    if ids is not None or by_status:
         return ids
     first_hits = await hits(tx, whose, needle, after, limit, FAR)
     if len(first_hits) >= limit:
         return first_hits
-    if 2 * len(first_hits) < limit:
-        ids = await _gathered(tx, whose, needle, after, limit) if seen else None
+    if LONGEST * len(first_hits) < limit * FAR:
+        ids = None if long else await _gathered(tx, whose, needle, after, limit)
         if ids is None and matching is not None:
-            named = limit * FAR // max(len(first_hits), 1)
-            ids = await _looked_up(tx, whose, needle, after, limit, matching, named)
+            ids = await _looked_up(tx, whose, needle, after, limit, matching, LONGEST)
         if ids is not None:
             return ids
     return await hits(tx, whose, needle, after, limit, EVERYTHING)
@@ -132,12 +135,11 @@ async def _looked_up(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, matching: Matching,
     entries: int,
 ) -> Sequence[UUID] | None:  # fmt: skip
-    """The page's orders among those of the names, and all others with the needle; None where the former are many:
-    more than the `entries` of the list that would be walked instead, as far as FEW_NAMED and MOST_NAMED let these count.
-    """
+    """The page's orders among those of the names, and all others with the needle. None where the former are many for
+    so many `entries` that would be walked instead."""
     if not matching.names:
         return matching.ids
-    most = min(MOST_NAMED, max(FEW_NAMED, entries))
+    most = min(MOST_NAMED, max(FEW_NAMED, entries // 2))
     wanted = walks.of_names(whose, needle, matching.names, after, limit, walked=most + 1)
     [row] = await rows(tx, wanted)
     return [*row["hits"], *matching.ids] if row["walked"] <= most else None
