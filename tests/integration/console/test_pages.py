@@ -47,6 +47,7 @@ async def test_messages_go_both_ways_and_are_counted(
     assert "unread" not in " ".join(t for t in read.texts("//nav[@aria-label='Main']//a") if "Messages" in t)
     answered = await buyer.send(read, "/messages", text="Thank you")
     assert len(answered.texts("//ol[@class='talk']/li")) == 2
+    assert answered.texts("//a[@href='#messages']") == ["Messages (2)"], "loopfront page: the total on the order page"
     assert "Awaiting your reply" in (await seller.get("/messages")).text()
 
 
