@@ -24,6 +24,7 @@ from shared.postgres import Transaction
 from shared.process import Runtime
 from shared.web import Answer, Once, Precondition, Principal
 
+VERBS: Final = ("close", "resolve", "reopen", "approve", "decline")
 _SETTLING: Final = frozenset({"settle_issue", "reopen_issue"})
 
 
@@ -37,7 +38,8 @@ async def open_issue(
         held, lifecycle = await _held(tx, caller, order_id)
         ways = _opening(lifecycle, body.kind)
         if not ways:
-            raise Conflict("issue_kind_unknown", f"Orders of the lifecycle {lifecycle.name} know no {body.kind}.")
+            kind = body.kind.replace("_", " ")
+            raise Conflict("issue_kind_unknown", f"Orders of the lifecycle {lifecycle.name} know no {kind}.")
         actor = policy.actor_of(caller)
         possible = {a.name for a in workflow.allowed_actions(held.order, lifecycle, actor, run.clock(), facts_of(held))}
         action = next((a for a in ways if a in possible), next(iter(ways)))
@@ -56,6 +58,8 @@ async def settle(
     once: Once,
 ) -> Answer:
     """POST /v1/orders/{id}/issues/{id}/{verb}."""
+    if verb not in VERBS:
+        raise NotFound("unknown_action", f"There is no {verb!r} for an issue. It takes {', '.join(VERBS)}.")
     async with run.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
             return kept
@@ -65,7 +69,8 @@ async def settle(
             raise absent()
         found = _settling(lifecycle, verb, issue.kind, held.order.status)
         if found is None:
-            raise NotFound("unknown_action", f"Nobody can {verb} a {issue.kind} in the lifecycle {lifecycle.name}.")
+            kind = issue.kind.replace("_", " ")
+            raise NotFound("unknown_action", f"The lifecycle {lifecycle.name} has no way to {verb} this {kind}.")
         action, takes_issue = found
         given = {**params, "issue_id": str(issue_id)} if takes_issue else dict(params)
         return await act_in(run, tx, caller, order_id, Wish(action, given), if_match, once)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Body, Path
@@ -63,7 +63,7 @@ async def open_issue(
 async def settle_issue(
     order_id: UUID,
     issue_id: UUID,
-    verb: Literal["close", "resolve", "reopen", "approve", "decline"],
+    verb: Annotated[str, Path(max_length=48, description="close, resolve, reopen, approve or decline")],
     caller: Caller,
     if_match: IfMatch,
     once: Idempotent,

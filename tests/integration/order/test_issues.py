@@ -116,5 +116,9 @@ async def test_who_may_not_settle_is_told_so_and_nothing_changes(make_market: Ma
                               ("approve", market.operator, 404), ("close", market.seller2, 404)):  # fmt: skip
         assert (await market.call("POST", f"{path}/{verb}", who, {})).status == status, verb
     assert (await market.get(order, market.operator))["sequence"] == opened.json["sequence"]
+    smashed = await market.call("POST", f"{path}/smash", market.operator, {})
+    assert (smashed.status, smashed.code, "It takes close, resolve" in smashed.json["detail"]) == (
+        404, "unknown_action", True
+    )  # fmt: skip
     unknown = await _open(market, order, "dispute", market.buyer_admin, {})
     assert (unknown.status, unknown.code) == (409, "issue_kind_unknown")
