@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from itertools import groupby
@@ -63,9 +63,10 @@ def markup(text: str, size: float, width: float) -> str:
 def _fonts(text: str) -> Callable[[str], str | None]:
     """Which font a character of the text is drawn with; None where no font has it."""
     latin, wide = _known()
-    han = [c for c in text if ord(c) > _EAST and "CJK UNIFIED" in unicodedata.name(c, "")]
+    han = {c for c in text if "\u3400" <= c <= "\u9fff"}
     east = next((font for charset, font in _HAN if all(_in_charset(c, charset) for c in han)), _HAN[1][1])
 
+    @cache
     def font_of(c: str) -> str | None:
         if ord(c) in latin:
             return FONT
@@ -73,7 +74,7 @@ def _fonts(text: str) -> Callable[[str], str | None]:
             return WIDE
         if not _EAST < ord(c) <= 0xFFFF:
             return None
-        return _HANGUL if "HANGUL" in unicodedata.name(c, "") else east
+        return _HANGUL if "\uac00" <= c <= "\ud7a3" or "\u3130" <= c <= "\u318f" else east
 
     return font_of
 
@@ -97,25 +98,28 @@ def _in_fonts(text: str, font_of: Callable[[str], str | None]) -> str:
 
 
 def _lines(words: list[str], font_of: Callable[[str], str | None], size: float, width: float) -> list[str]:
-    def broad(text: str) -> float:
-        return sum(pdfmetrics.stringWidth(c, font_of(c) or FONT, size) for c in text)
+    """The words in lines of `width`; a word that is broader than a line goes on in the next one."""
 
-    lines: list[str] = []
-    for word in (piece for w in words for piece in _pieces(w, lambda t: broad(t) <= width)):
-        if lines and broad(f"{lines[-1]} {word}") <= width:
-            lines[-1] = f"{lines[-1]} {word}"
-        else:
-            lines.append(word)
+    @cache
+    def breadth(c: str) -> float:
+        return pdfmetrics.stringWidth(c, font_of(c) or FONT, size)
+
+    lines, room = [""], width
+    for word in words:
+        needed = sum(breadth(c) for c in word)
+        if lines[-1] and breadth(" ") + needed <= room:
+            lines[-1] += " "
+            room -= breadth(" ")
+        elif lines[-1]:
+            lines.append("")
+            room = width
+        for c in word:
+            if breadth(c) > room and lines[-1]:
+                lines.append("")
+                room = width
+            lines[-1] += c
+            room -= breadth(c)
     return lines
-
-
-def _pieces(word: str, fits: Callable[[str], bool]) -> Iterator[str]:
-    """A word, in pieces where it is broader than a line."""
-    while not fits(word) and len(word) > 1:
-        most = next(n for n in range(len(word) - 1, 0, -1) if n == 1 or fits(word[:n]))
-        yield word[:most]
-        word = word[most:]
-    yield word
 
 
 # Arabic
