@@ -183,7 +183,7 @@ def follow(
         decision = step.take(order, action, {"external_status": raw, **({"status": target} if target else {})})
     except workflow.WrongState as e:
         decision = step.take(order, action, {"external_status": raw})
-        warning = f"the channel says {raw!r}: {e.detail}"
+        warning = f"the channel says {raw!r}, which is kept beside ours: {e.detail}"
     except workflow.Refused as e:
         raise refusal(e) from None
     if money is not None and warning is None:

@@ -83,7 +83,7 @@ def _jump(draft: Draft) -> None:
     if path is None:
         raise WrongState(
             "channel_behind",
-            f"the order is {draft.order.status} and cannot go on to {target}; the channel's own status can be kept",
+            f"the order is {draft.order.status} and cannot go on to {target}",
             status=draft.order.status,
         )
     draft.following = True
