@@ -52,7 +52,8 @@ def markup(text: str, size: float, width: float) -> str:
     """ReportLab markup of a text: escaped, each character in a font that has it, lines of `width` points at most
     where something in it is read from right to left. What no font has is a question mark.
     """
-    shaped = _joined("".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs")))
+    one_line = (" " if c.isspace() else c for c in text)
+    shaped = _joined("".join(c for c in one_line if unicodedata.category(c) not in ("Cc", "Cf", "Cs")))
     font_of = _fonts(shaped)
     if not any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in shaped):
         return _in_fonts(shaped, font_of)

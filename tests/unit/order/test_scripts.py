@@ -30,6 +30,7 @@ def test_every_script_has_a_font(text: str, fonts: list[str]) -> None:
 
 
 def test_what_no_font_has_is_one_question_mark_and_nothing_is_markup() -> None:
+    assert markup("a\tb\nc", 10, 500) == "a b c"
     assert markup("\U0001f469\u200d\U0001f680\U0001f680 <b>&\x1b", 10, 500) == "? &lt;b&gt;&amp;"
 
 
