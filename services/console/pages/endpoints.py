@@ -7,7 +7,7 @@ import base64
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -17,6 +17,7 @@ from services.console.entered import placed
 from services.console.errors import BadForm, Refused
 from services.console.names import sellers
 from services.console.page import Page, form
+from services.console.pages.sending import FIELDS, FORMATS, Sending
 from services.console.posted import Posted
 from services.console.reading import read
 from services.console.schemas import Endpoint, EventTypes
@@ -43,12 +44,14 @@ class Draft:
     sellers: Sequence[str] = ()
     actions: str = ""
     phases: Sequence[str] = ()
+    sending: Sending = field(default_factory=Sending)
 
     @classmethod
     def posted(cls, p: Posted) -> Draft:
         return cls(
             p.one("url"), p.one("description"), p.one("which") == "some", p.many("event_type")[:50],
             p.one("channels"), p.many("seller")[:MOST_SELLERS + 1], p.one("actions"), p.many("phase")[:20],
+            Sending.posted(p),
         )  # fmt: skip
 
     @classmethod
@@ -57,6 +60,7 @@ class Draft:
         return cls(
             e.url, e.description, "*" not in e.event_types, [t for t in e.event_types if t != "*"],
             ", ".join(f.channels or ()), _sellers(e), ", ".join(f.actions or ()), f.phases or (),
+            Sending.kept(e),
         )  # fmt: skip
 
     @property
@@ -67,10 +71,9 @@ class Draft:
             found["url"] = "Enter the address that events are to be sent to."
         if self.some and not self.types:
             found["event_types"] = "Choose at least one, or all of them."
-        return found
+        return found | self.sending.problems
 
-    @property
-    def body(self) -> dict[str, Any]:
+    def body(self, *, new: bool) -> dict[str, Any]:
         """What the service is asked for, all but the address. A filter that is left empty is none."""
         given: dict[str, Sequence[str]] = {
             "channels": names(self.channels), "sellers": self.sellers, "actions": names(self.actions),
@@ -80,6 +83,7 @@ class Draft:
             "description": self.description,
             "event_types": list(self.types) if self.some else ["*"],
             "filter": {name: list(values) for name, values in given.items() if values},
+            **self.sending.body(new=new),
         }
 
 
@@ -97,13 +101,13 @@ async def create(visit: Visit) -> Response:
     if draft.problems:
         return await _page(visit, draft, draft.problems)
     secret = opened(visit)
-    body = {"url": draft.url, **draft.body, "secret": secret}
+    body = {"url": draft.url, **draft.body(new=True), "secret": secret}
     try:
         answer = await visit.send("POST", "webhook", "/v1/endpoints", body, key=visit.form_key)
     except Refused as e:
         if e.status not in _SHOWN:
             raise
-        return await _page(visit, draft, placed(e, codes=_FIELD_OF))
+        return await _page(visit, draft, placed(e, FIELDS, _FIELD_OF))
     return await secret_page(visit, read(Endpoint, "webhook", answer), secret, created=True)
 
 
@@ -118,7 +122,7 @@ async def change(visit: Visit) -> Response:
     if draft.problems:
         return await _page(visit, draft, draft.problems, kept=found, etag=state)
     # an address that stays is not sent: it may only be changed by those who may change secrets
-    body = draft.body if draft.url == found.url else {**draft.body, "url": draft.url}
+    body = draft.body(new=False) | ({} if draft.url == found.url else {"url": draft.url})
     try:
         await visit.send("PATCH", "webhook", f"/v1/endpoints/{found.endpoint_id}", body, if_match=state)
     except Refused as e:
@@ -127,7 +131,7 @@ async def change(visit: Visit) -> Response:
             return await _page(visit, Draft.kept(found), wrong, kept=found, etag=answer.etag, status=409)
         if e.status not in _SHOWN:
             raise
-        return await _page(visit, draft, placed(e, codes=_FIELD_OF), kept=found, etag=state)
+        return await _page(visit, draft, placed(e, FIELDS, _FIELD_OF), kept=found, etag=state)
     visit.say("Saved. It holds for everything that is sent from now on.")
     return visit.go(f"/webhooks/{found.endpoint_id}")
 
@@ -156,6 +160,7 @@ async def _page(
         endpoint=kept,
         draft=draft,
         types=[*types, *patterns],
+        formats=FORMATS,
         sellers={**known, **{s: s for s in (*_sellers(kept), *draft.sellers) if s not in known}},
         errors=errors or {},
         etag=etag,

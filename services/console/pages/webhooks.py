@@ -19,6 +19,7 @@ from services.console.pace import Slot, paced
 from services.console.page import Page, form
 from services.console.pages.endpoints import opened, sealed, secret_page
 from services.console.pages.replays import SCOPES, Range, taken
+from services.console.pages.sending import FORMATS
 from services.console.reading import read
 from services.console.schemas import (
     Deliveries,
@@ -45,11 +46,6 @@ STATES: Final[Mapping[str, str]] = {
     "aborted": "Refused by the receiver",
     "held": "Kept back",
     "discarded": "Discarded",
-}
-FORMATS: Final[Mapping[str, str]] = {
-    "standard": "Standard Webhooks",
-    "cloudevents_binary": "CloudEvents, binary",
-    "cloudevents_structured": "CloudEvents, structured",
 }
 # What a status can be switched to, with the words on the button.
 SWITCHES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {

@@ -51,6 +51,8 @@ class Endpoint(Read):
     http_signature: bool = False
     ordered: bool = True
     rate_limit: float | None = None
+    retry_schedule: tuple[int, ...] = ()
+    timeout_ms: int = 15_000
     status: str
     disabled_reason: str | None = None
     disabled_detail: str | None = None

@@ -113,6 +113,50 @@ async def test_an_endpoint_is_changed_and_filters_are_taken_off_again(
     assert not any((await kept(town, endpoint))["filter"].values())
 
 
+def typed(page: Page, name: str) -> str:
+    [found] = page.tree.xpath("//textarea[@name=$name]", name=name)
+    return str(found.text or "").strip()
+
+
+async def test_how_events_are_sent_is_chosen_on_the_form(town: Town, seller: Browser) -> None:
+    given = {
+        "url": ADDRESS, "format": "cloudevents_binary", "ordered": None, "http_signature": "yes", "rate_limit": "2,5",
+        "retries": "5, 60 3600", "timeout": "0.5", "headers": "X-Shop: north\n\nAuthorization: Basic a:b==",
+    }  # fmt: skip
+    form = await seller.get("/webhooks/new")
+    assert checked(form, "ordered") == ["yes"]
+    wrong = await seller.fill(
+        form, "/webhooks/new", {**given, "rate_limit": "fast", "retries": "soon", "headers": "X-Shop north"}
+    )
+    assert wrong.status == 422
+    assert {str(i) for i in wrong.tree.xpath("//p[@class='wrong']/@id")} == {
+        "rate_limit-error", "retries-error", "headers-error",
+    }  # fmt: skip
+    # what only the service knows is said at its field too
+    wrong = await seller.fill(wrong, "/webhooks/new", {**given, "timeout": "90", "retries": "5, 9999999"})
+    assert wrong.texts("//p[@id='retries-error']")[0].startswith("Entry 2: ")
+    assert wrong.texts("//p[@id='timeout-error']")
+    assert (typed(wrong, "headers"), checked(wrong, "ordered")) == (given["headers"], [])
+    done = await seller.fill(wrong, "/webhooks/new", {"timeout": "0.5", "retries": given["retries"]})
+    assert done.heading == "The endpoint is made"
+    [page] = {a for a in done.links() if a.startswith("/webhooks/") and a != "/webhooks/new"}
+    found = Made(page.rpartition("/")[2])
+    now = await kept(town, found)
+    names = ("format", "ordered", "http_signature", "rate_limit", "retry_schedule", "timeout_ms", "header_names")
+    assert [now[n] for n in names] == [
+        "cloudevents_binary", False, True, 2.5, [5, 60, 3600], 500, ["x-shop", "authorization"],
+    ]  # fmt: skip
+    change = await seller.get(f"{page}/change")
+    assert [value(change, n) for n in ("rate_limit", "retries", "timeout")] == ["2.5", "5, 60, 3600", "0.5"]
+    assert typed(change, "headers") == ""
+    await seller.fill(change, "/change", {"rate_limit": "", "retries": "0", "ordered": "yes"})
+    now = await kept(town, found)
+    assert [now[n] for n in names] == ["cloudevents_binary", True, True, None, [], 500, ["x-shop", "authorization"]]
+    await seller.fill(await seller.get(f"{page}/change"), "/change", {"no_headers": "yes"})
+    assert (await kept(town, found))["header_names"] == []
+    await deleted(town, found)
+
+
 def offered(page: Page) -> dict[str, str]:
     """The sellers that there are to choose from: names by id."""
     boxes = page.tree.xpath("//li[input[@name='seller']]")
