@@ -192,19 +192,22 @@ ORDER BY posted_at, id LIMIT $3;
 
 -- name: seller_balance
 -- Over one seller's orders for which money came in; the amounts are the card's, commission less what was reversed.
--- A refund that was begun counts when it is paid out: until then the order's money is held.
+-- A refund that was begun counts when it is paid out: until then the order's money is held. So is what was paid for a
+-- canceled order, and beyond the total of any: nobody has earned it, and it is the first to go back.
 SELECT currency, count(*) AS orders, sum(paid) AS paid, sum(refunded) AS refunded, sum(commission) AS commission,
        coalesce(sum(earned) FILTER (WHERE NOT held AND phase <> 'completed'), 0) AS pending,
-       coalesce(sum(earned) FILTER (WHERE held), 0) AS held,
+       coalesce(sum(earned) FILTER (WHERE held), 0) + sum(excess) AS held,
        coalesce(sum(earned) FILTER (WHERE NOT held AND phase = 'completed'), 0) AS available
 FROM (
-    SELECT o.currency, o.phase, m.*, m.paid - m.refunded - m.commission AS earned
+    SELECT o.currency, o.phase, m.*, e.excess, m.paid - m.refunded - m.commission - e.excess AS earned
     FROM orders AS o
     CROSS JOIN LATERAL (
         SELECT (o.card -> 'paid' ->> 'amount')::numeric AS paid, (o.card -> 'refunded' ->> 'amount')::numeric AS refunded,
                (o.card -> 'commission' ->> 'amount')::numeric AS commission,
-               o.issue = 'open' OR o.money = 'refunding' AS held
+               (o.card -> 'total' ->> 'amount')::numeric AS total,
+               o.issue = 'open' OR o.money = 'refunding' OR o.phase = 'canceled' AS held
     ) AS m
+    CROSS JOIN LATERAL (SELECT greatest(m.paid - m.total - m.refunded, 0) AS excess) AS e
     WHERE o.marketplace_id = $1 AND o.seller_org = $2 AND o.known
 ) AS each
 WHERE paid > 0

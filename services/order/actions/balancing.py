@@ -1,7 +1,8 @@
 """A seller's balance: what was paid for its orders, less refunds and the owner's commission, and how much is free.
 
 Only orders for which money came in count. What an order earned is pending until it is completed, held while an issue
-is open on it or a refund is on its way, and available otherwise.
+is open on it, a refund is on its way or it was canceled, and available otherwise. What was paid beyond its total is
+held.
 """
 
 from __future__ import annotations

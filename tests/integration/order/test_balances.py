@@ -40,6 +40,28 @@ async def test_a_balance_is_pending_then_available_and_held_by_an_open_issue(mar
     assert _amounts(await _balance(market, "?seller=shop")) == nothing | after
 
 
+async def test_what_was_paid_too_much_is_held_until_it_goes_back(market: Market) -> None:
+    order = await market.place(market.order("10.00"))
+    await market.done(order, "record_payment", market.operator, {"amount": {"amount": "27.00", "currency": "USD"}})
+    for action in ("process", "ship", "complete"):
+        order = await market.done(order, action, market.seller)
+    seen = _amounts(await _balance(market))
+    assert (seen["available"], seen["held"], seen["balance"]) == ("18.00", "7.00", "25.00")
+    for amount, available, held in (("5.00", "18.00", "2.00"), ("4.00", "16.20", "0.00")):
+        await market.done(order, "refund", market.operator, {"amount": {"amount": amount, "currency": "USD"}})
+        seen = _amounts(await _balance(market))
+        assert (seen["available"], seen["held"]) == (available, held)
+
+
+async def test_what_was_paid_for_a_canceled_order_is_held_until_it_goes_back(market: Market) -> None:
+    order = await market.place(market.order("10.00", paid=True))
+    order = await market.done(order, "cancel", market.operator)
+    seen = _amounts(await _balance(market))
+    assert (seen["pending"], seen["held"], seen["balance"]) == ("0.00", "18.00", "18.00")
+    await market.done(order, "refund", market.operator)
+    assert _amounts(await _balance(market))["balance"] == "0.00"
+
+
 async def test_each_currency_and_each_seller_has_its_own(market: Market) -> None:
     await market.place(market.order("10.00", paid=True))
     yen = market.order(paid=True) | {"currency": "JPY"}
