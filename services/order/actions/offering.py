@@ -120,7 +120,8 @@ async def units(run: Runtime, caller: Principal, listing_id: UUID) -> Sequence[d
         row = await listings.read(tx, listing_id)
         if row is None or not policy.may_sell_for(caller, row["seller_org"]):
             raise absent()
-        return [dict(r) for r in await listings.units(tx, listing_id)]
+        # under `unit_id` too, as it is called on an order's lines and where it is picked
+        return [{**dict(r), "unit_id": r["id"]} for r in await listings.units(tx, listing_id)]
 
 
 async def add_units(run: Runtime, caller: Principal, listing_id: UUID, body: UnitsRequest, once: Once) -> Answer:

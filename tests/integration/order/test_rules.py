@@ -76,7 +76,8 @@ async def test_units_are_picked_sent_and_moved_to_the_buyers_place(make_market: 
     line = order["lines"][0]["line_id"]
     await market.done(order, "accept", market.seller)
     units = (await market.call("GET", f"/v1/listings/{listing['listing_id']}/units", market.seller)).json["items"]
-    ids = [u["id"] for u in units]
+    ids = [u["unit_id"] for u in units]
+    assert ids == [u["id"] for u in units]
     early = await market.act(order, "mark_ready", market.seller)
     assert early.status == 409
     await market.done(order, "select_units", market.seller, {"units": [{"line_id": line, "unit_ids": ids[:1]}]})
