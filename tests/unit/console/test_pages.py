@@ -338,7 +338,13 @@ def test_what_a_change_was_about_is_said_in_words(details: dict[str, Any], expec
 
 def test_each_status_has_its_time_also_where_the_channel_passed_over_it() -> None:
     times = [{"status": "pending", "at": NOW}, {"status": "processing", "at": NOW, "inferred": True}]
-    shown = order(status_times=times, external_status="IN_TRANSIT", shown={"code": "processing", "mark": "red"})
+    disputes = [
+        {"issue_id": str(UUID(int=n)), "kind": "dispute", "state": state, "opened_at": NOW, "opened_by": "buyer"}
+        for n, state in enumerate(("resolved", "open"))
+    ]
+    shown = order(
+        status_times=times, external_status="IN_TRANSIT", shown={"code": "processing", "mark": "red"}, issues=disputes
+    )
     page = parsed(
         rendered(
             "order.html", order=shown, forms=[], stages=[], labels={"pending": "New"}, line_labels={}, due={},
@@ -352,3 +358,4 @@ def test_each_status_has_its_time_also_where_the_channel_passed_over_it() -> Non
     ]  # fmt: skip
     assert "The channel says: IN_TRANSIT" in page.text_content()
     assert page.xpath("//h1//span[@class='dot red']/@aria-label") == ["red mark"], "not by its colour alone"
+    assert page.xpath("//section[@aria-labelledby='issues']//strong/text()") == ["Dispute 1", "Dispute 2"], "counted"
