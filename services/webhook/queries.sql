@@ -1,5 +1,9 @@
 -- Endpoints. $2 is the organisation whose endpoints are looked at, NULL for all of the marketplace.
 
+-- name: one_endpoint_at_a_time
+-- Until the transaction ends: those that are made at one moment would each count the others as not there yet.
+SELECT pg_advisory_xact_lock(hashtextextended('endpoints ' || ($1::uuid)::text, 0));
+
 -- name: count_endpoints
 SELECT count(*) FROM endpoint WHERE organisation_id = $1 AND status <> 'deleted';
 

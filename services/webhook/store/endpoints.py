@@ -54,6 +54,8 @@ def _array(values: Sequence[Any] | None) -> list[Any] | None:
 
 
 async def count(tx: Transaction, organisation_id: UUID) -> int:
+    """How many the organisation has; nobody else makes one of them until the transaction ends."""
+    await tx.execute(_q.one_endpoint_at_a_time, organisation_id)
     return int(await tx.fetchval(_q.count_endpoints, organisation_id))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -42,6 +43,16 @@ async def test_the_secret_is_shown_once(world: World) -> None:
         for row in await world.admin.fetch(f"SELECT {column} AS c FROM webhook.{table}"):
             assert secret.encode() not in (row["c"] or b"")
             assert b"t0ken" not in (row["c"] or b"")
+
+
+async def test_no_more_endpoints_than_allowed_even_where_they_are_made_at_one_moment(world: World) -> None:
+    most = 50
+    for _ in range(most - 3):
+        await world.endpoint(URL)
+    answers = await asyncio.gather(*(world.call("POST", "/v1/endpoints", {"url": URL}) for _ in range(12)))
+    assert sorted(code for code, _ in answers) == [201] * 3 + [422] * 9
+    assert {a["code"] for code, a in answers if code == 422} == {"too_many_endpoints"}
+    assert (await world.call("POST", "/v1/endpoints", {"url": URL}, who="buyer-admin"))[0] == 201
 
 
 async def test_change_and_list_and_delete(world: World) -> None:
