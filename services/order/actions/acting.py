@@ -11,6 +11,7 @@ from uuid import UUID
 
 import orjson
 
+from contracts.order import Side
 from services.order import metrics, policy, workflow
 from services.order.actions import placing
 from services.order.actions.changing import lifecycle_of, write_changes
@@ -75,16 +76,16 @@ async def act_in(
     held = await orders.lock(tx, order_id)
     if held is None:
         raise absent()
-    policy.see(held.order, caller)
+    side = policy.speaking_side(held.order, caller)
     lifecycle = await lifecycle_of(tx, held)
     now = run.clock()
-    if_match.check(held.order.sequence, current_state(held.order, lifecycle))
+    if_match.check(held.order.sequence, current_state(held.order, lifecycle, side))
     actor = policy.actor_of(caller)
     facts = await facts_for(tx, held, lifecycle, wish)
     try:
         decision = workflow.decide(held.order, lifecycle, wish.action, actor, wish.params, now, wish.ids, facts)
     except workflow.Refused as e:
-        raise refusal(e, **_state_of(e, held.order, lifecycle)) from None
+        raise refusal(e, **_state_of(e, held.order, lifecycle, side)) from None
     again = await _placed_again(run, tx, caller, held, decision)
     decision = _linked(decision, again)
     changes = Changes(Writing(run.outbox, policy.reason_of(caller)), once)
@@ -98,9 +99,11 @@ async def act_in(
     return changes.answer
 
 
-def _state_of(refused: workflow.Refused, order: Order, lifecycle: Lifecycle) -> dict[str, Any]:
+def _state_of(refused: workflow.Refused, order: Order, lifecycle: Lifecycle, side: Side) -> dict[str, Any]:
     """A 409 tells the state as it is, so that the second of two people knows what the first one did."""
-    return {"current": current_state(order, lifecycle), "etag": etag(order.sequence)} if refused.STATUS == 409 else {}
+    if refused.STATUS != 409:
+        return {}
+    return {"current": current_state(order, lifecycle, side), "etag": etag(order.sequence)}
 
 
 async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wish | None = None) -> Facts:

@@ -86,11 +86,11 @@ def _action(a: AllowedAction) -> dict[str, Any]:
     return shown if a.blocked is None else {**shown, "blocked": a.blocked}
 
 
-def current_state(order: Order, lifecycle: Lifecycle) -> dict[str, Any]:
-    """What a caller that came too late has to know, in 409 and 412 answers."""
+def current_state(order: Order, lifecycle: Lifecycle, side: Side) -> dict[str, Any]:
+    """What a caller that came too late has to know, in 409 and 412 answers, in the words of its side."""
     return {
         "order_id": str(order.order_id),
         "sequence": order.sequence,
         "status": order.status,
-        "status_label": workflow.shown(order, lifecycle).label,
+        "status_label": workflow.shown(order, lifecycle, side).label,
     }

@@ -206,7 +206,7 @@ async def test_channels_are_set_up_by_operators_with_parties_that_exist(market: 
 async def test_own_lifecycles_are_linted_versioned_and_running_orders_stay(market: Market) -> None:
     text = workflow.builtin_text("storefront")
     before = await market.place()
-    changed = text.replace('label = "Pending / New"', 'label = "Brand new"')
+    changed = text.replace('label = "Pending / New"', 'label = "Brand new"\nlabels = { buyer = "The shop knows" }')
     denied = await market.call("POST", "/v1/lifecycles", market.admin, {"text": changed})
     assert denied.status == 403
     added = await market.call("POST", "/v1/lifecycles", market.operator, {"text": changed})
@@ -217,6 +217,10 @@ async def test_own_lifecycles_are_linted_versioned_and_running_orders_stay(marke
     assert (before["lifecycle"]["version"], after["lifecycle"]["version"]) == (1, 2)
     assert (await market.get(before, market.operator))["status_label"] == "Pending / New"
     assert (await market.get(after, market.operator))["status_label"] == "Brand new"
+    assert (await market.get(after, market.buyer_admin))["shown"]["label"] == "The shop knows", "a label per audience"
+    for who, label in ((market.buyer_admin, "The shop knows"), (market.seller, "Brand new")):
+        late = await market.act(after, "process", who, headers={"if-match": '"9"'})
+        assert (late.status, late.json["current"]["status_label"]) == (412, label), "also where somebody came too late"
     listed = (await market.call("GET", "/v1/lifecycles", market.operator)).json["items"]
     assert {x["name"]: x["version"] for x in listed} == {
         "loopfront": 1, "storefront": 2, "marketpush": 1, "lengow": 1, "supplier": 1
