@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, str] = {
     "lifecycle": "cli.lifecycles",
     "webhooks": "cli.webhooks",
     "replay": "cli.webhooks",
+    "reconcile": "cli.figures",
+    "rebuild": "cli.figures",
 }
 
 UNEXPECTED = 2

@@ -112,10 +112,10 @@ def _progress(quiet: bool) -> Callable[[str, int, int], None]:
         nonlocal last
         now = time.monotonic()
         start = began.setdefault(stage, now)
-        if now - last < TELL_SECONDS and done < total:
+        if not total or (now - last < TELL_SECONDS and done < total):
             return
         last = now
-        share = done / total if total else 1.0
+        share = done / total
         left = (now - start) / share * (1 - share) if share else 0.0
         text = f"{stage}: {done} of {total} ({share:.0%}), {left:.0f} s left"
         sys.stderr.write(f"\r{text:<79}" + ("\n" if done >= total else "") if terminal else text + "\n")

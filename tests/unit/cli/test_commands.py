@@ -21,7 +21,8 @@ def _run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
 @pytest.mark.parametrize(
     "words",
     [
-        ("verify-timeline",), ("dead-letters", "list"), ("seed", "--orders", "1"), ("status",), ("import", "x.json"),
+        ("verify-timeline",), ("reconcile",), ("dead-letters", "list"), ("seed", "--orders", "1"), ("status",),
+        ("import", "x.json"),
     ],
     ids=" ".join,
 )  # fmt: skip
