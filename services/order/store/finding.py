@@ -126,7 +126,7 @@ async def _first_look(
         "walked": WALKED, "most": most, "enough": enough, "looked_at": LOOKED_AT, "outside": OUTSIDE,
         "frequent": FREQUENT, "most_names": search.MOST_NAMES + 1, "most_found": search.MOST_FOUND + 1,
     }  # fmt: skip
-    async with _in_order(tx):
+    async with _in_order(tx, whose):
         [row] = await rows(tx, walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
     return row
 
@@ -150,14 +150,17 @@ async def hits(
     words: Words = ALL,
 ) -> Sequence[UUID]:  # fmt: skip
     """The first `limit` orders of the list that have the text, as far as they are among its first `walked`."""
-    async with _in_order(tx):
+    async with _in_order(tx, whose):
         found = await rows(tx, walks.hits(whose, needle, words, after, limit, walked=walked))
     return [r["id"] for r in found]
 
 
 @asynccontextmanager
-async def _in_order(tx: Transaction) -> AsyncIterator[None]:
-    """What is asked inside walks the list in its order."""
+async def _in_order(tx: Transaction, whose: Whose) -> AsyncIterator[None]:
+    """What is asked inside walks the list in its order, unless that is one of few orders, which are read and sorted."""
+    if not values.fits(whose):
+        yield
+        return
     await tx.execute(search.q.in_order)
     yield
     await tx.execute(search.q.in_any_order)
