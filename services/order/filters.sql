@@ -194,7 +194,7 @@ o.search LIKE :pattern
 (o.search LIKE :pattern OR o.number = :number)
 
 -- name: customer_containing
-(o.customer_name_lc LIKE :customer OR o.customer_email_lc LIKE :customer)
+(' ' || o.customer_name_lc LIKE :customer OR ' ' || o.customer_email_lc LIKE :customer)
 
 -- name: own_status
 o.status = :own_status
@@ -250,8 +250,12 @@ WITH s AS MATERIALIZED (
 )
 SELECT l.walked, l.with_text, l.hits, l.frequent,
        ARRAY(SELECT customer_names_matching(:text, :most_names) WHERE l.further AND NOT l.frequent) AS names,
-       ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids
+       ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids,
+       {shown_over} AS shown_over
 FROM l
+
+-- name: some_shown_over
+EXISTS (SELECT FROM orders AS o WHERE o.marketplace_id = :marketplace AND o.over = ANY (:statuses))
 
 -- name: word
 count(*) FILTER (WHERE o.search LIKE (:words)[{place}])
@@ -276,6 +280,16 @@ WHERE {conditions}
 -- Those of each name and each combination that fits. The inner limit is never reached: it keeps these looks apart.
 SELECT e.* FROM unnest(:names) AS n (name), v, LATERAL ({entries} LIMIT :walked) AS e
 
+-- name: overdue_or_not
+-- Says nothing, but lets the index go on to what stands behind it.
+o.overdue = ANY ('{f,t}')
+
+-- name: own_statuses
+o.status = ANY (:statuses)
+
+-- name: shown_only
+v.shown = ANY (:statuses) AND v.status <> ALL (:statuses)
+
 -- name: named
 -- Said as the index of names says it.
 o.customer_name_lc = ANY (:names) AND octet_length(o.customer_name_lc) <= 400
@@ -284,7 +298,8 @@ o.customer_name_lc = ANY (:names) AND octet_length(o.customer_name_lc) <= 400
 o.customer_name_lc = n.name AND octet_length(o.customer_name_lc) <= 400
 
 -- name: hit_of_customer
-(SELECT c.customer_name_lc LIKE :customer OR c.customer_email_lc LIKE :customer FROM orders AS c WHERE c.id = {t}.id)
+(SELECT ' ' || c.customer_name_lc LIKE :customer OR ' ' || c.customer_email_lc LIKE :customer
+ FROM orders AS c WHERE c.id = {t}.id)
 
 -- name: order_placed_at
 {t}.placed_at, {t}.id

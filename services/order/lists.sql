@@ -3,7 +3,7 @@
 -- name: matching
 -- Names that have a text, and orders that have it, but not in their customer's name only.
 SELECT ARRAY(SELECT customer_names_matching($1, $2)) AS names, ARRAY(SELECT orders_matching($1, $1, $3)) AS ids,
-       false AS frequent;
+       false AS frequent, true AS shown_over;
 
 -- name: orders_of_names
 SELECT id FROM orders

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from starlette.responses import Response
 
@@ -48,6 +50,19 @@ MOST_NAMED: Final = 5
 MOST_IDS: Final = 8_000
 
 
+# Days of the form, and how many days behind its beginning each of them bounds the list: the last day is in it.
+_DAYS: Final[Mapping[str, int]] = {"placed_from": 0, "placed_to": 1}
+
+
+def _edge(text: str, zone: ZoneInfo, name: str) -> str:
+    """The moment that a day stands for. What is none stays as it is, for the service to say so."""
+    try:
+        day = date.fromisoformat(text) + timedelta(days=_DAYS[name])
+    except (ValueError, OverflowError):
+        return text
+    return datetime.combine(day, time(), zone).isoformat()
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What the list is narrowed to, as it stands in the address."""
@@ -73,6 +88,10 @@ class Filters:
     def params(self) -> list[tuple[str, str]]:
         """Those that say anything, as query parameters of this page and of the order service alike."""
         return [(name, value) for name in self.__slots__ if (value := getattr(self, name))]
+
+    def asked(self, zone: ZoneInfo) -> list[tuple[str, str]]:
+        """The same for the order service: days begin and end in the reader's zone, as the page's times are in it."""
+        return [(name, _edge(value, zone, name) if name in _DAYS else value) for name, value in self.params()]
 
     @property
     def narrow(self) -> bool:
@@ -107,7 +126,7 @@ async def show(visit: Visit) -> Response:
     problem, status = "", 200
     found = Cards(items=())
     try:
-        params = [*filters.params(), ("cursor", cursor), ("limit", str(PAGE_SIZE))]
+        params = [*filters.asked(visit.zone), ("cursor", cursor), ("limit", str(PAGE_SIZE))]
         found = read(Cards, "order", await visit.get("order", "/v1/orders", params))
     except Refused as e:
         # a filter or a page of the list that does not exist: the form stays, so that it can be set right
@@ -155,7 +174,7 @@ async def export(visit: Visit) -> Response:
     kind = str(visit.request.path_params["format"])
     if kind not in FORMATS:
         raise NoSuchPage
-    params = [*Filters.of(visit).params(), ("format", kind)]
+    params = [*Filters.of(visit).asked(visit.zone), ("format", kind)]
     return await download(visit, "order", "/v1/orders/export", params)
 
 

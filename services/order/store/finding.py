@@ -57,7 +57,8 @@ async def found(
     list is sorted by status."""
     by_status = whose.filters.sort.removeprefix("-") == "status"
     first, start, most = (sorted_by_date(whose), None, WALKED) if by_status else (whose, after, limit)
-    look = await _first_look(tx, first, needle, start, most, min(DENSE, limit))
+    # by status the hits are no page, however small that is
+    look = await _first_look(tx, first, needle, start, most, DENSE if by_status else min(DENSE, limit))
     seen = len(look["hits"])
     if look["walked"] < WALKED or (not by_status and seen >= limit):
         return look["hits"]  # type: ignore[no-any-return]
@@ -69,7 +70,7 @@ async def found(
             return first_hits
         look = await _first_look(tx, first, needle, start, most, WALKED + 1)
     matching = search.few(look)
-    if matching is None or (look["with_text"] >= DENSE and not walks.by_combinations(whose, matching.names)):
+    if matching is None or (look["with_text"] >= DENSE and not walks.can_be_narrowed(whose, matching.names)):
         return await _frequent(tx, whose, needle, after, limit, matching, seen)
     ids = await _looked_up(tx, whose, needle, after, limit, matching, limit * WALKED // max(seen, 1))
     if ids is not None or by_status:
@@ -140,7 +141,7 @@ async def _looked_up(
     if not matching.names:
         return matching.ids
     most = min(MOST_NAMED, max(FEW_NAMED, entries // 2))
-    wanted = walks.of_names(whose, needle, matching.names, after, limit, walked=most + 1)
+    wanted = walks.of_names(whose, needle, matching, after, limit, walked=most + 1)
     [row] = await rows(tx, wanted)
     return [*row["hits"], *matching.ids] if row["walked"] <= most else None
 

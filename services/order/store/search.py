@@ -134,7 +134,7 @@ class Needle:
 
     @property
     def values(self) -> dict[str, Any]:
-        given = {"number": self.number, "customer": self.customer and pattern(self.customer)}
+        given = {"number": self.number, "customer": self.customer and pattern(_begun(self.customer))}
         return {name: value for name, value in given.items() if value is not None}
 
     @property
@@ -167,9 +167,13 @@ def needle_of(filters: Filters) -> Needle | None:
     if words and _ID.match(text):
         return Needle(text, customer=customer, order_id=UUID(text))
     number = _NUMBER.match(text) if words else None
-    # One or two letters are the beginning of a word: with the space before them the index finds them.
-    text = f" {text}" if len(text) < SHORTEST_WORD else text
+    text = _begun(text)
     return Needle(text, int(number[1]) if number else None, customer)
+
+
+def _begun(text: str) -> str:
+    """One or two letters are the beginning of a word: with the space before them the index finds them."""
+    return f" {text}" if len(text) < SHORTEST_WORD else text
 
 
 async def words_of(tx: Transaction, filters: Filters) -> Words:
@@ -190,16 +194,18 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """What has a text: names of customers, and orders that have it, but not in their customer's name only."""
+    """What has a text: names of customers, and orders that have it, but not in their customer's name only; and whether
+    any order shows one of the statuses that are asked for over its own."""
 
     names: Sequence[str]
     ids: Sequence[UUID]
+    shown_over: bool
 
 
 def few(row: Any) -> Matching | None:
     """What a statement says to have the text, unless that is too much."""
     fits = not row["frequent"] and len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
-    return Matching(row["names"], row["ids"]) if fits else None
+    return Matching(row["names"], row["ids"], row["shown_over"]) if fits else None
 
 
 def pattern(text: str) -> str:

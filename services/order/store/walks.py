@@ -14,6 +14,7 @@ from services.order.store import values
 from services.order.store.search import (
     AFTER_TYPES,
     Filters,
+    Matching,
     Needle,
     Parameters,
     Statement,
@@ -30,8 +31,9 @@ from services.order.store.search import (
 )  # fmt: skip
 
 # Of so many names each may be in very many orders: those of each combination of values that fits are looked up, and of
-# these those of the days. Of more names all orders are looked at.
+# these those of the days. Of more names all orders are looked at. Days alone have every combination.
 FEW_NAMES: Final = 20
+FEWEST_NAMES: Final = 5
 
 
 def hits(
@@ -47,7 +49,8 @@ def first_look(
     """One row: how many of the list's first `walked` orders there are, the first `most` hits among them, and, where
     these are not `enough`, what else has the text. `words` are those of the text, with the part that each is in."""
     counts = ", ".join(f.word.replace("{place}", str(place)) for place, _ in enumerate(words, start=1))
-    shape = bare(f.first_look).replace("{words}", counts)
+    over = bare(f.some_shown_over) if whose.filters.statuses else "false"
+    shape = bare(f.first_look).replace("{words}", counts).replace("{shown_over}", over)
     given = {
         "words": [pattern(w) for w in words], "parts": list(words.values()), "text": needle.text, **bounds
     }  # fmt: skip
@@ -96,16 +99,16 @@ def _outside(filters: Filters, inside: Filters) -> list[str]:
 
 
 def of_names(
-    whose: Whose, needle: Needle, names: Sequence[str], after: tuple[Any, ...] | None, most: int, *, walked: int
+    whose: Whose, needle: Needle, matching: Matching, after: tuple[Any, ...] | None, most: int, *, walked: int
 ) -> Statement:
-    """One row: how many orders of these names were looked at, and the ids of the list's first `most` among them."""
+    """One row: how many orders of the names were looked at, and the ids of the list's first `most` among them."""
     parameters, filters = Parameters(), whose.filters
     order = sort_name(filters.sort)
-    given = values_of(whose) | needle.values | {"names": list(names), "most": most, "walked": walked}
+    given = values_of(whose) | needle.values | {"names": list(matching.names), "most": most, "walked": walked}
     if after is not None:
         kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
         given |= {place: (v, kind) for place, v, kind in zip("abc", after, kinds, strict=False)}
-    start, entries = _entries(whose, names)
+    start, entries = _entries(whose, matching)
     conditions = [
         _any_of(whose),
         *[f.any_status_or_shown] * bool(filters.statuses),
@@ -124,23 +127,45 @@ def of_names(
     return Statement(parameters.fill(sql, given), tuple(parameters.values))
 
 
-def by_combinations(whose: Whose, names: Sequence[str]) -> bool:
+def can_be_narrowed(whose: Whose, names: Sequence[str]) -> bool:
     """Whether of the names' orders only those are looked at that have the values and days that are asked for."""
-    filters = whose.filters
-    narrowed = values.narrowed(filters) or bool(filters.placed_from or filters.placed_to)
-    return len(names) <= FEW_NAMES and narrowed and values.fits(whose)
+    return _by_index(whose, names) or _by_combinations(whose, names)
 
 
-def _entries(whose: Whose, names: Sequence[str]) -> tuple[str, str]:
-    """How a statement begins, and the entries of the names in it: those of fitting combinations where each may be in
-    very many orders."""
-    filters = whose.filters
-    dates = Filters(placed_from=filters.placed_from, placed_to=filters.placed_to)
-    if by_combinations(whose, names):
-        entries = _all(f.entries, [f.scope_operator, f.of_name, f.of_combination, *common(dates)])
-        return values.fitting(whose) + ",", bare(f.entries_of_combinations).replace("{entries}", entries)
-    few = Filters(purchase_id=filters.purchase_id, external_id=filters.external_id, ids=filters.ids)
+def _by_index(whose: Whose, names: Sequence[str]) -> bool:
+    """Whether the index of names has what is asked for in front."""
+    asked = whose.filters
+    others = asked.phases or asked.money or asked.issue or asked.placed_from or asked.placed_to
+    few = len(names) <= FEW_NAMES and values.fits(whose)
+    return few and bool(asked.statuses or asked.overdue is not None) and not others
+
+
+def _by_combinations(whose: Whose, names: Sequence[str]) -> bool:
+    asked = whose.filters
+    days = bool(asked.placed_from or asked.placed_to) and len(names) <= FEWEST_NAMES
+    return (values.narrowed(asked) or days) and len(names) <= FEW_NAMES and values.fits(whose)
+
+
+def _entries(whose: Whose, matching: Matching) -> tuple[str, str]:
+    """How a statement begins, and the entries of the names in it: those that fit, where names may be in very many
+    orders."""
+    asked = whose.filters
+    if _by_index(whose, matching.names):
+        overdue = {True: f.overdue, False: f.not_overdue, None: f.overdue_or_not}[asked.overdue]
+        own = _all(f.entries, [f.scope_operator, f.named, overdue, *[f.own_statuses] * bool(asked.statuses)])
+        if not (asked.statuses and matching.shown_over):
+            return "WITH", own
+        return values.fitting(whose) + ",", f"{own}\nUNION ALL\n({_of_combinations([f.shown_only])})"
+    if _by_combinations(whose, matching.names):
+        days = common(Filters(placed_from=asked.placed_from, placed_to=asked.placed_to))
+        return values.fitting(whose) + ",", _of_combinations(days)
+    few = Filters(purchase_id=asked.purchase_id, external_id=asked.external_id, ids=asked.ids)
     return "WITH", _all(f.entries, [f.scope_operator, f.named, *common(few)])
+
+
+def _of_combinations(conditions: Sequence[str]) -> str:
+    entries = _all(f.entries, [f.scope_operator, f.of_name, f.of_combination, *conditions])
+    return bare(f.entries_of_combinations).replace("{entries}", entries)
 
 
 def _any_of(whose: Whose) -> str:

@@ -108,6 +108,9 @@ async def test_the_customer_filter_looks_at_the_customer_only(market: Market) ->
     assert await _found(market, "customer=ext-00", orders) == []
     assert await _found(market, "customer=nunez", orders) == [1]
     assert await _found(market, "customer=even.example&status=processing", orders) == [2]
+    # of one letter, which is in the numbers' words too, only the customer's own words are looked at
+    assert await _found(market, "customer=e", orders) == []
+    assert await _found(market, "customer=j", orders) == [1, 3, 4]
 
 
 async def test_a_word_in_very_many_orders_is_found_by_walking(market: Market, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from services.console.charts import Value, bars
 from services.console.forms import build
 from services.console.pages.figures import cell
 from services.console.pages.order import Draft, Talk, stages
+from services.console.pages.orders import Filters
 from services.console.pages.signing import local_path
 from services.console.pages.trail import ARRIVED, happenings
 from services.console.rendering import Renderer, content, duration, money, share, web_link
@@ -359,3 +360,14 @@ def test_each_status_has_its_time_also_where_the_channel_passed_over_it() -> Non
     assert "The channel says: IN_TRANSIT" in page.text_content()
     assert page.xpath("//h1//span[@class='dot red']/@aria-label") == ["red mark"], "not by its colour alone"
     assert page.xpath("//section[@aria-labelledby='issues']//strong/text()") == ["Dispute 1", "Dispute 2"], "counted"
+
+
+def test_days_of_a_list_are_the_readers() -> None:
+    zone = ZoneInfo("America/New_York")
+    # the clocks go back on the first of November: that day has 25 hours
+    filters = Filters(q="ada", placed_from="2026-11-01", placed_to="2026-11-01")
+    assert filters.asked(zone) == [
+        ("q", "ada"), ("placed_from", "2026-11-01T00:00:00-04:00"), ("placed_to", "2026-11-02T00:00:00-05:00"),
+    ]  # fmt: skip
+    for odd in ("soon", "9999-12-31", "2026-11-01T00:00:00Z"):
+        assert Filters(placed_to=odd).asked(zone) == [("placed_to", odd)]
