@@ -17,6 +17,8 @@ from typing import Any, Final
 from xml.sax.saxutils import escape
 
 import pymupdf_fonts  # type: ignore[import-untyped]  # fonts as data, without types
+from arabic_reshaper import ArabicReshaper  # type: ignore[import-untyped]  # has no types
+from bidi.algorithm import get_display  # type: ignore[import-untyped]  # has no types; of its two the one that mirrors brackets
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFont
@@ -27,7 +29,7 @@ _HAN: Final = (("shift_jis", "HeiseiKakuGo-W5"), ("gbk", "STSong-Light"), ("big5
 _HANGUL: Final = "HYSMyeongJo-Medium"
 _EAST: Final = 0x2E7F
 _RIGHT_TO_LEFT: Final = ("R", "AL")
-_NUMBERS: Final = ("EN", "AN")
+_SHAPES: Final = ArabicReshaper({"use_unshaped_instead_of_isolated": True, "ARABIC LIGATURE ALLAH": False})
 
 
 @cache
@@ -123,84 +125,20 @@ def _lines(words: list[str], font_of: Callable[[str], str | None], size: float, 
     return lines
 
 
-# Arabic
-
-
-@cache
-def _forms() -> dict[str, dict[str, str]]:
-    """The shapes of each letter, and of lam with alef, by where they stand, from Unicode's own decompositions."""
-    forms: dict[str, dict[str, str]] = {}
-    for code in (*range(0xFB50, 0xFC00), *range(0xFE80, 0xFEFD)):
-        place, *letters = unicodedata.decomposition(chr(code)).split() or [""]
-        if letters and place in ("<isolated>", "<final>", "<initial>", "<medial>"):
-            forms.setdefault("".join(chr(int(x, 16)) for x in letters), {})[place] = chr(code)
-    return forms
-
-
 def _joined(text: str) -> str:
     """The text with Arabic letters in the shapes that they have beside each other, without vowel points."""
     if not any("\u0590" <= c <= "\u06ff" for c in text):
         return text
-    forms, wide = _forms(), _known()[1]
-    letters: list[str] = []
-    for c in unicodedata.normalize("NFC", text):
-        if unicodedata.combining(c) and "\u0590" <= c <= "\u06ff":
-            continue
-        if letters and letters[-1] + c in forms:
-            letters[-1] += c
-        else:
-            letters.append(c)
-    shaped = []
-    for n, letter in enumerate(letters):
-        own = forms.get(letter, {})
-        before = n > 0 and "<initial>" in forms.get(letters[n - 1], {}) and "<final>" in own
-        after = n + 1 < len(letters) and "<initial>" in own and "<final>" in forms.get(letters[n + 1], {})
-        place = "<medial>" if before and after else "<final>" if before else "<initial>" if after else "<isolated>"
-        shape = own.get(place, letter)
-        shaped.append(shape if ord(shape[0]) in wide else letter)
-    return "".join(shaped)
+    wide = _known()[1]
+    kept = "".join(c for c in unicodedata.normalize("NFC", text) if not _is_point(c))
+    return "".join(c if ord(c) in wide else unicodedata.normalize("NFKC", c) for c in _SHAPES.reshape(kept))
 
 
-# direction
+def _is_point(c: str) -> bool:
+    return "\u0590" <= c <= "\u06ff" and unicodedata.combining(c) != 0
 
 
 def drawn(line: str) -> str:
-    """The line in the order in which it is drawn from left to right: rules of UAX #9 without explicit directions."""
-    kinds = [unicodedata.bidirectional(c) for c in line]
-    strong = next((k for k in kinds if k == "L" or k in _RIGHT_TO_LEFT), "L")
-    levels = _levels(kinds, 0 if strong == "L" else 1)
-    places = list(range(len(line)))
-    for level in range(max(levels, default=0), 0, -1):
-        start = 0
-        for high, run in groupby(places.copy(), lambda p, least=level: levels[p] >= least):  # type: ignore[misc]
-            length = len(list(run))
-            if high:
-                places[start : start + length] = reversed(places[start : start + length])
-            start += length
-    return "".join(_MIRRORED.get(line[p], line[p]) if levels[p] % 2 else line[p] for p in places)
-
-
-_MIRRORED: Final = dict(zip("()[]{}<>«»", ")(][}{><»«", strict=True))
-
-
-def _levels(kinds: list[str], base: int) -> list[int]:
-    """Even levels are drawn from left to right, odd ones from right to left. `base` is the line's own: 0 or 1."""
-    left = 2 if base else 0
-    found: list[tuple[int, bool] | None] = []  # level, and whether what is beside it reads on from right to left
-    backwards = bool(base)
-    for kind in kinds:
-        if kind == "L" or kind in _RIGHT_TO_LEFT:
-            backwards = kind != "L"
-            found.append((1, True) if backwards else (left, False))
-        elif kind in _NUMBERS:
-            found.append((2, True) if backwards else (left, False))
-        else:
-            found.append(None)
-    levels = []
-    for n, known in enumerate(found):
-        if known is None:
-            before = next((f[1] for f in reversed(found[:n]) if f), bool(base))
-            after = next((f[1] for f in found[n:] if f), bool(base))
-            known = (1 if (before if before == after else base) else left, False)
-        levels.append(known[0])
-    return levels
+    """The line in the order in which it is drawn from left to right (UAX #9)."""
+    found: str = get_display(line)
+    return found
