@@ -26,8 +26,8 @@ EVERYTHING: Final = 1_000_000_000
 # looked for in so many times the entries that it takes on average: a walk ends where the page is full.
 DENSE: Final = 12
 FURTHER: Final = 4
-# A text that DENSE entries of the first walk have is in very many names' orders. Where those cannot be narrowed to what
-# is asked for, FAR entries are walked before they are looked at, and more where LONGEST are likely to fill the page.
+# Where very many orders have a text, also of those that its names' orders can be narrowed to, FAR entries are walked
+# before more of these are looked at, and more entries where LONGEST are likely to fill the page.
 FAR: Final = 20_000
 LONGEST: Final = 100_000
 # All orders that a list is narrowed to are looked at where they are fewer than this.
@@ -70,32 +70,36 @@ async def found(
             return first_hits
         look = await _first_look(tx, first, needle, start, most, WALKED + 1)
     matching = search.few(look)
-    if matching is None or (look["with_text"] >= DENSE and not walks.can_be_narrowed(whose, matching.names)):
-        return await _frequent(tx, whose, needle, after, limit, matching, seen)
-    ids = await _looked_up(tx, whose, needle, after, limit, matching, limit * WALKED // max(seen, 1))
-    if ids is not None or by_status:
-        return ids
-    return await hits(tx, whose, needle, after, limit, EVERYTHING)
+    few = True
+    if matching is not None and (look["with_text"] < DENSE or walks.can_be_narrowed(whose, matching.names)):
+        # by status, a walk goes through one status after the other, and is worth less
+        entries = limit * WALKED // max(seen, 1) if by_status else 0
+        ids = await _looked_up(tx, whose, needle, after, limit, matching, entries)
+        if ids is not None:
+            return ids
+        few = False
+    return await _frequent(tx, whose, needle, after, limit, matching, seen, few)
 
 
 async def _frequent(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int,
-    matching: Matching | None, seen: int,
+    matching: Matching | None, seen: int, few: bool,
 ) -> Sequence[UUID] | None:  # fmt: skip
-    """As `found`, of a text that very many orders have, and that no index narrows to those that are asked for.
+    """As `found`, of a text that very many orders have.
 
-    Where a walk would be long, orders are gathered by what else is asked for before it, otherwise after it.
+    If those that are asked for may be `few`, orders are gathered by what else is asked for: before a walk that would be
+    long, otherwise after it.
     """
     by_status = whose.filters.sort.removeprefix("-") == "status"
     long = limit * WALKED > FAR * seen
-    ids = await _gathered(tx, whose, needle, after, limit) if long else None
+    ids = await _gathered(tx, whose, needle, after, limit) if few and long else None
     if ids is not None or by_status:
         return ids
     first_hits = await hits(tx, whose, needle, after, limit, FAR)
     if len(first_hits) >= limit:
         return first_hits
     if LONGEST * len(first_hits) < limit * FAR:
-        ids = None if long else await _gathered(tx, whose, needle, after, limit)
+        ids = await _gathered(tx, whose, needle, after, limit) if few and not long else None
         if ids is None and matching is not None:
             ids = await _looked_up(tx, whose, needle, after, limit, matching, LONGEST)
         if ids is not None:
