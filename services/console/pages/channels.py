@@ -20,8 +20,8 @@ from services.console.schemas import Channel, Channels, Courses
 from services.console.visit import Visit, part
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-CHANGED: Final = "Somebody else has changed the channel meanwhile. Send it again if yours is still right."
-# Lines of a list that is typed, as the order service takes them.
+CHANGED: Final = "Somebody else has changed the channel meanwhile. Look at it as it is now, then change it again."
+# Lines of a list that is typed, as the order service takes them; one more is sent on, so that it says so.
 MOST_PAIRS: Final = 1_000
 
 
@@ -103,11 +103,8 @@ async def put(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in (412, 422):
             raise
-        changed = {
-            "": "Somebody else has changed the channel meanwhile. Look at it as it is now, then change it again."
-        }
         wrong = {path.partition(".")[0]: f"{_after(path)}{message}" for path, message in e.fields.items()}
-        return await _page(visit, e.status, changed if e.status == 412 else wrong or {"": e.detail})
+        return await _page(visit, e.status, {"": CHANGED} if e.status == 412 else wrong or {"": e.detail})
     visit.say(f"The channel {name} is set up: new orders follow it from now on.")
     return visit.go("/channels")
 
@@ -147,7 +144,7 @@ def _rate(text: str) -> str:
 def _pairs(text: str) -> Sequence[tuple[str, str]]:
     """Lines such as "MUG = 5". Raises Wrong."""
     found = []
-    for line in [x.strip() for x in text.split("\n") if x.strip()][:MOST_PAIRS]:
+    for line in [x.strip() for x in text.split("\n") if x.strip()][: MOST_PAIRS + 1]:
         left, equals, right = (x.strip() for x in line.partition("="))
         if not (left and equals and right):
             raise Wrong(f"“{line[:40]}” is no line such as NAME = VALUE.")

@@ -15,7 +15,7 @@ from services.console.schemas import Course, Courses, CourseSetting, Finding, Fi
 from services.console.visit import Visit, part
 
 NAME_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
-# Characters of a text, as the order service takes them.
+# Characters of a text, as the order service takes them; one more is sent on, so that it says so.
 MOST_TEXT: Final = 200_000
 CHANGED: Final = "Somebody else has changed the settings meanwhile. They are below as they are now."
 

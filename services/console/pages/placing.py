@@ -25,7 +25,7 @@ from services.console.schemas import Offer, Offers
 from services.console.visit import Visit, part
 
 PAGE_SIZE: Final = 50
-# Lines of an order, as the order service has it.
+# Lines of an order, as the order service has it; one more is sent on, so that it says so.
 MOST_LINES: Final = 500
 # Fields of the form that go into the address, by their names in the order.
 ADDRESS: Final[Mapping[str, str]] = {
@@ -134,7 +134,7 @@ def _lines(posted: Posted) -> list[dict[str, str]]:
             lines.append({"listing_id": known, "quantity": amount})
     if not lines:
         raise Wrong("Enter how much of something is to be ordered.")
-    return lines[:MOST_LINES]
+    return lines[: MOST_LINES + 1]
 
 
 PAGES: Final[Sequence[Page]] = (

@@ -59,9 +59,10 @@ async def found(
     first, start, most = (sorted_by_date(whose), None, WALKED) if by_status else (whose, after, limit)
     # by status the hits are no page, however small that is
     look = await _first_look(tx, first, needle, start, most, DENSE if by_status else min(DENSE, limit))
-    seen = len(look["hits"])
+    near: Sequence[UUID] = look["hits"]
+    seen = len(near)
     if look["walked"] < WALKED or (not by_status and seen >= limit):
-        return look["hits"]  # type: ignore[no-any-return]
+        return near
     if by_status and seen >= DENSE:
         return None
     if seen >= DENSE:

@@ -13,7 +13,7 @@ from services.order.papers.spreadsheet import XlsxSheet
 
 
 def _card(amount: str) -> dict[str, Any]:
-    money = {"amount": amount, "currency": "XXX"}
+    money = {"amount": amount, "currency": "XTS"}
     card: dict[str, Any] = dict.fromkeys(
         ("number", "order_id", "purchase_id", "status", "status_label", "phase", "money", "issue", "channel",
          "external_id", "external_number", "delivery_mode", "scheduled_for", "closed_at", "currency", "line_count"),
