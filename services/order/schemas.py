@@ -78,6 +78,9 @@ class ListingRequest(Strict):
 
     `available`, or `on_hand`, which is the same: the stock on hand, what orders have reserved of it included; absent:
     stock is not counted. (A listing that is read shows as `available` what is free of `on_hand`.)
+
+    `on_hand_read`, with a change: the stock that it was decided on. Orders move stock without changing the listing's
+    ETag: where `on_hand` is what was read, stock stays as it is by now; another one is refused once stock has moved.
     """
 
     seller: ShortText | None = None
@@ -87,6 +90,7 @@ class ListingRequest(Strict):
     unit_code: UnitCode = "C62"
     available: Stock | None = None
     on_hand: Stock | None = None
+    on_hand_read: Stock | None = None
     tracked: bool = False
     units: Annotated[tuple[Annotated[str, Field(min_length=1, max_length=100)], ...], Field(max_length=1_000)] = ()
     delivery_mode: DeliveryMode | None = None

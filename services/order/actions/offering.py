@@ -35,6 +35,10 @@ async def create(run: Runtime, caller: Principal, body: ListingRequest, once: On
             codes = _distinct(body.units)
             if codes and not body.tracked:
                 raise wrong_fields(("units", "are for listings with tracked = true"), code="bad_listing")
+            if body.on_hand_read is not None:
+                raise wrong_fields(
+                    ("on_hand_read", "is for changes; a new listing has no stock yet"), code="bad_listing"
+                )
             values = _columns(body)
             if body.tracked:
                 values["on_hand"] = Decimal(len(codes))
@@ -62,7 +66,10 @@ async def create(run: Runtime, caller: Principal, body: ListingRequest, once: On
 async def change(
     run: Runtime, caller: Principal, listing_id: UUID, body: ListingRequest, if_match: Precondition
 ) -> Answer:
-    """PUT /v1/listings/{id}: the listing is then so. Stock that is reserved stays reserved."""
+    """PUT /v1/listings/{id}: the listing is then so. Stock that is reserved stays reserved.
+
+    Raises Conflict for a stock that was decided on another one than there is by now.
+    """
     try:
         async with run.db.tenant(caller.marketplace_id) as tx:
             row = await _locked(tx, caller, listing_id)
@@ -72,8 +79,7 @@ async def change(
             if body.units:
                 raise wrong_fields(("units", "are added at /v1/listings/{id}/units"), code="bad_listing")
             values = _columns(body)
-            if row["tracked"]:
-                values["on_hand"] = row["on_hand"]
+            values["on_hand"] = _stock(body, row)
             changed = await listings.update(tx, {**values, "id": listing_id, "changed_at": run.clock()})
             return _answer(200, changed, caller)
     except asyncpg.UniqueViolationError:
@@ -176,6 +182,22 @@ def _columns(body: ListingRequest) -> dict[str, Any]:
         "material": body.material,
         "active": body.active,
     }
+
+
+def _stock(body: ListingRequest, row: Row) -> Decimal | None:
+    """The stock after a change; single things are counted by their codes."""
+    now: Decimal | None = row["on_hand"]
+    read = body.on_hand_read
+    if row["tracked"] or (read is not None and body.stock == read):
+        return now
+    if read is not None and now != read:
+        there = "not counted" if now is None else _plain(now)
+        raise Conflict(
+            "stock_moved",
+            f"Orders have moved the stock since: it was {_plain(read)} and is {there} now. "
+            "Read the listing again, then say how much there is.",
+        )
+    return body.stock
 
 
 def _price(body: ListingRequest) -> int:

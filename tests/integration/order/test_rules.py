@@ -44,6 +44,25 @@ async def test_the_stock_that_is_stated_includes_what_is_reserved(market: Market
     assert "another stock than available says" in both.json["detail"]
 
 
+async def test_a_stock_is_changed_from_the_one_that_was_read(market: Market) -> None:
+    """Orders move stock without a new version of the listing: what was read before is not written over it."""
+    listing = await market.listing(available="10")
+    (order,) = (await market.buy(listing, "2")).json["orders"]
+    for action in ("process", "ship"):
+        await market.done(order, action, market.seller)
+    path = f"/v1/listings/{listing['listing_id']}"
+    body = {"sku": listing["sku"], "name": "N", "price": listing["price"], "on_hand_read": "10"}
+    moved = await market.call("PUT", path, market.seller, body | {"on_hand": "11"})
+    assert (moved.status, moved.code) == (409, "stock_moved")
+    assert "it was 10 and is 8 now" in moved.json["detail"]
+    untouched = await market.call("PUT", path, market.seller, body | {"on_hand": "10"})
+    assert (untouched.status, untouched.json["on_hand"]) == (200, "8")
+    counted = await market.call("PUT", path, market.seller, body | {"on_hand": "11", "on_hand_read": "8"})
+    assert (counted.status, counted.json["on_hand"]) == (200, "11")
+    new = await market.call("POST", "/v1/listings", market.seller, body | {"sku": "L-NEW"})
+    assert (new.status, "on_hand_read" in new.json["detail"]) == (422, True)
+
+
 async def test_what_is_off_sale_cannot_be_ordered(market: Market) -> None:
     listing = await market.listing()
     body = {"sku": listing["sku"], "name": "x", "price": listing["price"], "active": False}
