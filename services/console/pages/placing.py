@@ -1,11 +1,14 @@
 """Ordering: what is on sale in the marketplace, and a form that orders from it.
 
 Prices, stock, limits and who sells are the order service's to know; what several sellers sell becomes one order each.
+The list has pages; what is chosen on one goes along to the others in the form itself, so that nothing has to be kept
+for somebody who only looks around.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -27,6 +30,9 @@ from services.console.visit import Visit, part
 PAGE_SIZE: Final = 50
 # Lines of an order, as the order service has it; one more is sent on, so that it says so.
 MOST_LINES: Final = 500
+# Characters of a quantity and of a name that go along from page to page: 500 of both fit into a form (form_bytes).
+MOST_TYPED, MOST_NAME = 16, 40
+MOST_CURSOR: Final = 2_000
 # Fields of the form that go into the address, by their names in the order.
 ADDRESS: Final[Mapping[str, str]] = {
     "line1": "Street and number",
@@ -36,48 +42,113 @@ ADDRESS: Final[Mapping[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Something of which a quantity was entered, as it was typed. The name is for people to read only."""
+
+    listing_id: str
+    typed: str
+    name: str
+
+
+def chosen(posted: Posted) -> Sequence[Chosen]:
+    """What the form asks for, in its order, MOST_LINES and one more at most."""
+    found = []
+    for name, values in posted.values.items():
+        listing_id = name.removeprefix("q.")
+        if listing_id != name and values[0] and _is_id(listing_id):
+            called = posted.one(f"n.{listing_id}")[:MOST_NAME] or "An item"
+            found.append(Chosen(listing_id, values[0][:MOST_TYPED], called))
+    return found[: MOST_LINES + 1]
+
+
+def _is_id(text: str) -> bool:
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Which page of what is on sale: of an article number (all of them where it is empty), from a cursor on."""
+
+    sku: str = ""
+    cursor: str = ""
+
+    @classmethod
+    def asked(cls, visit: Visit) -> Shelf:
+        """By the address, or by the button of the form that was pressed: search, the next page, the first one."""
+        posted = visit.posted
+        if not posted.values:
+            return cls(visit.asked("sku", 100), visit.asked("cursor", MOST_CURSOR))
+        if (button := posted.one("show")) == "search":
+            return cls(posted.one("sku")[:100])
+        if button == "all":
+            return cls()
+        # the search box may have been changed since: pages are those of the list that is shown
+        sku = posted.one("shown")[:100]
+        places = {"next": posted.one("following"), "first": ""}
+        return cls(sku, places.get(button, posted.one("cursor"))[:MOST_CURSOR])
+
+
 async def show(visit: Visit) -> Response:
     return await _page(visit)
 
 
-async def _page(visit: Visit, status: int = 200, problems: Sequence[str] = ()) -> Response:
-    cursor = visit.asked("cursor", 2_000) or visit.posted.one("cursor")[:2_000]
-    found = read(Offers, "order", await visit.get("order", "/v1/listings", _page_of(visit, cursor)))
+async def _page(visit: Visit, status: int = 200, problems: Mapping[str, str] | None = None) -> Response:
+    """`problems` by the id of the listing whose quantity it is about; what is about none stands under another name."""
+    told = dict(problems or {})
+    shelf = Shelf.asked(visit)
+    found, problem = await _offers(visit, shelf)
+    if found is None:
+        shelf, status, told["shelf"] = Shelf(), 422, problem
+        found, _ = await _offers(visit, shelf)
+    offers = found.items if found is not None else ()
+    here = {str(o.listing_id) for o in offers}
+    picked = chosen(visit.posted)
+    if len(picked) > MOST_LINES and not told:
+        status, told[""] = 422, f"An order has {MOST_LINES} items at most. Take some of them out, and order them apart."
     return await visit.page(
         "place.html",
         status,
-        offers=found.items,
+        offers=offers,
+        elsewhere=[c for c in picked if c.listing_id not in here],
         sellers=await sellers(visit),
-        problems=problems,
+        problems=told,
         typed=visit.posted,
-        sku=visit.asked("sku", 100) or visit.posted.one("sku")[:100],
-        cursor=cursor,
-        following=_following(visit, found.next_cursor),
+        shelf=shelf,
+        following=(found.next_cursor if found is not None else None) or "",
         address=ADDRESS,
         quantity=quantity,
     )
 
 
-def _page_of(visit: Visit, cursor: str) -> list[tuple[str, Any]]:
-    sku = visit.asked("sku", 100) or visit.posted.one("sku")[:100]
-    return [("limit", str(PAGE_SIZE)), ("cursor", cursor or None), ("sku", sku or None)]
-
-
-def _following(visit: Visit, cursor: str | None) -> str:
-    return "?" + urlencode({"cursor": cursor, "sku": visit.asked("sku", 100)}) if cursor else ""
+async def _offers(visit: Visit, shelf: Shelf) -> tuple[Offers | None, str]:
+    """A page of what is on sale; None, with the reason, where there is no such page."""
+    params = [("limit", str(PAGE_SIZE)), ("cursor", shelf.cursor or None), ("sku", shelf.sku or None)]
+    try:
+        return read(Offers, "order", await visit.get("order", "/v1/listings", params)), ""
+    except Refused as e:
+        if e.status not in (400, 422) or shelf == Shelf():
+            raise
+        return None, f"{e.detail} This is the first page of everything."
 
 
 async def place(visit: Visit) -> Response:
+    if visit.posted.one("show"):
+        return await _page(visit)
     try:
-        body = await _order(visit)
-    except Wrong as e:
-        return await _page(visit, 422, [str(e)])
+        lines = _lines(chosen(visit.posted))
+        body = await _order(visit, lines)
+    except _Unfit as e:
+        return await _page(visit, 422, e.problems)
     try:
         answer = await visit.send("POST", "order", "/v1/orders", body, key=visit.form_key)
     except Refused as e:
         if e.status not in (403, 409, 422):
             raise
-        return await _page(visit, e.status, [_said(*wrong) for wrong in e.fields.items()] or [e.detail])
+        return await _page(visit, e.status, dict(_said(*wrong, lines) for wrong in e.fields.items()) or {"": e.detail})
     made = answer.body["orders"]
     told = ", ".join(f"{o['number']} ({o['status_label']})" for o in made)
     visit.say(f"Ordered: {told}.")
@@ -86,24 +157,38 @@ async def place(visit: Visit) -> Response:
     return visit.go("/orders?" + urlencode({"ids": ",".join(o["order_id"] for o in made)}))
 
 
-def _said(path: str, message: str) -> str:
+class _Unfit(Exception):
+    """The form is no order yet; what is wrong, as `_page` takes it."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__()
+        self.problems = problems
+
+
+Lines = Sequence[tuple[Chosen, str]]
+
+
+def _said(path: str, message: str, lines: Lines) -> tuple[str, str]:
     """A refusal of a field, in words: which item it is about, or which field."""
-    parts = path.split(".")
-    if parts[0] == "lines" and len(parts) > 1 and parts[1].isdigit():
-        return f"Item {int(parts[1]) + 1} of those asked for: {message}."
-    return f"{words(parts[-1])}: {message}."
+    _, _, place = path.partition("lines.")
+    number = place.partition(".")[0]
+    if path.startswith("lines.") and number.isdecimal() and int(number) < len(lines):
+        item = lines[int(number)][0]
+        return item.listing_id, f"{item.name}: {message}."
+    return path, f"{words(path.rpartition('.')[2])}: {message}."
 
 
-async def _order(visit: Visit) -> dict[str, Any]:
-    """The order as the form says it, in the currency of what is ordered first. Raises Wrong."""
+async def _order(visit: Visit, lines: Lines) -> dict[str, Any]:
+    """The order as the form says it, in the currency of what is ordered first. Raises _Unfit."""
     posted = visit.posted
-    lines = _lines(posted)
-    first, _ = await part(visit.get("order", f"/v1/listings/{lines[0]['listing_id']}"))
+    item = lines[0][0]
+    first, _ = await part(visit.get("order", f"/v1/listings/{item.listing_id}"))
     if first is None:
-        raise Wrong("Something of it is not on sale any more. Look at what there is now.")
-    currency = read(Offer, "order", first).price.currency
+        raise _Unfit(
+            {item.listing_id: f"{item.name} is not on sale any more. Take it out, or look at what there is now."}
+        )
     if not posted.one("name"):
-        raise Wrong("Say for whom the order is.")
+        raise _Unfit({"name": "Say for whom the order is."})
     address = {name: posted.one(name) for name in ADDRESS if posted.one(name)}
     if "country" in address:
         address["country"] = address["country"].upper()
@@ -112,29 +197,32 @@ async def _order(visit: Visit) -> dict[str, Any]:
         customer["email"] = posted.one("email")
     if address:
         customer["shipping_address"] = {"name": posted.one("name"), **address}
-    body: dict[str, Any] = {"currency": currency, "customer": customer, "lines": lines}
+    body: dict[str, Any] = {
+        "currency": read(Offer, "order", first).price.currency,
+        "customer": customer,
+        "lines": [{"listing_id": item.listing_id, "quantity": amount} for item, amount in lines],
+    }
     if posted.one("note"):
         body["note"] = posted.one("note")
     return body
 
 
-def _lines(posted: Posted) -> list[dict[str, str]]:
-    """Raises Wrong for what is no quantity, and where nothing is asked for."""
-    lines = []
-    for name, values in posted.values.items():
-        listing_id = name.removeprefix("q.")
-        if listing_id == name or not values[0]:
-            continue
+def _lines(picked: Sequence[Chosen]) -> Lines:
+    """What is to be ordered, with its quantity. Raises _Unfit for what is none, and where nothing is asked for."""
+    lines, problems = [], {}
+    for item in picked:
         try:
-            amount = entered.quantity(values[0])
-            known = str(UUID(listing_id))
-        except (Wrong, ValueError):
-            raise Wrong(f"“{values[0][:40]}” is no quantity: enter numbers such as 2 or 2.5.") from None
+            amount = entered.quantity(item.typed)
+        except Wrong:
+            problems[item.listing_id] = f"{item.name}: “{item.typed}” is no quantity: enter numbers such as 2 or 2.5."
+            continue
         if amount.strip("0."):
-            lines.append({"listing_id": known, "quantity": amount})
+            lines.append((item, amount))
+    if problems:
+        raise _Unfit(problems)
     if not lines:
-        raise Wrong("Enter how much of something is to be ordered.")
-    return lines[: MOST_LINES + 1]
+        raise _Unfit({"": "Enter how much of something is to be ordered."})
+    return lines
 
 
 PAGES: Final[Sequence[Page]] = (

@@ -8,6 +8,7 @@ import io
 
 import pytest
 
+from services.console.pages import placing
 from tests.integration.console.browser import Browser
 from tests.integration.console.conftest import PASSWORD, Town
 
@@ -240,6 +241,8 @@ async def test_an_approval_is_seen_by_the_buyers_side_alone(town: Town) -> None:
         assert (seen.status, "Within the budget" in seen.text()) == (200, False)
 
 
+# an order of theirs is there: the order service knows the buyer
+@pytest.mark.usefixtures("order_id")
 async def test_a_buyer_orders_from_what_is_on_sale(town: Town, buyer: Browser, seller: Browser) -> None:
     listing = await town.listing("seller@storefront.example", "VASE", "USD", available="5", name="Green vase")
     assert "/orders/new" in (await buyer.get("/orders")).links()
@@ -266,6 +269,44 @@ async def test_a_buyer_orders_from_what_is_on_sale(town: Town, buyer: Browser, s
     assert (order["customer"]["name"], order["lines"][0]["ordered"], order["status"]) == ("Cara", "2", "pending")
     assert order["customer"]["shipping_address"] == {"name": "Cara", "line1": "Main street 1", "city": "Oslo"}
     assert [n["text"] for n in order["notes"]] == ["Ring twice"]
+
+
+# an order of theirs is there: the order service knows the buyer
+@pytest.mark.usefixtures("order_id")
+async def test_what_is_chosen_on_one_page_of_what_is_on_sale_goes_along_to_the_others(
+    town: Town, buyer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [await town.listing("seller@storefront.example", f"ZZ-{n}", "USD", name=f"Tile {n}") for n in range(5)]
+    monkeypatch.setattr(placing, "PAGE_SIZE", 2)
+    found = await buyer.get("/orders/new?sku=ZZ-2")
+    page = await buyer.fill(found, "/orders/new", {f"q.{ids[2]}": "3", "note": "Ring", "show": "all"})
+    # what was searched for is on none of these pages, and is still there, to be changed or taken out
+    assert page.texts("//section[@aria-labelledby='chosen']//label") == ["Tile 2"]
+    for number in (3, 4):
+        page = await buyer.fill(page, "/orders/new", {"sku": f"ZZ-{number}", "show": "search"})
+        page = await buyer.fill(
+            page, "/orders/new", {f"q.{ids[number]}": "two" if number == 3 else "1", "show": "first"}
+        )
+    assert dict(page.form("/orders/new").pairs)["note"] == "Ring"
+    page = await buyer.fill(page, "/orders/new", {"sku": "", "show": "search"})
+    seen = []
+    while True:
+        seen += page.texts("//table//tbody//th")
+        following = page.tree.xpath("//button[@name='show'][@value='next']")
+        if not following:
+            break
+        page = await buyer.fill(page, "/orders/new", {"show": "next", "sku": "not searched for"})
+        assert len(seen) < 200, "the pages come to an end"
+    assert [t for t in seen if "ZZ-" in t] == [f"Tile {n}ZZ-{n}" for n in range(5)]
+    wrong = await buyer.fill(page, "/orders/new", {})
+    assert wrong.alert == "Nothing is ordered yetTile 3: “two” is no quantity: enter numbers such as 2 or 2.5."
+    assert wrong.tree.xpath("//input[@aria-invalid]/@name") == [f"q.{ids[3]}"]
+    lost = await buyer.fill(wrong, "/orders/new", {"show": "next", "following": "garbage"})
+    assert (lost.status, dict(lost.form("/orders/new").pairs)[f"q.{ids[4]}"]) == (422, "1")
+    done = await buyer.fill(wrong, "/orders/new", {f"q.{ids[3]}": "", f"q.{ids[4]}": "2"})
+    order = await town.order("buyer@storefront.example", done.path.rpartition("/")[2])
+    assert {x["sku"]: x["ordered"] for x in order["lines"]} == {"ZZ-2": "3", "ZZ-4": "2"}
+    assert [n["text"] for n in order["notes"]] == ["Ring"]
 
 
 async def test_nothing_of_others_is_shown(town: Town, order_id: str) -> None:
