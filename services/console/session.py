@@ -57,6 +57,11 @@ class Person:
         return self.is_operator or (self.sells and bool({"seller", "member", "admin"} & set(self.roles)))
 
     @property
+    def keeps_listings(self) -> bool:
+        """What is on sale is kept by those who sell it, and by the operator for everybody."""
+        return self.sees_balance
+
+    @property
     def sees_webhooks(self) -> bool:
         """A plain buyer follows its own orders; an endpoint gets those of the whole organisation."""
         return bool(set(self.roles) - {"buyer"})

@@ -117,6 +117,8 @@ class ListedUnit(Read):
     id: UUID
     code: str
     state: str = ""
+    order_id: UUID | None = None
+    location: str | None = None
 
 
 class UnitList(Read):
@@ -139,6 +141,23 @@ class Offer(Read):
 
 class Offers(Read):
     items: tuple[Offer, ...]
+    next_cursor: str | None = None
+
+
+class Listing(Offer):
+    """Something on sale, or kept, as its keeper sees it; `reserved` is absent for everybody else."""
+
+    tracked: bool = False
+    on_hand: Decimal | None = None
+    reserved: Decimal | None = None
+    kg_per_unit: Decimal | None = None
+    material: str | None = None
+    active: bool = True
+    changed_at: datetime
+
+
+class Listings(Read):
+    items: tuple[Listing, ...]
     next_cursor: str | None = None
 
 

@@ -303,7 +303,7 @@ async def test_hostile_text_stays_text_on_every_page(town: Town, seller: Browser
 
 PATHS = [
     "/sign-in", "/orders", "/orders/new", "/inbox", "/messages", "/reports", "/balance", "/webhooks", "/webhooks/new",
-    "/lifecycles", "/lifecycles/supplier", "/channels",
+    "/lifecycles", "/lifecycles/supplier", "/channels", "/listings", "/listings/new",
     "/settings/notifications", "/people", "/people/new", "/welcome", "/nothing", "/orders/not-an-id",
 ]  # fmt: skip
 
