@@ -64,7 +64,7 @@ class Key(Shown):
 class EndpointListed(Shown):
     endpoint_id: UUID
     organisation_id: UUID
-    url: str
+    url: str = Field(description="For others than its organisation without the values of its query: `?key=***`.")
     description: str
     event_types: list[str]
     filter: FilterShown

@@ -1,7 +1,8 @@
 """Who may see and do what with webhooks: the one place that decides. Pure.
 
 An endpoint belongs to an organisation and is its affair alone; the operator, who answers for the marketplace, sees
-every endpoint and may stop and start it, but neither reads its keys nor changes where it sends.
+every endpoint and may stop and start it, but neither reads its keys nor changes where it sends; of its address the
+operator reads all but the values of the query.
 """
 
 from __future__ import annotations
@@ -37,6 +38,11 @@ def require_secrets(caller: Principal) -> None:
     require(caller, "manage")
     if caller.act is not None:
         raise Forbidden("not_while_acting", "Secrets cannot be made or changed while logged in as somebody else.")
+
+
+def reads_addresses_of(caller: Principal, organisation_id: UUID) -> bool:
+    """Whether the caller is shown the organisation's addresses whole: a query may hold a secret, which is its own."""
+    return caller.organisation_id == organisation_id and caller.act is None
 
 
 def reach(caller: Principal, right: Right) -> UUID | None:

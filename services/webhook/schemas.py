@@ -85,7 +85,10 @@ class EndpointBase(Body):
 
 
 class NewEndpoint(EndpointBase):
-    """An endpoint to make. Without `secret` one is drawn; it is shown in the answer and never again."""
+    """An endpoint to make. Without `secret` one is drawn; it is shown in the answer and never again.
+
+    Of one that signs with both kinds, `secret` is either key; the other one is drawn.
+    """
 
     url: Url
     secret: str | None = Field(default=None, max_length=200, repr=False)
@@ -94,7 +97,7 @@ class NewEndpoint(EndpointBase):
     def _own_secret(self) -> Self:
         if self.secret is not None:
             kind = _kind_of(self.secret)
-            if self.signature != kind:
+            if self.signature not in (kind, "both"):
                 raise ValueError(f"the secret is for {kind}, the signature asked for is {self.signature}")
         return self
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import orjson
 
 from services.webhook.schedule import BREAKER_FAILURES
 from services.webhook.signing import webhook_id
+
+HIDDEN: Final = "***"
 
 
 class Columns(Protocol):
@@ -25,11 +27,26 @@ def when(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def endpoint(row: Columns, *, waiting: int | None = None, keys: Iterable[Columns] | None = None) -> dict[str, Any]:
+def address(url: str) -> str:
+    """A URL without the values of its query, any of which may be a secret: `?key=***`."""
+    place, mark, query = url.partition("?")
+    return place + mark + "&".join(_unread(part) for part in query.split("&"))
+
+
+def _unread(part: str) -> str:
+    name, equals, value = part.partition("=")
+    # without an equals sign, the name may be the secret
+    return f"{name}={HIDDEN if value else ''}" if equals else HIDDEN if part else ""
+
+
+def endpoint(
+    row: Columns, *, in_full: bool, waiting: int | None = None, keys: Iterable[Columns] | None = None
+) -> dict[str, Any]:
+    """An endpoint, its address `in_full` for whom it may be shown to."""
     document: dict[str, Any] = {
         "endpoint_id": str(row["endpoint_id"]),
         "organisation_id": str(row["organisation_id"]),
-        "url": row["url"],
+        "url": row["url"] if in_full else address(row["url"]),
         "description": row["description"],
         "event_types": list(row["event_types"]),
         "filter": {

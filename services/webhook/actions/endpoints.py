@@ -15,7 +15,7 @@ from services.webhook import errors, metrics, shown
 from services.webhook.actions.context import Context
 from services.webhook.addresses import ForbiddenTarget, parse_target
 from services.webhook.formats import check_custom_headers
-from services.webhook.policy import reach, require_secrets
+from services.webhook.policy import reach, reads_addresses_of, require_secrets
 from services.webhook.schedule import DisableReason
 from services.webhook.schemas import Enabling, EndpointBase, EndpointChange, NewEndpoint, Rotation
 from services.webhook.signing import KeyKind, SigningKey
@@ -49,13 +49,14 @@ async def create(ctx: Context, caller: Principal, body: NewEndpoint, once: Once)
         row = await _row(ctx, tx, caller.marketplace_id, endpoint_id, body.url, body)
         owner = (caller.marketplace_id, caller.organisation_id, caller.organisation_kind == "operator")
         await store.insert(tx, endpoint_id, owner, row, caller.name, now)
-        secrets: dict[str, str] = {}
+        secrets: dict[KeyKind, str] = {}
+        given = SigningKey.parse(body.secret) if body.secret else None
         for kind in kinds_of(body.signature):
-            key = SigningKey.parse(body.secret) if body.secret else SigningKey.generate(kind)
-            secrets[key.kind] = key.text
+            key = given if given is not None and given.kind == kind else SigningKey.generate(kind)
+            secrets[kind] = key.text
             await _add_key(ctx, tx, (caller.marketplace_id, endpoint_id), key, now)
         found = await store.get(tx, endpoint_id, caller.organisation_id)
-        document = await _document(ctx, tx, found)
+        document = await _document(ctx, tx, found, caller)
         headers = {"location": f"/v1/endpoints/{endpoint_id}", "etag": f'"{document["version"]}"'}
         await once.keep(tx, Answer(201, _json({**document, "secret": None, "secret_note": NOT_SHOWN_AGAIN}), headers))
         if row.handshake == "required":
@@ -74,7 +75,7 @@ async def change(
     now = ctx.clock()
     async with ctx.db.tenant(caller.marketplace_id) as tx:
         old = await _locked(tx, endpoint_id, organisation_id)
-        if_match.check(old["version"], shown.endpoint(old))
+        if_match.check(old["version"], _shown(old, caller))
         given = body.model_dump(exclude_unset=True, exclude={"url"})
         if "filter" in given:
             given["filter"] = given["filter"] or {}
@@ -93,7 +94,7 @@ async def change(
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
         if row.handshake == "required":
             tx.after_commit(ctx.wakes.get("handshakes").set)
-        document = await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+        document = await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id), caller)
     return {**document, "secrets": secrets} if secrets else document
 
 
@@ -111,7 +112,7 @@ async def _missing_keys(
 async def get(ctx: Context, caller: Principal, endpoint_id: UUID) -> dict[str, Any]:
     organisation_id = reach(caller, "view")
     async with ctx.db.tenant(caller.marketplace_id) as tx:
-        return await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+        return await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id), caller)
 
 
 async def page(ctx: Context, caller: Principal, after: UUID | None, most: int) -> list[dict[str, Any]]:
@@ -119,7 +120,7 @@ async def page(ctx: Context, caller: Principal, after: UUID | None, most: int) -
     async with ctx.db.tenant(caller.marketplace_id) as tx:
         rows = await store.page(tx, organisation_id, after, most)
         sizes = await store.queue_sizes(tx, [row["endpoint_id"] for row in rows])
-    return [shown.endpoint(row, waiting=sizes[row["endpoint_id"]]) for row in rows]
+    return [_shown(row, caller, waiting=sizes[row["endpoint_id"]]) for row in rows]
 
 
 async def delete(ctx: Context, caller: Principal, endpoint_id: UUID, if_match: Precondition) -> None:
@@ -127,7 +128,7 @@ async def delete(ctx: Context, caller: Principal, endpoint_id: UUID, if_match: P
     organisation_id = reach(caller, "manage")
     async with ctx.db.tenant(caller.marketplace_id) as tx:
         row = await _locked(tx, endpoint_id, organisation_id)
-        if_match.check(row["version"], shown.endpoint(row))
+        if_match.check(row["version"], _shown(row, caller))
         await store.forget(tx, endpoint_id, ctx.clock())
         tx.after_commit(ctx.wakes.get("upkeep").set)
 
@@ -190,7 +191,7 @@ async def disable(ctx: Context, caller: Principal, endpoint_id: UUID, once: Once
         detail = f"disabled by {caller.name}"
         await disable_many(tx, ctx.outbox, [Disabling(endpoint_id, "person", detail)], ctx.clock())
         tx.after_commit(ctx.wakes.get("upkeep").set)
-        return await _state(ctx, tx, endpoint_id, organisation_id, once)
+        return await _state(ctx, tx, (endpoint_id, organisation_id), caller, once)
 
 
 async def enable(ctx: Context, caller: Principal, endpoint_id: UUID, body: Enabling, once: Once) -> Answer:
@@ -211,7 +212,7 @@ async def enable(ctx: Context, caller: Principal, endpoint_id: UUID, body: Enabl
             await replays.insert(tx, new_id(), row, "missing", chosen, caller.name, now, then_resume=True)
             tx.after_commit(ctx.wakes.get("upkeep").set)
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
-        return await _state(ctx, tx, endpoint_id, organisation_id, once)
+        return await _state(ctx, tx, (endpoint_id, organisation_id), caller, once)
 
 
 async def _switch(ctx: Context, caller: Principal, endpoint_id: UUID, way: tuple[str, str], once: Once) -> Answer:
@@ -229,12 +230,14 @@ async def _switch(ctx: Context, caller: Principal, endpoint_id: UUID, way: tuple
         if to == "active":
             await store.open_gate(tx, endpoint_id, now)
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
-        return await _state(ctx, tx, endpoint_id, organisation_id, once)
+        return await _state(ctx, tx, (endpoint_id, organisation_id), caller, once)
 
 
-async def _state(ctx: Context, tx: Transaction, endpoint_id: UUID, organisation_id: UUID | None, once: Once) -> Answer:
-    """The endpoint as it is now, as the kept answer of the request."""
-    document = await _document(ctx, tx, await store.get(tx, endpoint_id, organisation_id))
+async def _state(
+    ctx: Context, tx: Transaction, endpoint: tuple[UUID, UUID | None], caller: Principal, once: Once
+) -> Answer:
+    """The endpoint (its id, and whose it has to be) as it is now, as the kept answer of the request."""
+    document = await _document(ctx, tx, await store.get(tx, *endpoint), caller)
     return await once.keep(tx, Answer(200, _json(document), {"etag": etag(document["version"])}))
 
 
@@ -334,12 +337,16 @@ async def _locked(tx: Transaction, endpoint_id: UUID, organisation_id: UUID | No
     return row
 
 
-async def _document(ctx: Context, tx: Transaction, row: Row | None) -> dict[str, Any]:
+def _shown(row: Row, caller: Principal, **more: Any) -> dict[str, Any]:
+    return shown.endpoint(row, in_full=reads_addresses_of(caller, row["organisation_id"]), **more)
+
+
+async def _document(ctx: Context, tx: Transaction, row: Row | None, caller: Principal) -> dict[str, Any]:
     if row is None:
         raise errors.no_endpoint()
     sizes = await store.queue_sizes(tx, [row["endpoint_id"]])
     live = await store.live_keys(tx, row["endpoint_id"], ctx.clock())
-    return shown.endpoint(row, waiting=sizes[row["endpoint_id"]], keys=live)
+    return _shown(row, caller, waiting=sizes[row["endpoint_id"]], keys=live)
 
 
 def _json(document: Any) -> bytes:

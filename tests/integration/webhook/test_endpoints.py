@@ -173,6 +173,39 @@ async def test_foreign_endpoints_are_absent(world: World, receiver: Receiver) ->
         assert (await world.call("POST", "/v1/replays", replay, who=who, claims=claims))[0] == 404
 
 
+async def test_what_may_be_a_secret_in_an_address_is_shown_to_its_owner_only(world: World) -> None:
+    whole, hidden = f"{URL}?key=s3cret&ping&empty=", f"{URL}?key=***&***&empty="
+    made = await world.endpoint(whole)
+    path = f"/v1/endpoints/{made['endpoint_id']}"
+    acting = {"act": {"sub": str(new_id()), "name": "Olga", "reason": "support"}}
+
+    async def seen(who: str, claims: dict[str, Any] | None = None) -> set[str]:
+        _, one = await world.call("GET", path, who=who, claims=claims or {})
+        _, listed = await world.call("GET", "/v1/endpoints", who=who, claims=claims or {})
+        [other] = [e["url"] for e in listed["items"] if e["endpoint_id"] == made["endpoint_id"]]
+        return {one["url"], other}
+
+    assert (made["url"], await seen("seller")) == (whole, {whole})
+    assert await seen("operator") == {hidden}
+    assert await seen("seller", acting) == {hidden}
+    for verb in ("pause", "resume", "disable", "enable"):
+        code, now = await world.call("POST", f"{path}/{verb}", who="operator")
+        assert (code, now["url"]) == (200, hidden), verb
+    late = {"if-match": '"99"'}
+    code, refused = await world.call("DELETE", path, claims=acting, headers=late)
+    assert (code, refused["current"]["url"]) == (412, hidden)
+    assert (await world.call("DELETE", path, headers=late))[1]["current"]["url"] == whole
+
+
+async def test_a_secret_of_ones_own_goes_with_both_kinds(world: World) -> None:
+    own = "whsec_" + "c" * 43 + "="
+    code, made = await world.call("POST", "/v1/endpoints", {"url": URL, "signature": "both", "secret": own})
+    assert (code, made["secrets"]["hmac"], made["secrets"]["ed25519"][:5]) == (201, own, "whsk_")
+    assert sorted(k["kind"] for k in made["keys"]) == ["ed25519", "hmac"]
+    code, wrong = await world.call("POST", "/v1/endpoints", {"url": URL, "signature": "ed25519", "secret": own})
+    assert (code, "the secret is for hmac" in wrong["detail"]) == (422, True)
+
+
 async def test_roles(world: World) -> None:
     made = await world.endpoint(URL)
     path = f"/v1/endpoints/{made['endpoint_id']}"
