@@ -17,7 +17,7 @@ from services.console.entered import placed
 from services.console.errors import BadForm, Refused
 from services.console.names import sellers
 from services.console.page import Page, form
-from services.console.pages.sending import FIELDS, FORMATS, Sending
+from services.console.pages.sending import FIELDS, FORMATS, SIGNATURES, Sending
 from services.console.posted import Posted
 from services.console.reading import read
 from services.console.schemas import Endpoint, EventTypes
@@ -101,14 +101,18 @@ async def create(visit: Visit) -> Response:
     if draft.problems:
         return await _page(visit, draft, draft.problems)
     secret = opened(visit)
-    body = {"url": draft.url, **draft.body(new=True), "secret": secret}
+    body = {"url": draft.url, **draft.body(new=True)}
+    # of a key pair nobody needs more than the public half, which can be read at any time
+    shared = draft.sending.signature != "ed25519"
+    if shared:
+        body["secret"] = secret
     try:
         answer = await visit.send("POST", "webhook", "/v1/endpoints", body, key=visit.form_key)
     except Refused as e:
         if e.status not in _SHOWN:
             raise
         return await _page(visit, draft, placed(e, FIELDS, _FIELD_OF))
-    return await secret_page(visit, read(Endpoint, "webhook", answer), secret, created=True)
+    return await secret_page(visit, read(Endpoint, "webhook", answer), secret if shared else "", created=True)
 
 
 async def edit(visit: Visit) -> Response:
@@ -121,10 +125,12 @@ async def change(visit: Visit) -> Response:
     found, answer = await _kept(visit)
     if draft.problems:
         return await _page(visit, draft, draft.problems, kept=found, etag=state)
-    # an address that stays is not sent: it may only be changed by those who may change secrets
+    # an address or a signature that stays is not sent: it may only be changed by those who may change secrets
     body = draft.body(new=False) | ({} if draft.url == found.url else {"url": draft.url})
+    if draft.sending.signature == found.signature:
+        del body["signature"]
     try:
-        await visit.send("PATCH", "webhook", f"/v1/endpoints/{found.endpoint_id}", body, if_match=state)
+        changed = await visit.send("PATCH", "webhook", f"/v1/endpoints/{found.endpoint_id}", body, if_match=state)
     except Refused as e:
         if e.status == 412:
             wrong = {"": "The endpoint was changed elsewhere meanwhile. This is how it is now."}
@@ -132,6 +138,9 @@ async def change(visit: Visit) -> Response:
         if e.status not in _SHOWN:
             raise
         return await _page(visit, draft, placed(e, FIELDS, _FIELD_OF), kept=found, etag=state)
+    # of a key pair that was made for the change, the public half stands on the endpoint's page
+    if secret := (changed.body.get("secrets") or {}).get("hmac"):
+        return await secret_page(visit, read(Endpoint, "webhook", changed), secret, created=False)
     visit.say("Saved. It holds for everything that is sent from now on.")
     return visit.go(f"/webhooks/{found.endpoint_id}")
 
@@ -161,6 +170,7 @@ async def _page(
         draft=draft,
         types=[*types, *patterns],
         formats=FORMATS,
+        signatures=SIGNATURES,
         sellers={**known, **{s: s for s in (*_sellers(kept), *draft.sellers) if s not in known}},
         errors=errors or {},
         etag=etag,
@@ -199,7 +209,9 @@ def opened(visit: Visit) -> str:
 
 
 async def secret_page(visit: Visit, endpoint: Endpoint, secret: str, *, created: bool) -> Response:
-    return await visit.page("webhook_secret.html", endpoint=endpoint, secret=secret, created=created)
+    """What a receiver checks signatures with: a secret, shown here only, and public keys, if there are any."""
+    public = [k.public_key for k in endpoint.keys if k.public_key and k.expires_at is None]
+    return await visit.page("webhook_secret.html", endpoint=endpoint, secret=secret, public=public, created=created)
 
 
 PAGES: Final[Sequence[Page]] = (

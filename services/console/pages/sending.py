@@ -16,6 +16,11 @@ FORMATS: Final[Mapping[str, str]] = {
     "cloudevents_binary": "CloudEvents, binary",
     "cloudevents_structured": "CloudEvents, structured",
 }
+SIGNATURES: Final[Mapping[str, str]] = {
+    "hmac": "A shared secret (HMAC-SHA256)",
+    "ed25519": "A key pair (ed25519)",
+    "both": "Both, one beside the other",
+}
 # The form's names of the service's fields, where they differ.
 FIELDS: Final[Mapping[str, str]] = {"timeout_ms": "timeout", "retry_schedule": "retries"}
 _WAITS: Final = re.compile(r"[,\s]+")
@@ -29,6 +34,7 @@ class Sending:
     """
 
     format: str = "standard"
+    signature: str = "hmac"
     ordered: bool = True
     http_signature: bool = False
     rate_limit: str = ""
@@ -40,14 +46,15 @@ class Sending:
     @classmethod
     def posted(cls, p: Posted) -> Sending:
         return cls(
-            p.one("format") or "standard", p.one("ordered") == "yes", p.one("http_signature") == "yes",
+            p.one("format") or "standard", p.one("signature") or "hmac",
+            p.one("ordered") == "yes", p.one("http_signature") == "yes",
             p.one("rate_limit"), p.one("retries"), p.one("timeout"), p.one("headers"), p.one("no_headers") == "yes",
         )  # fmt: skip
 
     @classmethod
     def kept(cls, e: Endpoint) -> Sending:
         return cls(
-            e.format, e.ordered, e.http_signature, "" if e.rate_limit is None else f"{e.rate_limit:g}",
+            e.format, e.signature, e.ordered, e.http_signature, "" if e.rate_limit is None else f"{e.rate_limit:g}",
             ", ".join(str(s) for s in e.retry_schedule) or "0", f"{e.timeout_ms / 1_000:g}",
         )  # fmt: skip
 
@@ -74,6 +81,7 @@ class Sending:
         """What the service is asked for."""
         asked: dict[str, Any] = {
             "format": self.format,
+            "signature": self.signature,
             "ordered": self.ordered,
             "http_signature": self.http_signature,
             "rate_limit": float(entered.quantity(self.rate_limit)) if self.rate_limit else None,

@@ -105,6 +105,7 @@ async def endpoint(visit: Visit) -> Response:
         state=state,
         states=STATES,
         formats=FORMATS,
+        ours=await _ours(visit, found),
         held_back=found.status == "active" and _to_come(visit, found.health.held_back_until),
         types=types,
         taken=taken(found, types),
@@ -119,6 +120,14 @@ async def endpoint(visit: Visit) -> Response:
         replay=Range.usual(visit.now, visit.zone),
         errors={},
     )
+
+
+async def _ours(visit: Visit, found: Endpoint) -> bool:
+    """Whether it is the person's organisation that may change it; an operator looks after those of others as well."""
+    if not visit.person.is_operator:
+        return True
+    answer, _ = await part(visit.get("identity", "/v1/me"))
+    return answer is not None and answer.body["organisation"]["organisation_id"] == str(found.organisation_id)
 
 
 def _to_come(visit: Visit, at: datetime | None) -> bool:
@@ -161,8 +170,15 @@ async def switch(visit: Visit) -> Response:
 
 
 async def rotate(visit: Visit) -> Response:
-    endpoint_id, secret = visit.id("endpoint_id"), opened(visit)
+    endpoint_id = visit.id("endpoint_id")
     path = f"/v1/endpoints/{endpoint_id}"
+    if visit.posted.one("kind") == "ed25519":
+        await visit.send("POST", "webhook", f"{path}/secret", {"kind": "ed25519"}, key=visit.form_key)
+        visit.say(
+            "A new key pair signs from now on, the former one beside it for 24 hours. See Keys for its public half."
+        )
+        return visit.go(f"/webhooks/{endpoint_id}")
+    secret = opened(visit)
     await visit.send("POST", "webhook", f"{path}/secret", {"secret": secret}, key=visit.form_key)
     found = read(Endpoint, "webhook", await visit.get("webhook", path))
     return await secret_page(visit, found, secret, created=False)

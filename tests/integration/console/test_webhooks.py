@@ -157,6 +157,70 @@ async def test_how_events_are_sent_is_chosen_on_the_form(town: Town, seller: Bro
     await deleted(town, found)
 
 
+async def test_what_events_are_signed_with_is_chosen_on_the_form(town: Town, seller: Browser) -> None:
+    form = await seller.get("/webhooks/new")
+    assert form.tree.xpath("//select[@name='signature']/option/@value") == ["hmac", "ed25519", "both"]
+    wrong = await seller.fill(form, "/webhooks/new", {"url": ADDRESS, "signature": "wax"})
+    assert (wrong.status, len(wrong.texts("//p[@id='signature-error']"))) == (422, 1)
+    wrong = await seller.fill(form, "/webhooks/new", {"url": "http://10.1.2.3/", "signature": "both"})
+    assert wrong.tree.xpath("//select[@name='signature']/option[@selected]/@value") == ["both"], "what was chosen stays"
+    done = await seller.fill(wrong, "/webhooks/new", {"url": ADDRESS})
+    secret, public = done.texts("//code[@class='secret']")
+    assert (secret[:6], public[:5]) == ("whsec_", "whpk_")
+    again = await seller.fill(wrong, "/webhooks/new", {"url": ADDRESS})
+    assert again.texts("//code[@class='secret']") == [secret, public], "sent twice, made once"
+    [page] = {a for a in done.links() if a.startswith("/webhooks/") and a != "/webhooks/new"}
+    found = Made(page.rpartition("/")[2])
+    pair = await seller.fill(await seller.get(f"{page}/change"), "/change", {"signature": "ed25519"})
+    assert ((await kept(town, found))["signature"], public in pair.text()) == ("ed25519", True)
+    assert "New secret" not in pair.texts("//summary"), "what is not used is not made anew"
+    # the kind stays: nothing that only who may see secrets may change
+    await seller.fill(await seller.get(f"{page}/change"), "/change", {"description": "Ours"})
+    newer = await seller.fill(await seller.get(page), "/secret", {"kind": "ed25519"})
+    assert newer.notice.startswith("A new key pair signs from now on")
+    live = [k["public_key"] for k in (await kept(town, found))["keys"] if k["kind"] == "ed25519"]
+    assert (len(live), public in live) == (2, True)
+    await deleted(town, found)
+    only = await seller.fill(form, "/webhooks/new", {"url": ADDRESS, "signature": "ed25519"})
+    assert [c[:5] for c in only.texts("//code[@class='secret']")] == ["whpk_"]
+    [page] = {a for a in only.links() if a.startswith("/webhooks/") and a != "/webhooks/new"}
+    found = Made(page.rpartition("/")[2])
+    # a shared secret is made for the change: it is shown now or never
+    told = await seller.fill(await seller.get(f"{page}/change"), "/change", {"signature": "both"})
+    assert [c.partition("_")[0] for c in told.texts("//code[@class='secret']")] == ["whsec", "whpk"]
+    await deleted(town, found)
+
+
+async def test_an_operator_sees_no_values_of_others_addresses_and_changes_nothing(
+    town: Town, seller: Browser, mug: str
+) -> None:
+    found = await made(town, url=f"{ADDRESS}?key=s3cret-of-theirs")
+    await town.place("buyer@storefront.example", mug, "USD")
+
+    async def sent() -> Any:
+        path = f"/v1/endpoints/{found.endpoint_id}/deliveries"
+        return (await town.call(SELLER, "GET", "webhook", path))[1]["items"]
+
+    [delivery, *_] = await until(sent, what="an event goes to the endpoint")
+    trail = f"/orders/{delivery['order_id']}/trail"
+    assert "s3cret-of-theirs" in (await seller.get(found.page)).heading
+    async with Browser(town.console) as operator:
+        await operator.sign_in("operator@storefront.example", PASSWORD)
+        for path in ("/webhooks", found.page, f"{found.page}/replays", f"{found.page}/change", trail):
+            page = await operator.get(path)
+            assert (page.status, "s3cret-of-theirs" in page.raw.decode()) == (200, False), path
+            assert f"{ADDRESS}?key=***" in page.raw.decode(), path
+        theirs = await operator.get(found.page)
+        assert not [f for f in theirs.forms() if f.action.endswith(("/secret", "/delete"))]
+        assert f"{found.page}/change" not in theirs.links()
+        changed = await operator.fill(await operator.get(f"{found.page}/change"), "/change", {"description": "Mine"})
+        assert changed.status == 404
+    assert ((await kept(town, found))["url"], (await kept(town, found))["description"]) == (
+        f"{ADDRESS}?key=s3cret-of-theirs", "",
+    )  # fmt: skip
+    await deleted(town, found)
+
+
 def offered(page: Page) -> dict[str, str]:
     """The sellers that there are to choose from: names by id."""
     boxes = page.tree.xpath("//li[input[@name='seller']]")
@@ -375,7 +439,14 @@ async def test_why_nothing_is_sent_stands_on_the_page(town: Town, seller: Browse
         await until(lambda: _says(seller, paused, "Held back until"))
         page = await seller.get(asked.page)
         [facts] = page.texts("//section[@aria-labelledby='facts']")
-        for said in ("CloudEvents, binary", "HMAC and ed25519", "At most", "7 a second", "x-tenant", "whpk_"):
+        for said in (
+            "CloudEvents, binary",
+            "a shared secret (HMAC-SHA256) and a key pair (ed25519)",
+            "At most",
+            "7 a second",
+            "x-tenant",
+            "whpk_",
+        ):
             assert said in facts
         assert "5ecret" not in page.text()
         for each in (asked, paused):
