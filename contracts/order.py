@@ -194,11 +194,13 @@ class Approval(Part):
 
 
 class Deadline(Part):
-    """Something that is due. `overdue` is set once the moment has passed and the thing was not done."""
+    """Something that is due. `overdue` is set once the moment has passed and the thing was not done; `audience` says
+    which sides it concerns, where these are not all."""
 
     name: str
     due_at: datetime
     overdue: bool = False
+    audience: tuple[Side, ...] | None = None
 
 
 class Commission(Part):

@@ -17,7 +17,7 @@ def handlers(run: Runtime) -> Handlers:
     """Event class -> handler. Adding an event means adding a line."""
     return {
         MemberChanged: knowing.members_changed,
-        ListingChanged: knowing.listings_changed,
+        ListingChanged: lambda tx, events: knowing.listings_changed(run, tx, events),
         OrderSubmitted: lambda tx, events: inbound.orders_submitted(run, tx, events),
         MessagePosted: knowing.messages_posted,
         PaymentSettled: lambda tx, events: inbound.payments_settled(run, tx, events),

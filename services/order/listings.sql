@@ -1,14 +1,19 @@
 -- Listings, what is in stock of them, and their units.
 
 -- name: stock_of
-SELECT id, on_hand, reserved FROM listing WHERE id = ANY ($1::uuid[]);
+-- Free stock as the seller sees it, without what waits for approval.
+SELECT id, on_hand - reserved + hidden AS free FROM listing WHERE id = ANY ($1::uuid[]);
 
 -- name: lock_stock
-SELECT id, on_hand, reserved FROM listing WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE;
+SELECT id, on_hand - reserved + hidden AS free FROM listing WHERE id = ANY ($1::uuid[]) ORDER BY id FOR UPDATE;
 
 -- name: free_units
+-- By their ids, or by their codes among the units of some listings.
 SELECT listing_id, id, code FROM listing_unit
-WHERE id = ANY ($1::uuid[]) AND state = 'free';
+WHERE id = ANY ($1::uuid[]) AND state = 'free'
+UNION
+SELECT listing_id, id, code FROM listing_unit
+WHERE listing_id = ANY ($2::uuid[]) AND code = ANY ($3::text[]) AND state = 'free';
 
 -- name: insert_listing
 INSERT INTO listing (marketplace_id, id, version, seller_org, sku, name, price_minor, currency, unit_code, on_hand,

@@ -36,7 +36,7 @@ SELECT seen.already, CASE WHEN NOT seen.already THEN next_order_number($1) END A
                          || jsonb_build_object('commission_rate', p.commission_rate::text)) FROM party AS p) AS parties,
        (SELECT jsonb_agg(jsonb_build_object(
             'id', id, 'seller_org', seller_org, 'sku', sku, 'name', name, 'price_minor', price_minor,
-            'currency', currency, 'unit_code', unit_code, 'on_hand', on_hand::text, 'reserved', reserved::text,
+            'currency', currency, 'unit_code', unit_code, 'on_hand', on_hand::text, 'reserved', (reserved - hidden)::text,
             'tracked', tracked, 'delivery_mode', delivery_mode, 'kg_per_unit', kg_per_unit::text,
             'material', material, 'active', active)) FROM offer) AS listings
 FROM seen;
@@ -45,19 +45,22 @@ FROM seen;
 SELECT next_order_number($1) AS number FROM generate_series(1, $2::int);
 
 -- name: place_orders
--- One statement for all that placing writes. $1 - $33 orders, $34 - $40 timeline, $41 - $46 outbox, $47 - $50 stock,
--- $51 - $58 idempotency. Answers how many of the stock moves could be made: fewer than asked means not enough stock.
+-- One statement for all that placing writes. $1 - $33 orders, $34 - $40 timeline, $41 - $46 outbox, $47 - $52 stock,
+-- $53 - $60 idempotency. Answers how many of the stock moves could be made: fewer than asked means not enough stock.
 WITH moves AS (
-    SELECT * FROM unnest($47::uuid[], $48::numeric[], $49::numeric[], $50::boolean[])
-        AS m (listing_id, reserved, on_hand, strict)
+    SELECT * FROM unnest($47::uuid[], $48::numeric[], $49::numeric[], $50::numeric[], $51::boolean[], $52::boolean[])
+        AS m (listing_id, reserved, hidden, on_hand, strict, seen)
 ),
 locked AS MATERIALIZED (SELECT l.id FROM listing AS l WHERE l.id = ANY ($47::uuid[]) ORDER BY l.id FOR UPDATE),
 stock AS (
     UPDATE listing AS l
     SET reserved = CASE WHEN l.on_hand IS NULL THEN l.reserved ELSE greatest(l.reserved + m.reserved, 0) END,
+        hidden = CASE WHEN l.on_hand IS NULL THEN l.hidden
+                      ELSE greatest(least(l.hidden + m.hidden, l.reserved + m.reserved), 0) END,
         on_hand = CASE WHEN l.on_hand IS NULL THEN NULL ELSE greatest(l.on_hand + m.on_hand, 0) END
     FROM moves AS m JOIN locked AS k ON k.id = m.listing_id
-    WHERE l.id = m.listing_id AND (NOT m.strict OR l.on_hand IS NULL OR l.on_hand - l.reserved >= m.reserved)
+    WHERE l.id = m.listing_id AND (NOT m.strict OR l.on_hand IS NULL OR l.on_hand - l.reserved >= m.reserved
+                                   OR m.seen AND l.on_hand - l.reserved + l.hidden >= m.reserved - m.hidden)
     RETURNING l.id
 ),
 placed AS (
@@ -85,25 +88,28 @@ sent AS (
 ),
 answered AS (
     INSERT INTO idempotency (marketplace_id, caller, key, route, body_hash, status, response, headers)
-    SELECT $51::uuid, $52::text, $53::text, $54::text, $55::bytea, $56::int, $57::bytea, $58::jsonb
-    WHERE $53::text IS NOT NULL
+    SELECT $53::uuid, $54::text, $55::text, $56::text, $57::bytea, $58::int, $59::bytea, $60::jsonb
+    WHERE $55::text IS NOT NULL
 )
 SELECT id FROM stock;
 
 -- name: change_order
 -- One statement for all that a change of one order writes. $1 - $17 order, $18 - $24 timeline, $25 - $30 outbox,
--- $31 - $34 stock, $35 - $42 idempotency.
+-- $31 - $36 stock, $37 - $44 idempotency.
 WITH moves AS (
-    SELECT * FROM unnest($31::uuid[], $32::numeric[], $33::numeric[], $34::boolean[])
-        AS m (listing_id, reserved, on_hand, strict)
+    SELECT * FROM unnest($31::uuid[], $32::numeric[], $33::numeric[], $34::numeric[], $35::boolean[], $36::boolean[])
+        AS m (listing_id, reserved, hidden, on_hand, strict, seen)
 ),
 locked AS MATERIALIZED (SELECT l.id FROM listing AS l WHERE l.id = ANY ($31::uuid[]) ORDER BY l.id FOR UPDATE),
 stock AS (
     UPDATE listing AS l
     SET reserved = CASE WHEN l.on_hand IS NULL THEN l.reserved ELSE greatest(l.reserved + m.reserved, 0) END,
+        hidden = CASE WHEN l.on_hand IS NULL THEN l.hidden
+                      ELSE greatest(least(l.hidden + m.hidden, l.reserved + m.reserved), 0) END,
         on_hand = CASE WHEN l.on_hand IS NULL THEN NULL ELSE greatest(l.on_hand + m.on_hand, 0) END
     FROM moves AS m JOIN locked AS k ON k.id = m.listing_id
-    WHERE l.id = m.listing_id AND (NOT m.strict OR l.on_hand IS NULL OR l.on_hand - l.reserved >= m.reserved)
+    WHERE l.id = m.listing_id AND (NOT m.strict OR l.on_hand IS NULL OR l.on_hand - l.reserved >= m.reserved
+                                   OR m.seen AND l.on_hand - l.reserved + l.hidden >= m.reserved - m.hidden)
     RETURNING l.id
 ),
 changed AS (
@@ -127,8 +133,8 @@ sent AS (
 ),
 answered AS (
     INSERT INTO idempotency (marketplace_id, caller, key, route, body_hash, status, response, headers)
-    SELECT $35::uuid, $36::text, $37::text, $38::text, $39::bytea, $40::int, $41::bytea, $42::jsonb
-    FROM changed WHERE $37::text IS NOT NULL
+    SELECT $37::uuid, $38::text, $39::text, $40::text, $41::bytea, $42::int, $43::bytea, $44::jsonb
+    FROM changed WHERE $39::text IS NOT NULL
 )
 SELECT (SELECT count(*) FROM changed) AS changed, ARRAY(SELECT id FROM stock) AS stock;
 
@@ -193,21 +199,23 @@ ORDER BY posted_at, id LIMIT $3;
 -- name: seller_balance
 -- Over one seller's orders for which money came in; the amounts are the card's, commission less what was reversed.
 -- A refund that was begun counts when it is paid out: until then the order's money is held. So is what was paid for a
--- canceled order, and beyond the total of any: nobody has earned it, and it is the first to go back.
+-- canceled order, and beyond what is sold of any: nobody has earned it, and it is the first to go back. (Cards that were
+-- written before they said so tell of the total only.)
 SELECT currency, count(*) AS orders, sum(paid) AS paid, sum(refunded) AS refunded, sum(commission) AS commission,
        coalesce(sum(earned) FILTER (WHERE NOT held AND phase <> 'completed'), 0) AS pending,
        coalesce(sum(earned) FILTER (WHERE held), 0) + sum(excess) AS held,
        coalesce(sum(earned) FILTER (WHERE NOT held AND phase = 'completed'), 0) AS available
 FROM (
-    SELECT o.currency, o.phase, m.*, e.excess, m.paid - m.refunded - m.commission - e.excess AS earned
+    SELECT o.currency, o.phase, m.paid, m.refunded, m.commission, m.held, e.excess, m.paid - m.refunded - m.commission - e.excess AS earned
     FROM orders AS o
     CROSS JOIN LATERAL (
         SELECT (o.card -> 'paid' ->> 'amount')::numeric AS paid, (o.card -> 'refunded' ->> 'amount')::numeric AS refunded,
                (o.card -> 'commission' ->> 'amount')::numeric AS commission,
-               (o.card -> 'total' ->> 'amount')::numeric AS total,
+               coalesce((o.card -> 'excess' ->> 'amount')::numeric,
+                        (o.card -> 'paid' ->> 'amount')::numeric - (o.card -> 'total' ->> 'amount')::numeric) AS excess,
                o.issue = 'open' OR o.money = 'refunding' OR o.phase = 'canceled' AS held
     ) AS m
-    CROSS JOIN LATERAL (SELECT greatest(m.paid - m.total - m.refunded, 0) AS excess) AS e
+    CROSS JOIN LATERAL (SELECT greatest(m.excess - m.refunded, 0) AS excess) AS e
     WHERE o.marketplace_id = $1 AND o.seller_org = $2 AND o.known
 ) AS each
 WHERE paid > 0

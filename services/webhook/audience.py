@@ -53,8 +53,9 @@ def view(data: bytes, eyes: Side, *, reader: Side | None = None) -> bytes:
     event.pop("audience", None)
     for each in (eyes,) if reader is None else (eyes, reader):
         _hide(event, each)
-    for note in (event.get("order") or {}).get("notes", ()):
-        note.pop("audience", None)
+    order = event.get("order") or {}
+    for part in (*order.get("notes", ()), *order.get("deadlines", ())):
+        part.pop("audience", None)
     return orjson.dumps(event)
 
 
@@ -64,6 +65,8 @@ def _hide(event: dict[str, Any], eyes: Side) -> None:
         _hide_approval_times(order, event.get("change") or {}, eyes)
         _strip(order, _ORDER_FIELDS, eyes)
         order["notes"] = [n for n in order.get("notes", ()) if sides(n.get("audience", ())) & eyes]
+        if "deadlines" in order:
+            order["deadlines"] = [d for d in order["deadlines"] if sides(d.get("audience") or _BY_NAME) & eyes]
         for refund in order.get("refunds", ()):
             _strip(refund, _REFUND_FIELDS, eyes)
     if (refund := event.get("refund")) is not None:

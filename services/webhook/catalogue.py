@@ -36,6 +36,7 @@ _NOT_FOR_ALL: Final = {
     "OrderSnapshot": ("commission", "payout_held", "approval"),
     "Refund": ("commission_reversed",),
     "Note": ("audience",),
+    "Deadline": ("audience",),
 }
 
 

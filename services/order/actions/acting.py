@@ -24,6 +24,7 @@ from services.order.store import documents, listings, orders
 from services.order.store.orders import Changes, Held
 from services.order.store.writing import Writing
 from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order, PlaceAgain
+from services.order.workflow.params import CODE_MAX
 from shared.ids import new_id
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -110,15 +111,18 @@ async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wis
     """What deciding may ask of the world; looked up only where the action or the order's phase needs it."""
     facts = facts_of(held)
     order = held.order
-    if held.channel.auto_accept and workflow.phase_of(order, lifecycle) in _UNDECIDED:
-        facts = replace(facts, available=await _available(tx, order))
+    phase = workflow.phase_of(order, lifecycle)
+    if held.channel.auto_accept and phase in _UNDECIDED:
+        facts = replace(facts, available=await _available(tx, order, seen=phase != "approval"))
     if wish is None:
         return facts
     types = {p.type for t in lifecycle.named.get(wish.action, ()) for p in t.params if p.name in wish.params}
     if "units" in types or "lines" in types:
-        unit_ids = _ids_in(wish.params)
-        if unit_ids and any(line.tracked for line in order.lines):
-            facts = replace(facts, free_units=await listings.free_units(tx, unit_ids))
+        tracked = {line.listing_id for line in order.lines if line.tracked and line.listing_id is not None}
+        codes = _texts_in(wish.params) if tracked else []
+        if codes:
+            free = await listings.free_units(tx, _ids_in(wish.params), list(tracked), codes)
+            facts = replace(facts, free_units=free)
     if types & {"images", "invoice"}:
         found = await documents.uploaded(tx, order.order_id, _ids_in(wish.params))
         facts = replace(facts, documents=found)
@@ -127,12 +131,18 @@ async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wis
 
 def _ids_in(params: Mapping[str, Any]) -> list[UUID]:
     """Every UUID that stands somewhere in the parameters: they are checked where they are used."""
-    found: list[UUID] = []
+    return [UUID(text) for text in _texts_in(params) if len(text) == 36 and _UUID.fullmatch(text)]
+
+
+def _texts_in(params: Mapping[str, Any]) -> list[str]:
+    """Every text that may be an id or a unit's code."""
+    found: list[str] = []
     waiting: list[Any] = list(params.values())
     while waiting and len(found) < MOST_IDS:
         value = waiting.pop()
-        if isinstance(value, str) and len(value) == 36 and _UUID.fullmatch(value):
-            found.append(UUID(value))
+        if isinstance(value, str):
+            if (text := value.strip()) and len(text) <= CODE_MAX and "\0" not in text:
+                found += [value, text] if value != text else [text]
         elif isinstance(value, dict):
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):
@@ -140,12 +150,12 @@ def _ids_in(params: Mapping[str, Any]) -> list[UUID]:
     return found
 
 
-async def _available(tx: Transaction, order: Order) -> dict[UUID, Decimal]:
-    """Free stock per listing as if this order were not there."""
+async def _available(tx: Transaction, order: Order, *, seen: bool) -> dict[UUID, Decimal]:
+    """Free stock per listing as if this order, and whatever waits for approval, were not there."""
     own: dict[UUID, Decimal] = {}
     for line in order.lines:
         if line.listing_id is not None:
-            reserved = line.ordered - line.given_back - line.shipped
+            reserved = line.ordered - line.given_back - line.shipped if seen else Decimal(0)
             own[line.listing_id] = own.get(line.listing_id, Decimal(0)) + reserved
     stock = await listings.stock_of(tx, list(own))
     return {i: PLENTY if (free := stock[i]) is None else free + q for i, q in own.items() if i in stock}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from services.order.store import lifecycles, orders
 from services.order.store.orders import Changes, Held, StockShort, UnitsTaken
 from services.order.store.writing import Writing
 from services.order.workflow import Decision, Lifecycle
+from services.order.workflow.model import Line
 from shared.errors import Conflict
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -21,6 +24,14 @@ def refunding_action(lifecycle: Lifecycle) -> str:
     """The lifecycle's own action that refunds: `refund`, or else what has that effect (where a channel is asked)."""
     names = [t.name for t in lifecycle.transitions if not t.auto and any(e.name == "refund" for e in t.effects)]
     return "refund" if "refund" in names or not names else names[0]
+
+
+def out_of_stock(lines: Iterable[Line], short: StockShort) -> Conflict:
+    """What of the lines' listings is not there, in the words of whoever orders."""
+    names = {line.listing_id: line.sku for line in lines if line.listing_id is not None}
+    told = [{"listing_id": str(i), "sku": names.get(i, "")} for i in short.listing_ids]
+    what = ", ".join(t["sku"] for t in told[:5])
+    return Conflict("out_of_stock", f"Not enough stock of {what}. Order less, or try again later.", listings=told)
 
 
 async def write(
@@ -47,7 +58,7 @@ async def write_changes(
         return
     try:
         await orders.change(tx, held, decision, lifecycle, chain, changes)
-    except StockShort:
-        raise Conflict("out_of_stock", "Not enough stock is left for this. Look at the listing's stock.") from None
+    except StockShort as e:
+        raise out_of_stock(decision.order.lines, e) from None
     except UnitsTaken:
         raise Conflict("unit_taken", "Somebody else has just taken one of the units. Choose others.") from None

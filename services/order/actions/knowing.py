@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from services.order.store import channels, listings, members, messages
 from services.order.store.members import MarketplaceRow, MemberRow, OrganisationRow
 from shared.inbox import RetryLater
 from shared.postgres import Transaction
+from shared.process import Runtime
 
 R = TypeVar("R")
 
@@ -46,15 +48,23 @@ def _newest(pairs: Iterable[tuple[UUID, R]]) -> list[R]:
     return list(dict(pairs).values())
 
 
-async def listings_changed(tx: Transaction, events: Sequence[Received[ListingChanged]]) -> None:
-    """A listing is now so. An older statement than the one that is kept changes nothing."""
+async def listings_changed(run: Runtime, tx: Transaction, events: Sequence[Received[ListingChanged]]) -> None:
+    """A listing is now so. An older statement than the one that is kept changes nothing.
+
+    Nobody tells of a change before it happened: a statement that says so counts as of when it was sent, or came, so
+    that a clock that runs ahead shuts out nothing that is told later.
+    """
     for received in events:
-        await _listing_changed(tx, received.event)
+        now = run.clock()
+        if received.event.changed_at.tzinfo is None:
+            raise ValueError(f"listing {received.event.listing_id}: changed_at has no offset, such as Z or +01:00")
+        at = min(received.event.changed_at, received.time, now)
+        await _listing_changed(tx, received.event.model_copy(update={"changed_at": at}), now)
 
 
-async def _listing_changed(tx: Transaction, event: ListingChanged) -> None:
+async def _listing_changed(tx: Transaction, event: ListingChanged, now: datetime) -> None:
     known = await listings.lock(tx, event.marketplace_id, event.listing_id)
-    if known is not None and known["changed_at"] > event.changed_at:
+    if known is not None and event.changed_at < known["changed_at"] <= now:
         return
     found = await channels.organisations(tx, event.marketplace_id, [event.seller])
     sellers = [r["id"] for r in found if r["kind"] in ("seller", "both")]

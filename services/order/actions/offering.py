@@ -211,8 +211,14 @@ def _answer(status: int, row: Row, caller: Principal) -> Answer:
 
 
 def _shown(row: Mapping[str, Any] | Row, caller: Principal) -> dict[str, Any]:
-    """A listing; what is reserved and on hand only for whoever keeps it."""
+    """A listing; what is reserved and on hand only for whoever keeps it.
+
+    Supplier page: the supplier does not see an order that waits for approval. What such an order holds is free stock to
+    everybody of the seller's organisation, and nobody else may order it.
+    """
     on_hand, reserved = row["on_hand"], row["reserved"]
+    if caller.organisation_id == row["seller_org"] and not caller.is_operator:
+        reserved -= row["hidden"]
     shown = {
         "listing_id": str(row["id"]),
         "version": row["version"],

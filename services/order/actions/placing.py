@@ -19,6 +19,7 @@ from contracts.inbound import SubmittedOrder
 from contracts.money import from_minor
 from contracts.order import OrderSnapshot, Party
 from services.order import metrics, policy, workflow
+from services.order.actions.changing import out_of_stock
 from services.order.actions.following import again, followed, purchase_answer
 from services.order.actions.refusing import refusal
 from services.order.actions.resolving import Resolved, Submitter, resolve
@@ -29,7 +30,7 @@ from services.order.store.context import Context
 from services.order.store.orders import Changes, NewOrder, StockShort
 from services.order.store.writing import Writing
 from services.order.workflow import Actor, Facts, Lifecycle, Placed
-from shared.errors import Conflict, Forbidden, Problem, Unavailable
+from shared.errors import Forbidden, Problem, Unavailable
 from shared.ids import new_id
 from shared.postgres import Transaction
 from shared.process import Runtime
@@ -158,7 +159,10 @@ async def prepare(run: Runtime, tx: Transaction, request: Request) -> Purchase |
     )
     placed = await _decide(tx, resolved, context, lifecycle, request.actor, now)
     fingerprint = reference.fingerprint_of(request.body) if request.body.external_id is not None else None
-    new: Sequence[NewOrder] = [NewOrder(d, lifecycle, n, fingerprint) for n, d in enumerate(placed.decisions, 1)]
+    new: Sequence[NewOrder] = [
+        NewOrder(d, lifecycle, n, fingerprint, d.order.seller.organisation_id == who.sells_as)
+        for n, d in enumerate(placed.decisions, 1)
+    ]
     new, told = followed(new, request.body.external_status, context.channel, resolved.facts, now, request.actor)
     return Purchase(placed.purchase_id, new, resolved.facts, [*resolved.warnings, *told, *_adjusted(new, request.body)])
 
@@ -206,11 +210,4 @@ async def write(tx: Transaction, changes: Changes) -> None:
     try:
         await orders.place(tx, changes)
     except StockShort as e:
-        lines = [line for n, _ in changes.new for line in n.decision.order.lines]
-        names = {line.listing_id: line.sku for line in lines if line.listing_id is not None}
-        short = [{"listing_id": str(i), "sku": names.get(i, "")} for i in e.listing_ids]
-        raise Conflict(
-            "out_of_stock",
-            f"Not enough stock of {', '.join(s['sku'] for s in short[:5])}. Order less, or try again later.",
-            listings=short,
-        ) from None
+        raise out_of_stock([line for n, _ in changes.new for line in n.decision.order.lines], e) from None

@@ -78,7 +78,7 @@ class _Resolver:
             buyer=self.buying_party(buyer),
             sellers={i: o.party() for i, o in sellers.items()},
             commission_rates={i: self.rate(o) for i, o in sellers.items()},
-            purchasing_limit=self.who.purchasing_limit,
+            purchasing_limit=self.limit(buyer),
             time_zone=buyer.time_zone,
             destination=buyer.location,
             replaces_order_id=replaces,
@@ -148,6 +148,12 @@ class _Resolver:
         if person is None or person.organisation_id != buyer.id:
             return buyer.party()
         return buyer.party(person.person_id, person.person_name, person.email)
+
+    def limit(self, buyer: Organisation) -> Money | None:
+        """A person's purchasing limit is for what the person buys, not for what somebody else has bought."""
+        person = self.who.person
+        own = person is not None and person.organisation_id == buyer.id
+        return self.who.purchasing_limit if own else None
 
     def seller(self, i: int, named: str | None) -> Organisation | None:
         """As the buyer: the named one, else the channel's default, else the caller's own."""

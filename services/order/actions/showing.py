@@ -29,10 +29,11 @@ def facts_of(held: Held) -> Facts:
 
 
 def _hides_nothing(order: Order, lifecycle: Lifecycle, side: Side) -> bool:
-    """Whether the side's view is the whole order: no words, notes or approval that differ for it."""
+    """Whether the side's view is the whole order: no words, notes, deadlines or approval that differ for it."""
     if lifecycle.states[order.status].labels or (side == "seller" and order.approval is not None):
         return False
-    return all(side in n.audience for n in order.notes)
+    deadlines = (workflow.concerned(d, lifecycle) for d in order.deadlines)
+    return all(side in n.audience for n in order.notes) and all(side in sides for sides in deadlines)
 
 
 def snapshot_json(order: Order, lifecycle: Lifecycle, side: Side, snapshot: OrderSnapshot | None = None) -> bytes:

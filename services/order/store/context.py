@@ -47,7 +47,9 @@ class Organisation:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A listing as placing needs it. `free` is what may still be reserved; None where stock is not counted."""
+    """A listing as placing needs it. `free` is the stock beside what its seller sees reserved; None where stock is not
+    counted.
+    """
 
     id: UUID
     seller_org: UUID

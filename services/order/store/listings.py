@@ -15,17 +15,21 @@ q: Final = Queries.load("services.order", "listings.sql")
 
 
 async def stock_of(tx: Transaction, listing_ids: Sequence[UUID], *, lock: bool = False) -> dict[UUID, Decimal | None]:
-    """Free stock; None where it is not counted. Locked, it stays so until the transaction ends."""
+    """Free stock beside what its seller sees reserved; None where it is not counted. Locked, it stays so until the
+    transaction ends.
+    """
     if not listing_ids:
         return {}
     rows = await tx.fetch(q.lock_stock if lock else q.stock_of, list(listing_ids))
-    return {r["id"]: None if r["on_hand"] is None else r["on_hand"] - r["reserved"] for r in rows}
+    return {r["id"]: r["free"] for r in rows}
 
 
-async def free_units(tx: Transaction, unit_ids: Sequence[UUID]) -> dict[UUID, dict[UUID, str]]:
-    """Those of the units that are free: per listing, code by id."""
+async def free_units(
+    tx: Transaction, unit_ids: Sequence[UUID], listing_ids: Sequence[UUID], codes: Sequence[str]
+) -> dict[UUID, dict[UUID, str]]:
+    """Those of the units that are free, and the listings' free ones of these codes: per listing, code by id."""
     found: dict[UUID, dict[UUID, str]] = {}
-    for r in await tx.fetch(q.free_units, list(unit_ids)):
+    for r in await tx.fetch(q.free_units, list(unit_ids), list(listing_ids), list(codes)):
         found.setdefault(r["listing_id"], {})[r["id"]] = r["code"]
     return found
 

@@ -40,6 +40,7 @@ class NewOrder:
     lifecycle: Lifecycle
     part: int
     fingerprint: bytes | None = None
+    by_seller: bool = False
 
 
 class StockShort(Exception):
@@ -68,7 +69,8 @@ class Changes:
     new: list[tuple[NewOrder, bytes]] = field(default_factory=list)
 
     def add(self, new: NewOrder) -> None:
-        self.new.append((new, self.writing.add(new.decision, new.lifecycle, GENESIS)))
+        chain = self.writing.add(new.decision, new.lifecycle, GENESIS, by_seller=new.by_seller)
+        self.new.append((new, chain))
 
     def answered(self) -> tuple[Any, ...]:
         if self.once is None or self.once.key is None or self.answer is None:

@@ -14,7 +14,7 @@ import orjson
 
 from contracts.order import OrderEvent, OrderSnapshot
 from services.order import workflow
-from services.order.workflow import Decision, Lifecycle, StockMove
+from services.order.workflow import Decision, Lifecycle, Revealed, StockMove
 from shared.ids import new_id
 from shared.outbox import Outbox
 
@@ -96,31 +96,49 @@ def entry_of(step: workflow.Step, event_id: UUID, acting_reason: str | None) -> 
 
 @dataclass(slots=True)
 class Stock:
-    """Differences of stock per listing. `strict` ones must find the free stock that they reserve."""
+    """Differences of stock per listing. `strict` ones must find the free stock that they reserve.
+
+    `seen` ones must find it beside what the seller sees reserved: for the seller itself, and for an order that was
+    approved, it is as if no other order waited for approval.
+    """
 
     reserved: dict[UUID, Decimal] = field(default_factory=dict)
+    hidden: dict[UUID, Decimal] = field(default_factory=dict)
     on_hand: dict[UUID, Decimal] = field(default_factory=dict)
     strict: set[UUID] = field(default_factory=set)
+    seen: set[UUID] = field(default_factory=set)
 
-    def add(self, moves: Iterable[StockMove], *, lenient: bool) -> None:
+    def add(self, moves: Iterable[StockMove], *, lenient: bool, by_seller: bool) -> None:
         for move in moves:
             reserve, arrive = _MOVES[move.kind]
             listing, quantity = move.listing_id, move.quantity
-            self.reserved[listing] = self.reserved.get(listing, Decimal(0)) + reserve * quantity
-            self.on_hand[listing] = self.on_hand.get(listing, Decimal(0)) + arrive * quantity
+            self._book(listing, reserve * quantity, reserve * quantity if move.hidden else _NONE, arrive * quantity)
             if move.kind == "reserve" and not lenient:
-                self.strict.add(listing)
+                (self.seen if by_seller and not move.hidden else self.strict).add(listing)
+
+    def reveal(self, revealed: Iterable[Revealed], *, lenient: bool) -> None:
+        for one in revealed:
+            self._book(one.listing_id, _NONE, -one.quantity, _NONE)
+            if not lenient:
+                self.seen.add(one.listing_id)
+
+    def _book(self, listing: UUID, reserved: Decimal, hidden: Decimal, on_hand: Decimal) -> None:
+        for kept, difference in ((self.reserved, reserved), (self.hidden, hidden), (self.on_hand, on_hand)):
+            kept[listing] = kept.get(listing, _NONE) + difference
 
     def args(self) -> tuple[Any, ...]:
         ids = sorted(self.reserved)
         return (
             ids,
             [self.reserved[i] for i in ids],
+            [self.hidden[i] for i in ids],
             [self.on_hand[i] for i in ids],
-            [i in self.strict for i in ids],
+            [i in self.strict or i in self.seen for i in ids],
+            [i not in self.strict for i in ids],
         )
 
 
+_NONE: Final = Decimal(0)
 # kind -> (difference of what is reserved, difference of what is on hand) for one piece
 _MOVES: Final = {"reserve": (1, 0), "release": (-1, 0), "ship": (-1, -1), "restock": (0, 1)}
 
@@ -139,8 +157,8 @@ class Writing:
     # of each order as it is after its last step, by its id
     snapshots: dict[UUID, OrderSnapshot] = field(default_factory=dict)
 
-    def add(self, decision: Decision, lifecycle: Lifecycle, chain: bytes) -> bytes:
-        """Take up a decision; the order's new last hash is returned."""
+    def add(self, decision: Decision, lifecycle: Lifecycle, chain: bytes, *, by_seller: bool = False) -> bytes:
+        """Take up a decision; the order's new last hash is returned. `by_seller`: who sells has placed it itself."""
         for step in decision.steps:
             event_id = new_id()
             chain = self.timeline.add(step, event_id, chain, self.acting_reason)
@@ -149,7 +167,8 @@ class Writing:
             self.event_ids.append(event_id)
             self.times.append(step.at)
             self.snapshots[event.order_id] = event.order
-        self.stock.add(decision.of(StockMove), lenient=lifecycle.lenient)
+        self.stock.add(decision.of(StockMove), lenient=lifecycle.lenient, by_seller=by_seller)
+        self.stock.reveal(decision.of(Revealed), lenient=lifecycle.lenient)
         return chain
 
     def outbox_args(self) -> Sequence[Any]:

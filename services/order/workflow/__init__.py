@@ -22,7 +22,8 @@ The aggregate (model.py); store dump() as jsonb, no other form of it is needed
     shown(order, lifecycle) -> Shown(code, label, tone, mark)
                                                     the status that people see ("refunded" over "canceled"):
                                                     list filters by status should match code or order.status
-    phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool
+    phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool; overdue_for(order, lifecycle) -> sides
+    concerned(deadline, lifecycle) -> sides that may know of it
 
 Placing (placing.py)
     place(placement: Placement, lifecycle, actor, *, now, ids, numbers: Sequence[str], facts=Facts()) -> Placed
@@ -56,7 +57,8 @@ lifecycle.lenient: take the order even where stock is short (the channel has sol
 Give the same facts (settings, channel) to decide, fire and allowed_actions: they decide on timers too. Facts.available
 is the stock as if this order were not there. A reorder changes nothing on the order itself: no steps, one PlaceAgain.
 
-What a decision asks of the world is in decision.py (StockMove, UnitMove, Relocation, Saving, Released, PlaceAgain).
+What a decision asks of the world is in decision.py (StockMove, Revealed, UnitMove, Relocation, Saving, Released,
+PlaceAgain).
 """
 
 from services.order.workflow.actors import sides, visible
@@ -68,6 +70,7 @@ from services.order.workflow.decision import (
     Placed,
     Released,
     Relocation,
+    Revealed,
     Saving,
     Shown,
     Step,
@@ -75,7 +78,7 @@ from services.order.workflow.decision import (
     UnitMove,
 )
 from services.order.workflow.diagram import draw
-from services.order.workflow.display import is_overdue, phase_of, shown
+from services.order.workflow.display import concerned, is_overdue, overdue_for, phase_of, shown
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
 from services.order.workflow.findings import Finding
 from services.order.workflow.lifecycle import Lifecycle
@@ -121,6 +124,7 @@ __all__ = [
     "Refused",
     "Released",
     "Relocation",
+    "Revealed",
     "Saving",
     "Shown",
     "Step",
@@ -133,6 +137,7 @@ __all__ = [
     "blocked_actions",
     "builtin",
     "builtin_text",
+    "concerned",
     "decide",
     "digest",
     "draw",
@@ -143,6 +148,7 @@ __all__ = [
     "lint",
     "load",
     "load_lifecycle",
+    "overdue_for",
     "phase_of",
     "place",
     "seller_count",

@@ -37,9 +37,20 @@ class StockMove:
 
     reserve: available -> reserved (placing). release: reserved -> available (rejected or canceled before it left).
     ship: reserved -> gone. restock: gone -> available (canceled after it left, or returned).
+    `hidden`: for an order that waits for approval, so that its seller must not see it.
     """
 
     kind: Literal["reserve", "release", "ship", "restock"]
+    listing_id: UUID
+    line_id: UUID
+    quantity: Decimal
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A quantity that was reserved unseen, of an order that was approved: its seller may see it from now on."""
+
     listing_id: UUID
     line_id: UUID
     quantity: Decimal
@@ -98,7 +109,7 @@ class PlaceAgain:
     issue_id: UUID | None = None
 
 
-World = StockMove | UnitMove | Relocation | Saving | Released | PlaceAgain
+World = StockMove | Revealed | UnitMove | Relocation | Saving | Released | PlaceAgain
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from contracts.order import Phase, Side
 from services.order.workflow.decision import Shown
 from services.order.workflow.effects_money import line_values
 from services.order.workflow.lifecycle import Display, Lifecycle
-from services.order.workflow.model import Order, is_active
+from services.order.workflow.model import EVERYONE, Deadline, Order, is_active
 
 
 def phase_of(order: Order, lifecycle: Lifecycle) -> Phase:
@@ -16,7 +16,27 @@ def phase_of(order: Order, lifecycle: Lifecycle) -> Phase:
 
 
 def is_overdue(order: Order) -> bool:
+    """Whether it is for anybody on it."""
     return any(d.overdue for d in order.deadlines)
+
+
+def concerned(deadline: Deadline, lifecycle: Lifecycle) -> tuple[Side, ...]:
+    """The sides that may know of a deadline: those that are told of it, and the operator, who sees everything.
+
+    storefront page: what the seller should begin within 48 hours is told to seller and owner; buyers are kept informed
+    of late shipping. Evidence is gathered by seller and operator.
+    """
+    if deadline.action is not None:
+        return EVERYONE
+    rule = next((r for r in lifecycle.document.deadline if r.name == deadline.name), None)
+    told = rule.tell or EVERYONE if rule else ("seller",)
+    return tuple(side for side in EVERYONE if side in told or side == "operator")
+
+
+def overdue_for(order: Order, lifecycle: Lifecycle) -> tuple[Side, ...]:
+    """The sides for which something of the order is overdue."""
+    late = {side for d in order.deadlines if d.overdue for side in concerned(d, lifecycle)}
+    return tuple(side for side in EVERYONE if side in late)
 
 
 def shown(order: Order, lifecycle: Lifecycle, side: Side | None = None) -> Shown:

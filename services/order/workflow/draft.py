@@ -13,7 +13,7 @@ from uuid import UUID
 
 from contracts.money import from_minor
 from contracts.order import Issue, Note, Returned, Side, Unit
-from services.order.workflow.decision import Released, StockMove, UnitMove, World
+from services.order.workflow.decision import Released, Revealed, StockMove, UnitMove, World
 from services.order.workflow.facts import Actor, Facts
 from services.order.workflow.lifecycle import Lifecycle
 from services.order.workflow.model import EVERYONE, HELD, ZERO, Ids, Line, Order
@@ -48,6 +48,7 @@ class Draft:
         # lines by id while effects change them one by one: an order may have 500
         self._lines = {line.line_id: line for line in order.lines}
         self._moved = False
+        self._values: dict[UUID, int] = {}
         self.lifecycle = lifecycle
         self.actor = actor
         self.side = side
@@ -65,6 +66,8 @@ class Draft:
         self.reason: str | None = params.get("reason")
         # following a channel: what people would have had to choose is taken as it is
         self.following = False
+        # what waits for approval is held unseen by its seller
+        self.hidden = bool(order.status) and lifecycle.states[order.status].phase == "approval"
 
     @property
     def order(self) -> Order:
@@ -87,13 +90,27 @@ class Draft:
     def line(self, line_id: UUID) -> Line:
         return self._lines[line_id]
 
+    def _value(self, line: Line) -> int:
+        """What the line comes to, whatever becomes of its quantities."""
+        if not self._values:
+            self._values = dict(zip(self._lines, self.order.line_values, strict=True))
+        return self._values[line.line_id]
+
     def money(self, minor: int) -> str:
         """An amount of the order's currency for people: "12.50 EUR"."""
         return f"{from_minor(minor, self.order.currency)} {self.order.currency}"
 
     def stock(self, kind: Any, line: Line, quantity: Decimal) -> None:
         if quantity > 0 and line.listing_id is not None:
-            self.world.append(StockMove(kind, line.listing_id, line.line_id, quantity))
+            self.world.append(StockMove(kind, line.listing_id, line.line_id, quantity, self.hidden))
+
+    def reveal(self) -> None:
+        """From now on the seller may see what the order holds of its listings."""
+        self.hidden = False
+        for line in self.order.lines:
+            held = line.ordered - line.given_back - line.shipped
+            if held > 0 and line.listing_id is not None:
+                self.world.append(Revealed(line.listing_id, line.line_id, held))
 
     def drop_units(self, line: Line, unit_ids: Iterable[UUID]) -> Line:
         """Lets go of units: they are free on their listing again."""
@@ -138,7 +155,8 @@ class Draft:
         came_back = max(line.shipped - left, ZERO)
         # what a return has put on the shelf already is not put there again
         shelved = max(line.returned - (line.shipped - came_back), ZERO)
-        before = share(line.total, line.given_back, line.ordered)
+        value = self._value(line)
+        before = share(value, line.given_back, line.ordered)
         line = self.put_line(
             line,
             accepted=left,
@@ -152,7 +170,7 @@ class Draft:
             held = (*line.units_in("reserved", "selected"), *line.units_in("shipped"))
             surplus = len(held) + len(line.units_in("received")) - int(line.accepted)
             line = self.drop_units(line, [u.unit_id for u in held[: max(surplus, 0)]])
-        self.world.append(Released(line.line_id, share(line.total, line.given_back, line.ordered) - before))
+        self.world.append(Released(line.line_id, share(value, line.given_back, line.ordered) - before))
         self.returned.append(
             Returned(line_id=line.line_id, listing_id=line.listing_id, sku=line.sku, quantity=quantity)
         )

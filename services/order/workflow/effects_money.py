@@ -14,14 +14,8 @@ from services.order.workflow.registry import effect
 
 
 def line_values(order: Order) -> dict[UUID, int]:
-    """What each line is worth in refunds, by line id, in minor units: its share of everything but shipping.
-
-    A discount or adjustment of the whole order lies on its lines in proportion, so that refunding every line and
-    the shipping gives back exactly the total.
-    """
-    goods = max(order.total - order.shipping, 0)
-    parts = allocate(goods, [line.total for line in order.lines])
-    return {line.line_id: part for line, part in zip(order.lines, parts, strict=True)}
+    """What each line is worth in refunds, by line id, in minor units."""
+    return {line.line_id: value for line, value in zip(order.lines, order.line_values, strict=True)}
 
 
 @effect(reads={"amount": "money"})
@@ -74,9 +68,10 @@ def refund(draft: Draft, *, paid_out: Literal["now", "later"] = "now") -> None:
         line_id=line.line_id if line else None,
         quantity=quantity,
         reason=given.get("reason"),
-        commission_reversed=_reversal(order, amount),
         issue_id=given.get("issue_id"),
     )
+    draft.change(refunds=(*order.refunds, made))
+    made = made.model_copy(update={"commission_reversed": reversal_due(draft.order)})
     draft.change(refunds=(*order.refunds, made))
     draft.refund_id = made.refund_id
     draft.details["refund"] = {"refund_id": str(made.refund_id), "amount": draft.money(amount), "state": made.state}
@@ -108,18 +103,23 @@ def _line_amount(draft: Draft, line: Line) -> int:
     return amount
 
 
-def _reversal(order: Order, amount: int) -> int:
-    """Commission that goes back with a refund: in proportion to what was paid; the last refund takes the rest.
+def reversal_due(order: Order) -> int:
+    """Commission that has to be given back as the order is now, less what is given back already, or will be with a
+    pending refund.
 
-    What was paid beyond the total earned no commission and is the first to go back.
+    What is rejected or canceled carries none: each line has its share by what it costs. The rest goes back in
+    proportion as what was paid is refunded, and wholly when that is used up. What was paid beyond what is sold earned
+    none and is the first to be refunded.
     """
-    excess = max(order.paid - order.total, 0)
-    earned = order.paid - excess
-    gone = max(order.paid - order.refund_left + amount - excess, 0)
-    reversed_before = sum(r.commission_reversed for r in order.refunds)
-    if gone >= earned:
-        return order.commission - reversed_before
-    return max(share(order.commission, gone, earned) - reversed_before, 0)
+    if not order.commission or not (order.refunds or any(line.given_back for line in order.lines)):
+        return 0
+    parts = allocate(order.commission, [line.net for line in order.lines])
+    unsold = sum(share(part, x.given_back, x.ordered) for part, x in zip(parts, order.lines, strict=True))
+    sold = order.commission - unsold
+    earned = order.paid - order.excess
+    gone = order.paid - order.refund_left - order.excess
+    due = unsold + (sold if gone >= earned > 0 else share(sold, gone, earned) if gone > 0 else 0)
+    return max(due - order.commission_released - sum(r.commission_reversed for r in order.refunds), 0)
 
 
 @effect(reads={"refund_id": "refund"})

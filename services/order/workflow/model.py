@@ -33,7 +33,7 @@ from contracts.order import (
     StatusTime,
     Unit,
 )
-from services.order.workflow.proportion import share
+from services.order.workflow.proportion import allocate, share
 
 # Makes a fresh id; the only thing in here that is not a function of its arguments.
 Ids = Callable[[], UUID]
@@ -158,6 +158,8 @@ class Order(Part):
     paid: int = 0
     commission_rate: Quantity = ZERO
     commission: int = 0
+    # of it, what went back because a quantity was rejected or canceled
+    commission_released: int = 0
     delivery_mode: DeliveryMode = "delivery"
     delivery_method: str | None = None
     scheduled_for: date | None = None
@@ -190,7 +192,8 @@ class Order(Part):
 
     @property
     def commission_reversed(self) -> int:
-        return sum(r.commission_reversed for r in self.refunds if r.state == "done")
+        """What of the commission has gone back: with refunds that are done, and for what is not sold after all."""
+        return self.commission_released + sum(r.commission_reversed for r in self.refunds if r.state == "done")
 
     @property
     def money(self) -> MoneyState:
@@ -204,9 +207,28 @@ class Order(Part):
         return "paid" if self.paid > 0 and self.paid >= total - self.released else "unpaid"
 
     @property
+    def line_values(self) -> tuple[int, ...]:
+        """What each line comes to, in the order of the lines: its share of everything but shipping, in minor units.
+
+        A discount or adjustment of the whole order lies on its lines in proportion, so that all lines and the shipping
+        make exactly the total.
+        """
+        goods = max(self.total - self.shipping, 0)
+        return tuple(allocate(goods, [line.total for line in self.lines]))
+
+    @property
     def released(self) -> int:
         """Worth of what was rejected or canceled, in minor units: nobody owes or earns it any more."""
-        return sum(share(line.total, line.given_back, line.ordered) for line in self.lines)
+        lines = [(n, line) for n, line in enumerate(self.lines) if line.given_back]
+        if not lines:
+            return 0
+        values = self.line_values
+        return sum(share(values[n], line.given_back, line.ordered) for n, line in lines)
+
+    @property
+    def excess(self) -> int:
+        """What was paid beyond what is sold, in minor units: nobody has earned it, and it is the first to go back."""
+        return max(self.paid - max(self.total - self.released, 0), 0)
 
     @property
     def issue(self) -> IssueState:

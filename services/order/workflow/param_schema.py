@@ -12,7 +12,7 @@ from uuid import UUID
 from contracts.money import exponent
 from services.order.workflow.lifecycle import Lifecycle, Param
 from services.order.workflow.model import Order
-from services.order.workflow.params import MOST_LINES, MOST_UNITS, SINGLE_LINE_MAX, TEXT_MAX, URL_MAX
+from services.order.workflow.params import CODE_MAX, MOST_LINES, MOST_UNITS, SINGLE_LINE_MAX, TEXT_MAX, URL_MAX
 
 Schema = dict[str, Any]
 _QUANTITY: Final[Schema] = {
@@ -67,7 +67,12 @@ def _line_list(spec: Param, order: Order, _lifecycle: Lifecycle) -> Schema:
     properties: Schema = {
         "line_id": _ids([x.line_id for x in order.lines]),
         "quantity": _QUANTITY,
-        "unit_ids": {"type": "array", "items": {"type": "string", "format": "uuid"}, "maxItems": MOST_UNITS},
+        "unit_ids": {
+            "type": "array",
+            "items": {"type": "string", "minLength": 1, "maxLength": CODE_MAX},
+            "maxItems": MOST_UNITS,
+            "description": "units by their ids, or by their codes as they stand on the things",
+        },
     }
     if spec.type == "units":
         # as many as are named

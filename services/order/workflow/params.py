@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from contracts.money import Money
 from services.order.workflow.facts import Facts
 from services.order.workflow.lifecycle import Lifecycle, Param
-from services.order.workflow.model import Order
+from services.order.workflow.model import Line, Order
 from services.order.workflow.refusals import BadParams
 
 TEXT_MAX: Final = 2000
@@ -30,6 +30,7 @@ SINGLE_LINE_MAX: Final = 200
 URL_MAX: Final = 500
 MOST_LINES: Final = 500
 MOST_UNITS: Final = 1000
+CODE_MAX: Final = 100
 FARTHEST_DAY: Final = timedelta(days=730)
 _QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff]")
@@ -255,24 +256,47 @@ def _lines(value: Any, spec: Param, ground: Ground) -> dict[UUID, LineAsk]:
         quantity = None if item.get("quantity") is None else _number(item["quantity"], f".{i}.quantity")
         if quantity is not None and line.tracked and quantity != quantity.to_integral_value():
             raise Wrong("must be a whole number: the line has units", f".{i}.quantity")
-        units = _unit_ids(item.get("unit_ids"), f".{i}.unit_ids", needed=spec.type == "units")
-        if units and not line.tracked:
+        if item.get("unit_ids") and not line.tracked:
             raise Wrong("the line has no units of its own", f".{i}.unit_ids")
+        units = _units(item.get("unit_ids"), line, ground, f".{i}.unit_ids", needed=spec.type == "units")
         if spec.type == "units" and quantity is not None and quantity != len(units):
             raise Wrong(f"is not the number of units named, which is {len(units)}; leave it out", f".{i}.quantity")
         asks[line_id] = LineAsk(quantity, units)
     return asks
 
 
-def _unit_ids(value: Any, path: str, needed: bool) -> tuple[UUID, ...]:
+def _units(value: Any, line: Line, ground: Ground, path: str, needed: bool) -> tuple[UUID, ...]:
+    """The units of a line that are named, each by its id or by its code (serial number, QR code)."""
     if value is None and not needed:
         return ()
     if not isinstance(value, list) or len(value) > MOST_UNITS:
-        raise Wrong(f"must be a list of at most {MOST_UNITS} unit ids", path)
-    units = tuple(_uuid(u, f"{path}.{i}") for i, u in enumerate(value))
+        raise Wrong(f"must be a list of at most {MOST_UNITS} units, each by its id or code", path)
+    free = ground.facts.free_units.get(line.listing_id, {}) if line.listing_id else {}
+    known = {**free, **{u.unit_id: u.code for u in line.units if u.state != "released"}}
+    by_code = {code: unit_id for unit_id, code in known.items()}
+    units = tuple(_unit(u, known, by_code, line, f"{path}.{i}") for i, u in enumerate(value))
     if len(set(units)) != len(units):
         raise Wrong("names a unit twice", path)
     return units
+
+
+def _unit(value: Any, known: Mapping[UUID, str], by_code: Mapping[str, UUID], line: Line, path: str) -> UUID:
+    text = str(value) if isinstance(value, UUID | str) else ""
+    try:
+        by_id = UUID(text) if len(text) == 36 else None
+    except ValueError:
+        by_id = None
+    # scanners end what they read with a line break
+    coded = by_code.get(text) or by_code.get(text.strip())
+    if by_id in known and coded not in (None, by_id):
+        raise Wrong(
+            f"{text!r} is the id of one unit of {line.sku} and the code of another; name them by their ids", path
+        )
+    found = by_id if by_id in known else coded
+    if found is None:
+        what = f"{text.strip()[:100]!r}" if text.strip() else "that"
+        raise Wrong(f"is not a free unit of {line.sku}: none has the id or the code {what}", path)
+    return found
 
 
 def _document(value: Any, kind: str, ground: Ground, path: str = "") -> UUID:

@@ -224,7 +224,8 @@ def _begin(order: Order, lifecycle: Lifecycle, actor: Actor, now: datetime, ids:
     first = next((t.state for t in lifecycle.document.initial if holds(draft, t.when)), None)
     if first is None:
         raise LifecycleFault(f"{lifecycle.name} has no first state for this order")
-    if lifecycle.states[first].phase != "approval":
+    draft.hidden = lifecycle.states[first].phase == "approval"
+    if not draft.hidden:
         draft.change(approval=None)
     for line in order.lines:
         draft.stock("reserve", line, line.ordered)

@@ -22,9 +22,9 @@ from contracts.order import Deadline as DeadlineView
 from contracts.order import Line as LineView
 from contracts.order import Refund as RefundView
 from services.order.workflow.decision import Step
-from services.order.workflow.display import line_statuses, phase_of, refunded_by_line, shown
+from services.order.workflow.display import concerned, line_statuses, phase_of, refunded_by_line, shown
 from services.order.workflow.lifecycle import Lifecycle
-from services.order.workflow.model import Line, Order, Refund, is_active
+from services.order.workflow.model import EVERYONE, Line, Order, Refund, is_active
 
 # Both have these under the same name and type, so that they go over as they are.
 _SAME = (
@@ -42,7 +42,8 @@ _SAME_LINE = (
 def to_snapshot(order: Order, lifecycle: Lifecycle, side: Side | None = None) -> OrderSnapshot:
     """The whole order as the contracts have it. With `side`, without what that side may not read.
 
-    Other sides' notes are left out; the purchasing approval and its time are the buyer's side's and the operator's.
+    Other sides' notes and deadlines are left out; the purchasing approval and its time are the buyer's side's and the
+    operator's.
     """
     state = lifecycle.states[order.status]
     fields: dict[str, Any] = {name: getattr(order, name) for name in _SAME}
@@ -62,10 +63,19 @@ def to_snapshot(order: Order, lifecycle: Lifecycle, side: Side | None = None) ->
         refunds=tuple(refund_view(r, order.currency) for r in order.refunds),
         notes=tuple(n for n in order.notes if side is None or side in n.audience),
         approval=None if hidden else order.approval,
-        deadlines=tuple(
-            DeadlineView.model_construct(name=d.name, due_at=d.due_at, overdue=d.overdue) for d in order.deadlines
-        ),
+        deadlines=_deadlines(order, lifecycle, side),
         status_times=times,
+    )
+
+
+def _deadlines(order: Order, lifecycle: Lifecycle, side: Side | None) -> tuple[DeadlineView, ...]:
+    return tuple(
+        DeadlineView.model_construct(
+            name=d.name, due_at=d.due_at, overdue=d.overdue, audience=None if audience == EVERYONE else audience
+        )
+        for d in order.deadlines
+        for audience in (concerned(d, lifecycle),)
+        if side is None or side in audience
     )
 
 

@@ -12,6 +12,7 @@ from services.order.workflow.display import shown
 from services.order.workflow.draft import MOST_NOTES, Draft
 from services.order.workflow.effects_issues import settle_requests
 from services.order.workflow.effects_lines import cancel_everything, receive_everything
+from services.order.workflow.effects_money import reversal_due
 from services.order.workflow.facts import SYSTEM
 from services.order.workflow.lifecycle import Call, Transition
 from services.order.workflow.model import Deadline, Milestone, Order
@@ -106,6 +107,8 @@ def enter(draft: Draft, status: str, *, inferred: bool = False) -> None:
         settle_requests(draft, "resolved", "the order was canceled")
     elif state.phase == "completed" and was != "completed":
         receive_everything(draft)
+    elif was == "approval" and state.phase != "approval":
+        draft.reveal()
     draft.change(deadlines=_deadlines(draft, left, status))
 
 
@@ -149,6 +152,8 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
     if seen not in states and seen != (shown(before, draft.lifecycle).code if before.status else None):
         stamp(draft, seen)
     was = states[before.status].phase if before.status else None
+    if due := reversal_due(draft.order):
+        draft.change(commission_released=draft.order.commission_released + due)
     kind, milestone = _kind(draft, was)
     reached = draft.order.milestones
     draft.change(

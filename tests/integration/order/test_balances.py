@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.integration.order.conftest import MakeMarket
 from tests.integration.order.market import Market
 
 
@@ -57,9 +58,49 @@ async def test_what_was_paid_for_a_canceled_order_is_held_until_it_goes_back(mar
     order = await market.place(market.order("10.00", paid=True))
     order = await market.done(order, "cancel", market.operator)
     seen = _amounts(await _balance(market))
-    assert (seen["pending"], seen["held"], seen["balance"]) == ("0.00", "18.00", "18.00")
+    assert (seen["pending"], seen["held"], seen["balance"]) == ("0.00", "20.00", "20.00")
+    assert seen["commission"] == "0.00", "nothing is sold, so the owner earns nothing"
     await market.done(order, "refund", market.operator)
     assert _amounts(await _balance(market))["balance"] == "0.00"
+
+
+async def test_what_is_rejected_carries_no_commission(make_market: MakeMarket) -> None:
+    """marketpush page: per line; commission is frozen at placing and goes back for what is not sold."""
+    market = await make_market(lifecycle="marketpush", currency="GBP")
+    order = await market.place(market.order("10.00", "30.00"))
+    rejected = {"lines": [{"line_id": order["lines"][1]["line_id"]}]}
+    await market.done(order, "reject", market.seller, rejected)
+    order = await market.done(order, "accept", market.seller)
+    assert _share(order) == ("8.00", "6.00")
+    assert _share((await market.events(order))[-1][1]["order"]) == ("8.00", "6.00")
+    order = await market.done(order, "record_payment", market.operator)
+    assert order["totals"]["paid"]["amount"] == "20.00"
+    seen = _amounts(await _balance(market))
+    assert (seen["commission"], seen["pending"], seen["held"]) == ("2.00", "18.00", "0.00")
+    half = {"amount": {"amount": "10.00", "currency": "GBP"}}
+    order = await market.done(order, "refund", market.operator, half)
+    assert _share(order) == ("8.00", "7.00")
+    assert _amounts(await _balance(market))["balance"] == "9.00"
+
+
+async def test_what_was_paid_for_a_rejected_line_is_held_until_it_goes_back(make_market: MakeMarket) -> None:
+    market = await make_market(lifecycle="marketpush", currency="GBP")
+    order = await market.place(market.order("10.00", "30.00", paid=True))
+    line = order["lines"][1]["line_id"]
+    await market.done(order, "reject", market.seller, {"lines": [{"line_id": line}]})
+    order = await market.done(order, "accept", market.seller)
+    seen = _amounts(await _balance(market))
+    assert (seen["commission"], seen["pending"], seen["held"]) == ("2.00", "18.00", "60.00")
+    order = await market.done(order, "refund", market.operator, {"line_id": line})
+    assert _share(order) == ("8.00", "6.00"), "what went back by rejecting does not go back again by refunding"
+    seen = _amounts(await _balance(market))
+    assert (seen["commission"], seen["pending"], seen["held"]) == ("2.00", "18.00", "0.00")
+    card = (await market.call("GET", "/v1/orders", market.seller)).json["items"][0]
+    assert (card["commission"]["amount"], "excess" in card) == ("2.00", False)
+
+
+def _share(order: Any) -> tuple[str, str]:
+    return order["commission"]["amount"]["amount"], order["commission"]["reversed"]["amount"]
 
 
 async def test_each_currency_and_each_seller_has_its_own(market: Market) -> None:

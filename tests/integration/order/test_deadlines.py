@@ -92,6 +92,51 @@ async def test_overdue_orders_are_flagged_and_told_once(
         assert listed.json["items"] == []
 
 
+async def test_what_only_the_seller_has_to_begin_is_overdue_for_no_buyer(
+    start: Start, clock: Clock, issuer: TokenIssuer, http: aiohttp.ClientSession
+) -> None:
+    """storefront page: acknowledging is the seller's, told to seller and owner; buyers are kept informed of delays."""
+    async with start({"api"}) as runtime:
+        market = await _market(runtime, issuer, http, settings={"ship_within_days": "4"})
+        late = await market.place()
+        clock.forward(days=2, hours=1)
+        unbegun = [await market.place() for _ in range(3)]
+        clock.forward(days=2)
+        on_time = await market.place()
+        await fire_due(runtime)
+        await fire_due(runtime)
+
+        async def listed(who: Any, query: str) -> list[str]:
+            found: list[str] = []
+            cursor = ""
+            while True:
+                reply = await market.call("GET", f"/v1/orders?{query}&limit=1{cursor}", who)
+                assert all(o["overdue"] is ("true" in query) for o in reply.json["items"])
+                assert not any("overdue_for" in o for o in reply.json["items"])
+                found += [o["order_id"] for o in reply.json["items"]]
+                if reply.json["next_cursor"] is None:
+                    return found
+                cursor = f"&cursor={reply.json['next_cursor']}"
+
+        def ids(*orders: Any) -> list[str]:
+            return [o["order_id"] for o in orders]
+
+        for sort in ("placed_at", "total", "status"):
+            for who in (market.seller, market.operator):
+                assert await listed(who, f"overdue=true&sort={sort}") == ids(late, *unbegun)
+                assert await listed(who, f"overdue=false&sort={sort}") == ids(on_time)
+            assert await listed(market.buyer_admin, f"overdue=true&sort={sort}") == ids(late)
+            assert await listed(market.buyer_admin, f"overdue=false&sort={sort}") == ids(*unbegun, on_time)
+        for who, count in ((market.seller, 4), (market.buyer_admin, 1)):
+            export = await market.call("GET", "/v1/orders/export?format=csv&overdue=true", who)
+            assert (export.raw.count(b"ORD-"), export.raw.count(b",yes,")) == (count, count)
+        seen = {w.name: await market.get(unbegun[0], w) for w in (market.seller, market.operator, market.buyer_admin)}
+        assert [[d["name"] for d in o["deadlines"]] for o in seen.values()] == [
+            ["acknowledge", "ship"], ["acknowledge", "ship"], ["ship"]
+        ]  # fmt: skip
+        assert [d["overdue"] for d in (await market.get(late, market.buyer_admin))["deadlines"]] == [True]
+
+
 async def test_a_clock_that_was_off_for_days_tells_each_thing_once(
     start: Start, clock: Clock, issuer: TokenIssuer, http: aiohttp.ClientSession
 ) -> None:

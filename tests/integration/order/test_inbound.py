@@ -270,6 +270,17 @@ async def test_listings_are_kept_up_to_date_and_never_go_back_in_time(wire: Wire
     await until(newest)
     seen = (await shop.call("GET", f"/v1/listings/{listing_id}", shop.seller)).json
     assert (seen["available"], seen["reserved"], seen["name"]) == ("5", "3", "Wheel")
+    # a statement of the future shuts out nothing that is told after it, nor does one that was kept as it said
+    for kept, stock in ((None, "7"), (newer, "6")):
+        if kept is not None:
+            async with shop.runtime.worker_db.transaction() as tx:
+                await tx.execute("UPDATE listing SET changed_at = $2 WHERE id = $1", listing_id, kept)
+        await wire.send(ListingChanged(**fields, changed_at=datetime.now(UTC), available=stock))
+
+        async def stated(expected: str = stock) -> bool:
+            return bool(str((await there())[0]["on_hand"]) == expected)
+
+        await until(stated)
 
 
 async def test_listings_that_cannot_be_kept_end_among_the_dead_letters_with_the_reason(
@@ -283,13 +294,15 @@ async def test_listings_that_cannot_be_kept_end_among_the_dead_letters_with_the_
     await wire.send(ListingChanged(**fields, listing_id=new_id(), price=price))
     await wire.send(ListingChanged(**fields | {"sku": "V-2"}, listing_id=new_id(), price=below))
     await wire.send(ListingChanged(**fields | {"sku": "V-3"}, listing_id=new_id()))
+    naive = {"sku": "V-4", "changed_at": datetime(2026, 1, 31)}  # noqa: DTZ001 - what is sent without an offset
+    await wire.send(ListingChanged(**fields | naive, listing_id=new_id(), price=price))
 
     async def dead() -> Any:
         found = await shop.rows("SELECT reason FROM dead_letter WHERE marketplace_id = $1", shop.id)
-        return sorted(r["reason"] for r in found) if len(found) == 3 else None
+        return sorted(r["reason"] for r in found) if len(found) == 4 else None
 
     reasons = " ".join(await until(dead))
-    for said in ("lists the SKU 'V-1' under another id", "is below zero", "is new and has no price"):
+    for said in ("lists the SKU 'V-1' under another id", "is below zero", "is new and has no price", "has no offset"):
         assert said in reasons
 
 

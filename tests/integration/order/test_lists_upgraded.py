@@ -1,9 +1,12 @@
-"""Orders that were there before their customers' names had a table of their own are found as new ones are."""
+"""What was there before a change of the schema is found, and counts, as what is new."""
 
 from __future__ import annotations
 
 import shutil
+from decimal import Decimal
 from pathlib import Path
+
+import orjson
 
 from services.order.store.texts import fold, searched
 from shared.ids import new_id
@@ -52,5 +55,44 @@ async def test_names_of_earlier_orders_are_found(database: StackDatabase, tmp_pa
             assert sorted(r["name"] for r in found) == names, text
             found = await conn.fetch("SELECT orders_matching($1, $1, 9) AS id", text)
             assert {r["id"] for r in found} == set(beside), text
+    finally:
+        await conn.close()
+
+
+async def test_what_waited_for_approval_and_was_overdue_before(database: StackDatabase, tmp_path: Path) -> None:
+    conn = await connect(database.admin_dsn, name="test")
+    try:
+        await conn.execute(f"DROP SCHEMA orders CASCADE; CREATE SCHEMA orders AUTHORIZATION {owner_role('order')}")
+        for file in sorted(MIGRATIONS.glob("000[1-8]_*.sql")):
+            shutil.copy(file, tmp_path)
+        await migrate(database.admin_dsn, "order", "orders", tmp_path)
+        marketplace, listing = new_id(), new_id()
+        await conn.execute(
+            "INSERT INTO orders.listing (marketplace_id, id, version, seller_org, sku, name, price_minor, currency,"
+            " unit_code, on_hand, reserved, tracked, active, changed_at)"
+            " VALUES ($1, $2, 1, $1, 'A', 'A', 1, 'EUR', 'C62', 9, 4.5, false, true, now())", marketplace, listing,
+        )  # fmt: skip
+        lines = [{"listing_id": str(listing), "ordered": "3", "rejected": "0.5"}, {"ordered": "7"}]
+        told = [{"name": "acknowledge", "overdue": True}, {"name": "ship"}]
+        late = [{"name": "acknowledge", "overdue": True}, {"name": "ship", "overdue": True}]
+        for number, (doc, phase, overdue) in enumerate(
+            (({"lines": lines}, "approval", False), ({"deadlines": told}, "pending", True),
+             ({"deadlines": late}, "pending", True), ({"lines": lines}, "pending", False))
+        ):  # fmt: skip
+            await conn.execute(INSERT, marketplace, new_id(), number, "", "", "")
+            await conn.execute(
+                "UPDATE orders.orders SET doc = $2, phase = $3, overdue = $4 WHERE number = $1",
+                number, orjson.dumps(doc).decode(), phase, overdue,
+            )  # fmt: skip
+        await migrate(database.admin_dsn, "order", "orders", MIGRATIONS)
+        (seen,) = await conn.fetch("SELECT reserved, hidden FROM orders.listing")
+        assert (seen["reserved"], seen["hidden"]) == (Decimal("4.5"), Decimal("2.5"))
+        cards = await conn.fetch("SELECT card ->> 'overdue_for' AS sides FROM orders.orders ORDER BY number")
+        assert [r["sides"] for r in cards] == [None, '["seller", "operator"]', None, None]
+        for table in ("orders", "listing"):
+            policies = await conn.fetch(
+                "SELECT polname FROM pg_policy WHERE polrelid = $1::regclass", f"orders.{table}"
+            )
+            assert not {r["polname"] for r in policies} & {"owner_listing", "owner_cards"}
     finally:
         await conn.close()

@@ -101,7 +101,22 @@ async def test_units_are_picked_sent_and_moved_to_the_buyers_place(make_market: 
     assert early.status == 409
     await market.done(order, "select_units", market.seller, {"units": [{"line_id": line, "unit_ids": ids[:1]}]})
     assert (await market.act(order, "mark_ready", market.seller)).status == 409
-    await market.done(order, "select_units", market.seller, {"units": [{"line_id": line, "unit_ids": ids[1:]}]})
+    for wrong, said in (
+        (["QR-9"], "none has the id or the code 'QR-9'"), ([ids[0], "QR-1"], "names a unit twice"), ([""], "none has"),
+        (["QR-1", "QR-2", "QR-3"], "3 units are named; 2 are wanted"),
+    ):  # fmt: skip
+        refused = await market.act(
+            order, "select_units", market.seller, {"units": [{"line_id": line, "unit_ids": wrong}]}
+        )
+        assert (refused.status, said in refused.json["detail"]) == (422, True), refused.raw
+    # by what is read from the thing itself, or by its id
+    scanned = {"units": [{"line_id": line, "unit_ids": ["QR-2\n", ids[2]]}]}
+    picked = await market.done(order, "select_units", market.seller, scanned)
+    assert [u["code"] for u in picked["lines"][0]["units"] if u["state"] == "selected"] == ["QR-2", "QR-3"]
+    (other,) = (await market.buy(listing, "1")).json["orders"]
+    await market.done(other, "accept", market.seller)
+    taken = {"units": [{"line_id": other["lines"][0]["line_id"], "unit_ids": ["QR-3"]}]}
+    assert "not a free unit" in (await market.act(other, "select_units", market.seller, taken)).json["detail"]
     ready = await market.done(order, "mark_ready", market.seller)
     assert ready["status"] == "awaiting_pickup"
     done = await market.done(order, "confirm", market.seller)

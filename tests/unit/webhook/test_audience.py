@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from contracts.money import Money
-from contracts.order import Approval, Note, OrderUpdated, Refund, StatusTime
+from contracts.order import Approval, Deadline, Note, OrderUpdated, Refund, StatusTime
 from services.webhook import catalogue
 from services.webhook.audience import Side, sides, view
 from shared.ids import new_id
@@ -55,6 +55,19 @@ def test_the_owners_share_and_the_approval() -> None:
     assert "approval" not in seller
     assert seller["commission"] == operator["commission"]
     assert "approval" in operator
+
+
+def test_what_only_the_seller_has_to_do_is_due_for_no_buyer() -> None:
+    deadlines = (
+        Deadline(name="acknowledge", due_at=NOON, overdue=True, audience=("seller", "operator")),
+        Deadline(name="ship", due_at=NOON),
+    )
+    data = order_event(OrderUpdated, snapshot(deadlines=deadlines)).model_dump_json(exclude_none=True).encode()
+    seen = {s: orjson.loads(view(data, s))["order"]["deadlines"] for s in (Side.BUYER, Side.SELLER, Side.OPERATOR)}
+    assert [d["name"] for d in seen[Side.BUYER]] == ["ship"]
+    assert [d["name"] for d in seen[Side.SELLER]] == ["acknowledge", "ship"]
+    assert seen[Side.OPERATOR] == seen[Side.SELLER]
+    assert not any("audience" in d for d in seen[Side.SELLER])
 
 
 def test_when_an_order_waited_for_its_approval_is_not_the_sellers_affair() -> None:

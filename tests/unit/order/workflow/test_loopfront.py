@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
@@ -67,6 +68,17 @@ def test_units_are_taken_and_given_back_as_the_choice_changes() -> None:
     counted_otherwise = [play.part(3, units=QR[:1])]
     refusal = play.refused("seller", "select_units", units=counted_otherwise)
     assert refusal.more["errors"][0]["path"] == "units.0.quantity", "what is asked for twice is not half ignored"
+
+
+def test_a_code_that_is_the_id_of_another_unit_is_ambiguous() -> None:
+    play = play_of()
+    play.do("seller", "accept")
+    odd = {QR[0]: "QR-0", QR[1]: str(QR[0])}
+    play.facts = replace(play.facts, free_units={people.LISTING: odd})
+    named = [{"line_id": play.line(), "unit_ids": [str(QR[0])]}]
+    assert "is the id of one unit" in play.refused("seller", "select_units", units=named).detail
+    play.do("seller", "select_units", units=[{"line_id": play.line(), "unit_ids": ["QR-0", str(QR[1])]}])
+    assert {u.code for u in play.order.lines[0].units} == {"QR-0", str(QR[0])}
 
 
 def test_a_unit_goes_with_one_line_only() -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from contracts.inbound import SubmittedLine
 from services.order import workflow as wf
 from tests.unit.order.workflow import people
 from tests.unit.order.workflow.play import Play
@@ -219,3 +220,36 @@ def test_the_order_shows_refunded_once_the_full_refund_is_issued() -> None:
     play.do("operator", "refund")
     assert play.label == "Refunded"
     assert play.status == "received"
+
+
+def test_what_is_rejected_takes_its_share_of_the_discount_and_the_commission_along() -> None:
+    """40 EUR less a discount of 20: half of everything that is left is half of what is paid."""
+    order = people.submitted(
+        SubmittedLine(listing_id=people.LISTING, quantity=Decimal(3), unit_price=people.eur("10.00")),
+        SubmittedLine(listing_id=people.LISTING2, quantity=Decimal(1), unit_price=people.eur("10.00")),
+        paid=False, shipping="0.00",
+    ).model_copy(update={"discount": people.eur("20.00")})  # fmt: skip
+    play = Play("marketpush", people.placement(order))
+    assert (play.order.total, play.order.commission) == (2000, 240)
+    play.do("seller", "reject", lines=[play.part(3)])
+    assert (play.order.released, play.order.commission_reversed) == (1500, 180)
+    play.do("seller", "accept")
+    play.do("service", "record_payment")
+    assert (play.order.paid, play.order.money) == (500, "paid")
+    play.do("operator", "refund")
+    assert (play.order.refunded, play.order.commission_reversed) == (500, 240)
+
+
+def test_a_line_that_is_refunded_and_canceled_reverses_its_commission_once() -> None:
+    """Whichever comes first, and with a refund that is still on its way."""
+    for settled in (True, False):
+        play = Play("marketpush", people.placement(people.submitted(shipping="0.00")))
+        assert (play.order.total, play.order.commission) == (4005, 481)
+        play.do("seller", "accept")
+        play.do("operator", "refund", line_id=play.line(), settled=settled)
+        play.do("operator", "cancel")
+        if not settled:
+            play.do("service", "refund_done")
+        assert play.order.commission_reversed == 481
+        play.do("operator", "refund")
+        assert (play.order.money, play.order.commission_reversed) == ("refunded", 481)

@@ -1,0 +1,26 @@
+-- Of what a listing has reserved, that part which its seller must not see: of orders that wait for approval. It keeps
+-- other buyers from ordering it. What the seller sells itself, and what is approved, is measured as if it were not there.
+ALTER TABLE listing ADD COLUMN hidden numeric NOT NULL DEFAULT 0 CHECK (hidden >= 0);
+
+CREATE POLICY owner_listing ON listing TO CURRENT_USER USING (true);
+UPDATE listing AS l SET hidden = least(held.quantity, l.reserved)
+FROM (
+    SELECT (line ->> 'listing_id')::uuid AS listing_id,
+           sum((line ->> 'ordered')::numeric - coalesce((line ->> 'rejected')::numeric, 0)
+               - coalesce((line ->> 'canceled')::numeric, 0) - coalesce((line ->> 'shipped')::numeric, 0)) AS quantity
+    FROM orders AS o, json_array_elements(o.doc -> 'lines') AS line
+    WHERE o.phase = 'approval' AND line ->> 'listing_id' IS NOT NULL
+    GROUP BY 1
+) AS held
+WHERE l.id = held.listing_id AND l.on_hand IS NOT NULL AND held.quantity > 0;
+DROP POLICY owner_listing ON listing;
+
+-- Cards of orders say for whom they are overdue, where that is not everybody on them. Until now what the seller has to
+-- begin, and evidence that is due, made them overdue for the buyer as well.
+CREATE POLICY owner_cards ON orders FOR UPDATE TO CURRENT_USER USING (true);
+UPDATE orders AS o SET card = (o.card::jsonb || '{"overdue_for": ["seller", "operator"]}')::json
+WHERE o.overdue AND NOT EXISTS (
+    SELECT FROM json_array_elements(o.doc -> 'deadlines') AS d
+    WHERE (d ->> 'overdue')::boolean AND d ->> 'issue_id' IS NULL
+      AND NOT (o.lifecycle = 'storefront' AND d ->> 'name' = 'acknowledge'));
+DROP POLICY owner_cards ON orders;
