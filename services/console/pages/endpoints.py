@@ -71,6 +71,8 @@ class Draft:
             found["url"] = "Enter the address that events are to be sent to."
         if self.some and not self.types:
             found["event_types"] = "Choose at least one, or all of them."
+        if self.types and not self.some:
+            found["event_types"] = "All events are chosen, and single ones as well: say “Only these”, or untick them."
         return found | self.sending.problems
 
     def body(self, *, new: bool) -> dict[str, Any]:

@@ -286,7 +286,6 @@ async def _form(
     status: int = 422,
 ) -> Response:
     names, units = await asyncio.gather(_names(visit), _units(visit, kept))
-    named = {n: f"{LABELS[n]}: {text}" if n in LABELS else text for n, text in (errors or {}).items()}
     wanted = visit.asked("code", 100)
     shown = [u for u in units if wanted.casefold() in u.code.casefold()]
     return await visit.page(
@@ -295,8 +294,8 @@ async def _form(
         draft=draft,
         kept=kept,
         state=state,
-        errors=named,
-        labels=LABELS,
+        errors=errors or {},
+        labels=LABELS | {"seller": "Seller", "units": "Codes"},
         measures=MEASURES,
         modes=MODES,
         measured=quantity,

@@ -135,11 +135,14 @@ async def show(visit: Visit) -> Response:
         problem, status = e.detail, 422
     course = await lifecycle(visit, visit.person.lifecycle)
     states = filtered_by(course, visit.person)
+    lists = desks(visit.person, filters, course)
     return await visit.page(
         "orders.html",
         status,
         filters=filters,
-        desks=desks(visit.person, filters, course),
+        desks=lists,
+        # the list of what waits that is shown; the one of all orders is none
+        desk=next((words for words, _, here in lists[1:] if here), ""),
         cards=found.items,
         sellers=await few_sellers(visit),
         unread=await _unread(visit, found.items),

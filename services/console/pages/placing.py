@@ -118,6 +118,8 @@ async def _page(visit: Visit, status: int = 200, problems: Mapping[str, str] | N
         problems=told,
         typed=visit.posted,
         shelf=shelf,
+        # what was typed there and not searched for yet stays, too
+        searched=visit.posted.one("sku") if visit.posted.values and visit.posted.one("show") != "all" else shelf.sku,
         following=(found.next_cursor if found is not None else None) or "",
         address=ADDRESS,
         quantity=quantity,

@@ -27,20 +27,23 @@ async def test_a_listing_is_made_and_what_is_wrong_stands_beside_its_field(
     form = await seller.get("/listings/new")
     assert fields(form)["currency"] == "USD", "the marketplace's"
     for typed, field, said in (
-        ({"price": "lots"}, "price", "Price: Enter an amount such as 12.50."),
-        ({"price": "-1"}, "price", "Price: Enter an amount"),
+        ({"price": "lots"}, "price", "Enter an amount such as 12.50."),
+        ({"price": "-1"}, "price", "Enter an amount"),
         ({"price": "1.234"}, "price", "more decimals than USD has"),
         ({"currency": "ZZZ"}, "price", "'ZZZ' is not an ISO 4217 currency code"),
-        ({"stock": "ten"}, "stock", "Stock: Enter a quantity"),
+        ({"stock": "ten"}, "stock", "Enter a quantity"),
         ({"stock": "", "units": "A-1"}, "units", "tick the box"),
         ({"tracked": "yes", "units": "A-1"}, "stock", "leave the stock empty"),
-        ({"name": "x" * 501}, "name", "Name: "),
-        ({"kg_per_unit": "heavy"}, "kg_per_unit", "Weight of one in kg: Enter a quantity"),
+        ({"name": "x" * 501}, "name", "500 characters"),
+        ({"kg_per_unit": "heavy"}, "kg_per_unit", "Enter a quantity"),
         ({"sku": "MUG"}, "sku", "lists the SKU 'MUG' already"),
     ):
         wrong = await seller.fill(form, "/listings/new", GOOD | typed)
         assert wrong.status in (409, 422), typed
-        assert said in " ".join(wrong.texts(f"//p[@id='{field}-error']")), (typed, wrong.alert)
+        [beside] = wrong.texts(f"//p[@id='{field}-error']")
+        assert said in beside, typed
+        [above] = wrong.texts(f"//*[@role='alert']//li[a/@href='#{field}']")
+        assert above.endswith(f": {beside}"), "it says of which field, and leads there"
         assert (GOOD | typed).items() <= fields(wrong).items(), "what was typed is kept"
     made = await seller.fill(wrong, "/listings/new", GOOD | {"delivery_mode": "pickup", "active": None})
     assert (made.status, made.notice) == (200, "Green jug is kept, and not on sale yet.")

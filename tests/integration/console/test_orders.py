@@ -35,6 +35,9 @@ async def test_a_list_is_searched_filtered_sorted_and_exported_by_its_address(
     none = await seller.get("/orders?phase=completed&overdue=true")
     assert none.heading.startswith("Orders")
     assert "No order fits" in none.text()
+    desk = await seller.get("/orders?overdue=true")
+    assert desk.texts("//div[@class='empty']/h2") == ["Nothing waits here"]
+    assert (len(none.tree.xpath("//details[@open]")), len(desk.tree.xpath("//details[@open]"))) == (1, 0)
     wrong = await seller.get("/orders?phase=nonsense")
     assert (wrong.status, "nonsense" in wrong.alert) == (422, True)
 

@@ -67,6 +67,8 @@ async def test_filters_are_refused_at_their_field_and_everything_else_is_kept(to
         "url": ADDRESS, "which": "some", "event_type": ["order.updated"], "channels": "web, shop, web",
         "seller": [ORGANISATION, "nobody"], "actions": "ship", "phase": ["pending", "in_transit"],
     }  # fmt: skip
+    both = await seller.fill(await seller.get("/webhooks/new"), "/webhooks/new", {**given, "which": "all"})
+    assert both.texts("//p[@id='event_types-error']")[0].startswith("All events are chosen, and single ones as well")
     wrong = await seller.fill(await seller.get("/webhooks/new"), "/webhooks/new", given)
     assert wrong.status == 422
     [said] = wrong.texts("//p[@id='sellers-error']")
