@@ -54,9 +54,8 @@ WITH moves AS (
 locked AS MATERIALIZED (SELECT l.id FROM listing AS l WHERE l.id = ANY ($47::uuid[]) ORDER BY l.id FOR UPDATE),
 stock AS (
     UPDATE listing AS l
-    SET reserved = CASE WHEN l.on_hand IS NULL THEN l.reserved ELSE greatest(l.reserved + m.reserved, 0) END,
-        hidden = CASE WHEN l.on_hand IS NULL THEN l.hidden
-                      ELSE greatest(least(l.hidden + m.hidden, l.reserved + m.reserved), 0) END,
+    SET reserved = greatest(l.reserved + m.reserved, 0),
+        hidden = greatest(least(l.hidden + m.hidden, l.reserved + m.reserved), 0),
         on_hand = CASE WHEN l.on_hand IS NULL THEN NULL ELSE greatest(l.on_hand + m.on_hand, 0) END
     FROM moves AS m JOIN locked AS k ON k.id = m.listing_id
     WHERE l.id = m.listing_id AND (NOT m.strict OR l.on_hand IS NULL OR l.on_hand - l.reserved >= m.reserved
@@ -103,9 +102,8 @@ WITH moves AS (
 locked AS MATERIALIZED (SELECT l.id FROM listing AS l WHERE l.id = ANY ($31::uuid[]) ORDER BY l.id FOR UPDATE),
 stock AS (
     UPDATE listing AS l
-    SET reserved = CASE WHEN l.on_hand IS NULL THEN l.reserved ELSE greatest(l.reserved + m.reserved, 0) END,
-        hidden = CASE WHEN l.on_hand IS NULL THEN l.hidden
-                      ELSE greatest(least(l.hidden + m.hidden, l.reserved + m.reserved), 0) END,
+    SET reserved = greatest(l.reserved + m.reserved, 0),
+        hidden = greatest(least(l.hidden + m.hidden, l.reserved + m.reserved), 0),
         on_hand = CASE WHEN l.on_hand IS NULL THEN NULL ELSE greatest(l.on_hand + m.on_hand, 0) END
     FROM moves AS m JOIN locked AS k ON k.id = m.listing_id
     WHERE l.id = m.listing_id AND (NOT m.strict OR l.on_hand IS NULL OR l.on_hand - l.reserved >= m.reserved

@@ -16,11 +16,13 @@ from services.order import workflow
 from services.order.actions import following, placing
 from services.order.actions.acting import facts_for
 from services.order.actions.changing import lifecycle_of, write
+from services.order.actions.following import joined
 from services.order.actions.placing import EXTERNAL_ID, Request
 from services.order.actions.resolving import Submitter
 from services.order.store import orders, payments
 from services.order.store.orders import Held
-from services.order.workflow import Actor
+from services.order.workflow import Actor, Decision
+from services.order.workflow.model import Refund
 from services.order.workflow.proportion import allocate
 from shared.errors import Conflict, Unavailable
 from shared.ids import new_id
@@ -117,6 +119,11 @@ async def _orders_of(tx: Transaction, event: PaymentSettled) -> list[tuple[Held,
         raise ValueError(f"payment {event.payment_id} names no order: order_id, or channel and external_id are needed")
     rows = await orders.find_external(tx, event.marketplace_id, event.channel, event.external_id)
     held_ones = [h for r in rows if (h := await orders.lock(tx, r["id"])) is not None]
+    if event.refund_id is not None and len(held_ones) > 1:
+        # a refund is of one of the purchase's orders
+        held_ones = [h for h in held_ones if any(x.refund_id == event.refund_id for x in h.order.refunds)]
+        if not held_ones:
+            raise ValueError(f"payment {event.payment_id} names a refund that none of its orders has")
     if not held_ones:
         return []
     parts = allocate(event.amount.minor, [_due(h, event) for h in held_ones])
@@ -133,31 +140,51 @@ def _due(held: Held, event: PaymentSettled) -> int:
 async def _settle_one(run: Runtime, tx: Transaction, event: PaymentSettled, held: Held, minor: int) -> None:
     lifecycle = await lifecycle_of(tx, held)
     facts = await facts_for(tx, held, lifecycle)
-    amount = {"amount": from_minor(minor, held.order.currency), "currency": held.order.currency}
-    action, params = _action(event, amount, held)
+    decision: Decision | None = None
     try:
-        decision = workflow.decide(held.order, lifecycle, action, PAYMENTS, params, run.clock(), new_id, facts)
+        for action, params in _actions(event, minor, held):
+            order = decision.order if decision else held.order
+            then = workflow.decide(order, lifecycle, action, PAYMENTS, params, run.clock(), new_id, facts)
+            decision = joined(decision, then) if decision else then
     except workflow.Refused as e:
-        if _already(event, held):
-            return
         raise Conflict(e.code, f"payment {event.payment_id} for {held.order.number}: {e.detail}") from None
-    await write(run, tx, held, decision, lifecycle)
+    if decision is not None:
+        await write(run, tx, held, decision, lifecycle)
 
 
-def _action(event: PaymentSettled, amount: dict[str, str], held: Held) -> tuple[str, dict[str, Any]]:
+def _actions(event: PaymentSettled, minor: int, held: Held) -> list[tuple[str, dict[str, Any]]]:
+    amount = {"amount": from_minor(minor, held.order.currency), "currency": held.order.currency}
     if event.kind == "paid":
-        return "record_payment", {"amount": amount}
+        return [("record_payment", {"amount": amount})]
     if event.kind == "chargeback":
-        return "chargeback", {"amount": amount, "note": f"payment {event.payment_id}"}
-    refund_id = event.refund_id
-    if refund_id is None:
-        pending = [r.refund_id for r in held.order.refunds if r.state == "pending"]
-        refund_id = pending[0] if len(pending) == 1 else None
-    return "refund_done", {} if refund_id is None else {"refund_id": str(refund_id)}
+        return [("chargeback", {"amount": amount, "note": f"payment {event.payment_id}"})]
+    if _already(event, held):
+        return []
+    done = _paid_out(event, minor, held)
+    # with none to be done it is refused, with the reason
+    return [("refund_done", {"refund_id": str(r.refund_id)}) for r in done] or [("refund_done", {})]
+
+
+def _paid_out(event: PaymentSettled, minor: int, held: Held) -> Sequence[Refund]:
+    """The pending refunds that so much is: the one that is named, else the oldest of that amount, else all of them.
+
+    Raises Conflict where the amount is that of none: what would be done then is not what was paid out.
+    """
+    pending = [r for r in held.order.refunds if r.state == "pending" and event.refund_id in (None, r.refund_id)]
+    fitting = [r for r in pending if r.amount == minor][:1] or pending
+    if sum(r.amount for r in fitting) == minor or not fitting:
+        return fitting
+    currency = held.order.currency
+    waiting = " and ".join(from_minor(r.amount, currency) for r in pending[:5])
+    raise Conflict(
+        "refund_amount_differs",
+        f"payment {event.payment_id} for {held.order.number}: {from_minor(minor, currency)} {currency} was paid out, "
+        f"and {waiting} wait to be. Record here what was given back, then discard this.",
+    )
 
 
 def _already(event: PaymentSettled, held: Held) -> bool:
     """A refund that is done cannot be done again: a report that comes twice under two event ids changes nothing."""
-    if event.kind != "refund_done" or event.refund_id is None:
+    if event.refund_id is None:
         return False
     return any(r.refund_id == event.refund_id and r.state == "done" for r in held.order.refunds)

@@ -78,11 +78,15 @@ def refund(draft: Draft, *, paid_out: Literal["now", "later"] = "now") -> None:
 
 
 def _line_amount(draft: Draft, line: Line) -> int:
-    """The amount for a line: stated, by quantity, or what is left of it. The last quantity takes the rest."""
+    """The amount for a line: stated, by quantity, or what is left of it. The last quantity takes the rest.
+
+    What was rejected or canceled before it was paid for has no money to give back.
+    """
     order, given = draft.order, draft.params
     value = line_values(order)[line.line_id]
     before = [r for r in order.refunds if r.line_id == line.line_id]
-    left = value - sum(r.amount for r in before)
+    unpaid = max(share(value, line.given_back, line.ordered) - order.excess, 0)
+    left = value - unpaid - sum(r.amount for r in before)
     quantity = given.get("quantity")
     if "amount" in given:
         amount = int(given["amount"])

@@ -87,6 +87,63 @@ async def test_a_refund_that_is_reported_twice_is_done_once_and_the_other_one_st
     assert ([r["state"] for r in seen["refunds"]], seen["money"]) == (["done", "done"], "partially_refunded")
 
 
+async def test_what_is_paid_out_is_the_refund_of_that_amount(market: Market) -> None:
+    order = await market.place(market.order("30.00", paid=True))
+    for amount in ("30.00", "10.00", "20.00"):
+        params = {"amount": {"amount": amount, "currency": "USD"}, "settled": False}
+        order = await market.done(order, "refund", market.operator, params)
+    first, _, third = (r["refund_id"] for r in order["refunds"])
+    ids = {"order_id": UUID(order["order_id"]), "kind": "refund_done"}
+
+    async def states() -> list[str]:
+        return [r["state"] for r in (await market.get(order, market.operator))["refunds"]]
+
+    for amount, named in (("12.00", None), ("10.00", first)):
+        with pytest.raises(Conflict, match=f"{amount} USD was paid out, and 30.00"):
+            await _settle(market, **ids, amount=_usd(amount), refund_id=named and UUID(named))
+    await _settle(market, **ids, amount=_usd("10.00"))
+    assert await states() == ["pending", "done", "pending"]
+    # two that are paid out at once
+    await _settle(market, **ids, amount=_usd("50.00"), payment_id="pay-2")
+    assert await states() == ["done", "done", "done"]
+    assert (await _totals(market, order))[1] == "refunded"
+    await _settle(market, **ids, amount=_usd("20.00"), refund_id=UUID(third), payment_id="pay-3")
+    with pytest.raises(Conflict, match="no refund is pending"):
+        await _settle(market, **ids, amount=_usd("20.00"), payment_id="pay-4")
+
+
+async def test_a_refund_that_is_named_is_of_one_of_the_purchases_orders(market: Market) -> None:
+    body = market.order("10.00", "30.00", external_id="M-2", channel="shopify", paid=True)
+    body["lines"][1]["seller"] = "other-shop"
+    orders = (await market.call("POST", "/v1/orders", market.operator, body)).json["orders"]
+    refunds = []
+    for order in orders:
+        done = await market.done(order, "refund", market.operator, {"settled": False})
+        refunds.append(UUID(done["refunds"][0]["refund_id"]))
+    ids = {"channel": "shopify", "external_id": "M-2", "kind": "refund_done"}
+    await _settle(market, **ids, refund_id=refunds[1], amount=_usd("60.00"))
+    assert [(await _totals(market, o))[1] for o in orders] == ["refunding", "refunded"]
+    with pytest.raises(ValueError, match="none of its orders has"):
+        await _settle(market, **ids, refund_id=new_id(), amount=_usd("20.00"))
+    await _settle(market, **ids, amount=_usd("20.00"))
+    assert (await _totals(market, orders[0]))[1] == "refunded"
+
+
+async def test_a_refund_under_a_known_external_id_is_the_same_one_or_a_conflict(market: Market) -> None:
+    order = await market.place(market.order("10.00", paid=True))
+    path = f"/v1/orders/{order['order_id']}/refunds"
+    body = {"external_id": "R-1", "amount": {"amount": "5.00", "currency": "USD"}}
+    assert (await market.call("POST", path, market.operator, body)).status == 201
+    for same in (body, {"external_id": "R-1", "amount": {"amount": "5", "currency": "USD"}}, {"external_id": "R-1"}):
+        assert (await market.call("POST", path, market.operator, same)).status == 200
+    line = order["lines"][0]["line_id"]
+    for other in ({"amount": {"amount": "7.00", "currency": "USD"}}, {"line_id": line}):
+        refused = await market.call("POST", path, market.operator, body | other)
+        assert (refused.status, refused.code) == (409, "external_id_conflict"), refused.raw
+        assert "5.00 USD" in refused.json["detail"]
+    assert (await market.get(order, market.operator))["totals"]["refunded"]["amount"] == "5.00"
+
+
 async def test_a_payment_in_another_currency_or_of_nothing_changes_nothing(market: Market) -> None:
     order = await market.place(market.order("10.00"))
     ids = {"order_id": UUID(order["order_id"])}

@@ -129,6 +129,23 @@ async def test_units_are_picked_sent_and_moved_to_the_buyers_place(make_market: 
     assert [(r["quantity"], r["location"]) for r in moved] == [(2, "outlet yard")]
 
 
+async def test_what_is_promised_while_stock_is_not_counted_is_so_when_it_is_again(market: Market) -> None:
+    listing = await market.listing(available="10")
+    path = f"/v1/listings/{listing['listing_id']}"
+    body = {"sku": listing["sku"], "name": "x", "price": listing["price"]}
+    before = (await market.buy(listing, "3")).json["orders"][0]
+    assert (await market.call("PUT", path, market.seller, body)).json["available"] is None
+    meanwhile = (await market.buy(listing, "4")).json["orders"][0]
+    for order in (before, meanwhile):
+        await market.done(order, "process", market.seller)
+    await market.done(before, "ship", market.seller)
+    seen = (await market.call("PUT", path, market.seller, body | {"on_hand": "7"})).json
+    assert (seen["on_hand"], seen["reserved"], seen["available"]) == ("7", "4", "3")
+    await market.done(meanwhile, "cancel", market.operator)
+    seen = (await market.call("GET", path, market.seller)).json
+    assert (seen["on_hand"], seen["reserved"], seen["available"]) == ("7", "0", "7")
+
+
 async def test_canceled_units_are_free_again(make_market: MakeMarket) -> None:
     market = await make_market(lifecycle="loopfront", currency="NOK")
     listing = await market.listing(tracked=True, available=None, units=["QR-1"])

@@ -200,3 +200,14 @@ def test_a_chargeback_holds_closing_too() -> None:
     play.do("seller", "ship")
     play.do("service", "chargeback")
     assert play.timer == people.NOW + timedelta(days=7), "the evidence, not the closing"
+
+
+def test_the_customer_cancels_until_something_has_been_sent() -> None:
+    """Else what is on its way would be on the shelf again."""
+    play = Play("lengow")
+    play.do("seller", "accept")
+    play.do("seller", "ship", lines=[play.part(1)])
+    assert play.status == "awaiting_shipment"
+    assert play.refused("placer", "cancel").code == "nothing_shipped"
+    play.do("channel", "cancel")
+    assert play.status == "canceled"

@@ -253,3 +253,18 @@ def test_a_line_that_is_refunded_and_canceled_reverses_its_commission_once() -> 
         assert play.order.commission_reversed == 481
         play.do("operator", "refund")
         assert (play.order.money, play.order.commission_reversed) == ("refunded", 481)
+
+
+def test_what_was_never_paid_for_cannot_be_refunded() -> None:
+    """The line was rejected before the customer paid for the rest."""
+    play = Play("marketpush", people.placement(people.submitted(paid=False)))
+    play.do("seller", "reject", lines=[play.part(2), play.part("2.5", 1)])
+    play.do("seller", "accept")
+    play.do("service", "record_payment")
+    assert (play.order.paid, play.order.released) == (1500, 3005), "ten for the one, five for shipping"
+    assert play.refused("operator", "refund", line_id=play.line(1)).code == "refundable"
+    assert play.refused(
+        "operator", "refund", line_id=play.line(), amount={"amount": "10.01", "currency": "EUR"}
+    ).code == ("refund_exceeds_line")
+    play.do("operator", "refund", line_id=play.line())
+    assert play.order.refunded == 1000
