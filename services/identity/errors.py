@@ -44,6 +44,12 @@ def email_taken() -> Conflict:
     return Conflict("email_taken", "Somebody has this e-mail address already. An address names one person everywhere.")
 
 
+def too_many_views(most: int) -> Conflict:
+    return Conflict(
+        "too_many_views", f"You have {most} saved views, which is as many as there can be. Remove one first."
+    )
+
+
 def slug_taken(slug: str) -> Conflict:
     return Conflict("slug_taken", f"An organisation of this marketplace is called {slug} already. Choose another slug.")
 

@@ -301,3 +301,17 @@ UPDATE signing_key SET withdrawn_at = $2 WHERE kid <> $1 AND (withdrawn_at IS NU
 
 -- name: prune_signing_keys
 DELETE FROM signing_key WHERE withdrawn_at < $1;
+
+-- name: views
+SELECT * FROM saved_view WHERE person_id = $1 ORDER BY name;
+
+-- name: save_view
+INSERT INTO saved_view (view_id, marketplace_id, person_id, name, filters, saved_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (person_id, name) DO UPDATE SET filters = excluded.filters, saved_at = excluded.saved_at
+RETURNING *;
+
+-- name: delete_view
+DELETE FROM saved_view WHERE person_id = $1 AND view_id = $2 RETURNING view_id;
+
+-- name: delete_views
+DELETE FROM saved_view WHERE person_id = $1;

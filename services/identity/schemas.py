@@ -71,6 +71,10 @@ GivenPassword = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=8_192)]
 
 
+FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+FilterValue = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -136,6 +140,13 @@ class EditMe(Strict):
     name: Line
     language: Language = "en"
     time_zone: Zone = "UTC"
+
+
+class SaveView(Strict):
+    """What an order list is narrowed to, under a name of one's own: filters and sort by their names in the address."""
+
+    name: Annotated[str, Field(max_length=60), AfterValidator(_line)]
+    filters: Annotated[dict[FilterName, FilterValue], Field(min_length=1, max_length=30)]
 
 
 class ChangePassword(Strict):

@@ -13,7 +13,7 @@ from services.identity.actions.telling import note, tell
 from services.identity.context import Context
 from services.identity.errors import absent, not_allowed, wrong_field
 from services.identity.schemas import EditMember, NewMember
-from services.identity.store import people, secrets
+from services.identity.store import people, secrets, views
 from services.identity.tokens import INVITATION, digest, new_secret
 from shared.ids import new_id
 from shared.postgres import Transaction
@@ -126,6 +126,7 @@ async def erase(here: Context, caller: Principal, person_id: UUID, once: Once) -
         changed = await people.erase_person(tx, person_id, now)
         await secrets.delete_password(tx, person_id)
         await secrets.delete_invitation(tx, person_id)
+        await views.delete_all(tx, person_id)
         await secrets.end_sessions_of(tx, person_id, now, "erased")
         await tell(here, tx, [person_id])
         given = answer(200, {"person_id": person_id, "erased_at": changed["erased_at"]})

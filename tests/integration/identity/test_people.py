@@ -289,11 +289,48 @@ async def test_oneself(desk: Desk, seller_admin: Who, fresh_email: Namer) -> Non
     await desk.sign_in(email, PASSWORD + "!")
 
 
+async def test_views_are_saved_under_a_name_and_are_ones_own(
+    desk: Desk, seller_admin: Who, buyer: Who, operator: Who
+) -> None:
+    view = {"name": "Late ones", "filters": {"overdue": "true", "q": "ada@example.org"}}
+    status, saved, _ = await buyer.call("POST", "/v1/me/views", view)
+    assert (status, saved["name"], saved["filters"]) == (201, view["name"], view["filters"])
+    again = await buyer.call("POST", "/v1/me/views", {"name": " Late ones", "filters": {"phase": "pending"}})
+    assert (again[0], again[1]["view_id"]) == (201, saved["view_id"]), "one of this name: it has these filters now"
+    assert (await buyer.call("POST", "/v1/me/views", {**view, "name": "A first"}))[0] == 201
+    listed = (await buyer.call("GET", "/v1/me/views"))[1]["items"]
+    assert [(v["name"], v["filters"].get("phase")) for v in listed] == [("A first", None), ("Late ones", "pending")]
+    one = f"/v1/me/views/{saved['view_id']}"
+    for other in (seller_admin, operator):
+        assert (await other.call("GET", "/v1/me/views"))[1]["items"] == []
+        assert (await other.call("DELETE", one))[0] == 404
+    for wrong in (
+        {"name": "", "filters": {"q": "x"}}, {"name": "x" * 61, "filters": {"q": "x"}}, {"name": "N", "filters": {}},
+        {"name": "N", "filters": {"q": "a\u0000b"}}, {"name": "N", "filters": {"q q": "x"}}, {"name": "N"},
+        {"name": "N", "filters": {"q": "x" * 1001}}, {"name": "N", "filters": {"q": 5}},
+    ):  # fmt: skip
+        assert (await buyer.call("POST", "/v1/me/views", wrong))[0] in (400, 422), wrong
+    stand_in = {"reason": "Somebody asked"}
+    _, given, _ = await operator.call("POST", f"/v1/members/{buyer.person_id}/log-in-as", stand_in)
+    acting = await desk.as_bearer(buyer.email, given)
+    assert len((await acting.call("GET", "/v1/me/views"))[1]["items"]) == 2
+    assert (await acting.call("POST", "/v1/me/views", view))[0] == 403
+    assert (await acting.call("DELETE", one))[0] == 403
+    for number in range(48):
+        assert (await buyer.call("POST", "/v1/me/views", {**view, "name": f"N{number}"}))[0] == 201
+    full = await buyer.call("POST", "/v1/me/views", {**view, "name": "One more"})
+    assert (full[0], full[1]["code"]) == (409, "too_many_views")
+    assert (await buyer.call("POST", "/v1/me/views", view))[0] == 201, "one that is there can still be changed"
+    assert [(await buyer.call("DELETE", one))[0] for _ in range(2)] == [204, 404]
+
+
 async def test_erasing_leaves_an_id_that_leads_to_nobody(desk: Desk, seller_admin: Who, fresh_email: Namer) -> None:
     email = fresh_email()
     made = await make(seller_admin, email, password=PASSWORD, name="Somebody Real")
     who = await desk.sign_in(email)
     path = f"/v1/members/{made['person_id']}"
+    view = {"name": "Mine", "filters": {"q": email}}
+    assert (await who.call("POST", "/v1/me/views", view))[0] == 201
     assert (await seller_admin.call("POST", f"/v1/members/{seller_admin.person_id}/erase"))[0] == 403
     status, _, _ = await seller_admin.call("POST", f"{path}/erase")
     assert status == 200
@@ -304,7 +341,7 @@ async def test_erasing_leaves_an_id_that_leads_to_nobody(desk: Desk, seller_admi
     assert last["active"] is False
     assert last["name"] == "Erased person"
     async with desk.run.worker_db.transaction() as tx:
-        for table in ("person", "credential", "invitation", "session", "audit"):
+        for table in ("person", "credential", "invitation", "session", "audit", "saved_view"):
             for row in await tx.fetch(f"SELECT t::text AS text FROM {table} AS t"):
                 assert email not in row["text"], table
                 assert "Somebody Real" not in row["text"], table
