@@ -158,7 +158,7 @@ async def _lifecycle(conn: asyncpg.Connection, marketplace_id: UUID, name: str) 
         marketplace_id, name,
     )  # fmt: skip
     if row is not None:
-        return workflow.load_lifecycle(row["text"], row["version"])
+        return workflow.load_stored(row["text"], row["version"])
     found = workflow.builtin(name)
     await conn.execute(
         "INSERT INTO lifecycle (marketplace_id, name, version, digest, text, builtin, added_by, added_at)"

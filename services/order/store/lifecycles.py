@@ -27,7 +27,7 @@ _by_version: dict[tuple[UUID, str, int], Lifecycle] = {}
 
 @lru_cache(maxsize=MOST_CACHED)
 def _compiled(text: str, version: int) -> Lifecycle:
-    return workflow.load_lifecycle(text, version)
+    return workflow.load_stored(text, version)
 
 
 async def of(tx: Transaction, marketplace_id: UUID, name: str, version: int) -> Lifecycle:

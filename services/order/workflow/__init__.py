@@ -9,6 +9,7 @@ Lifecycles (lifecycle.py, loader.py, linter.py, diagram.py)
     builtin_text(name) -> str                       its TOML
     load_lifecycle(text: str, version: int = 1) -> Lifecycle
                                                     raises LifecycleError (.findings: [Finding(line, message, remedy)])
+    load_stored(text, version) -> Lifecycle         one that was taken before, whatever the linter refuses by now
     lint(text: str) -> list[Finding]                [] when it is good
     Lifecycle: .name .title .version .digest (of the text) .states .transitions .settings
     draw(lifecycle) -> str                          SVG
@@ -82,7 +83,16 @@ from services.order.workflow.display import concerned, is_overdue, overdue_for, 
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
 from services.order.workflow.findings import Finding
 from services.order.workflow.lifecycle import Lifecycle
-from services.order.workflow.loader import BUILTIN, LifecycleError, builtin, builtin_text, digest, lint, load_lifecycle
+from services.order.workflow.loader import (
+    BUILTIN,
+    LifecycleError,
+    builtin,
+    builtin_text,
+    digest,
+    lint,
+    load_lifecycle,
+    load_stored,
+)
 from services.order.workflow.model import Ids, Order, dump, load
 from services.order.workflow.placing import again, place, seller_count
 from services.order.workflow.refusals import (
@@ -148,6 +158,7 @@ __all__ = [
     "lint",
     "load",
     "load_lifecycle",
+    "load_stored",
     "overdue_for",
     "phase_of",
     "place",

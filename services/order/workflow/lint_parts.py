@@ -1,11 +1,12 @@
-"""The linter's checks of parameters, settings and delays."""
+"""The linter's checks of parameters, approval, deadlines, settings and delays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from typing import Final
 
-from services.order.workflow.lifecycle import Delay, Document, Param, Transition
+from services.order.workflow.lifecycle import Delay, Document, Param, Transition, origins
 from services.order.workflow.locate import Path
 from services.order.workflow.tables import EFFECTS, GUARDS
 
@@ -93,6 +94,72 @@ def _param(document: Document, transition: Transition, param: Param, path: Path)
     for name in param.states:
         if name not in document.state:
             yield path, f"{what} names the unknown state {name!r}", f"known: {', '.join(document.state)}"
+
+
+# What only happens to an order that its seller knows of.
+_SELLERS: Final = frozenset(
+    (
+        "accept_lines",
+        "reject_lines",
+        "select_units",
+        "ship_lines",
+        "hand_over",
+        "return_lines",
+        "add_tracking",
+        "schedule",
+    )
+)
+
+
+def lint_approval(document: Document) -> Iterator[Problem]:
+    """Before an order was approved its seller neither knows of it nor does anything about it."""
+    for i, t in enumerate(document.transition):
+        hidden = sorted(
+            n for n in origins(document, t) & document.state.keys() if document.state[n].phase == "approval"
+        )
+        if not hidden:
+            continue
+        what = f"{t.name} starts from {hidden[0]!r}, of phase approval,"
+        if t.who and all(w.role == "seller" or w.side == "seller" for w in t.who):
+            yield (
+                ("transition", i, "who"),
+                f"{what} and is for the seller, who does not know of the order yet",
+                "let the buyer's side, an approver, the operator or the clock take it",
+            )
+        for call in t.effects:
+            if call.name in _SELLERS:
+                yield (
+                    ("transition", i, "effects"),
+                    f"{what} and has the effect {call.name}",
+                    "let it start from a state that comes after the approval",
+                )
+
+
+def lint_deadlines(document: Document) -> Iterator[Problem]:
+    """Deadlines that never run, tell nobody, or are overdue before they are due."""
+    for i, rule in enumerate(document.deadline):
+        path: Path = ("deadline", i)
+        if not rule.states:
+            yield (
+                (*path, "states"),
+                f"deadline {rule.name} runs in no state",
+                'name those in which it is due: ["pending"]',
+            )
+        if not rule.tell:
+            yield (
+                (*path, "tell"),
+                f"deadline {rule.name} tells nobody",
+                'name the sides, as in tell = ["seller"]; left out, everybody is told',
+            )
+        if rule.overdue is None or rule.due.setting or rule.overdue.setting:
+            continue
+        due, overdue = rule.due.span({}), rule.overdue.span({})
+        if due is not None and overdue is not None and overdue <= due:
+            yield (
+                (*path, "overdue"),
+                f"deadline {rule.name} is overdue before it is due",
+                "let overdue be the longer time, or leave it out: then it is overdue when it is due",
+            )
 
 
 def lint_settings(document: Document) -> Iterator[Problem]:

@@ -56,6 +56,17 @@ def load_lifecycle(text: str, version: int = 1) -> Lifecycle:
     return compile_lifecycle(document, version, digest(text))
 
 
+def load_stored(text: str, version: int) -> Lifecycle:
+    """A lifecycle that was taken before, for the orders that run on it: what is refused today does not stop them.
+
+    Raises LifecycleError for a text that cannot be read at all.
+    """
+    document, findings = _read(text)
+    if document is None:
+        raise LifecycleError(findings)
+    return compile_lifecycle(document, version, digest(text))
+
+
 def lint(text: str) -> list[Finding]:
     """What is wrong with a TOML text; nothing when it can be loaded."""
     return _read(text)[1]
@@ -83,7 +94,8 @@ def _read(text: str) -> tuple[Document | None, list[Finding]]:
     if len(text) > MAX_CHARACTERS:
         return None, [Finding(1, f"the file has {len(text)} characters", f"a lifecycle has at most {MAX_CHARACTERS}")]
     try:
-        raw = tomllib.loads(text)
+        # some editors begin a file with a mark that says how it is written
+        raw = tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as e:
         return None, [_syntax(str(e), text)]
     except (RecursionError, ValueError) as e:
@@ -140,7 +152,7 @@ def _shape(errors: Iterable[ErrorDetails], raw: Mapping[str, Any], lines: Mappin
 
 
 def _explain(error: ErrorDetails, path: Path, raw: Mapping[str, Any]) -> tuple[str, str]:
-    kind, key = error["type"], str(path[-1]) if path else "file"
+    kind, key = error["type"], next((p for p in reversed(path) if isinstance(p, str)), "file")
     where = _where(path, raw)
     if kind == "extra_forbidden":
         known = _keys_at(path)

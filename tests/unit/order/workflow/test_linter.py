@@ -126,6 +126,22 @@ def test_versions_are_told_apart_by_content() -> None:
     assert wf.load_lifecycle(SMALL.replace("Pack it", "Pack")).digest != one.digest
 
 
+def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read() -> None:
+    assert wf.lint("\ufeff" + SMALL) == []
+
+
+def test_what_was_taken_before_runs_on_though_it_is_refused_today() -> None:
+    """An order stays on the version that it started with, whatever a release's linter finds."""
+    odd = SMALL.replace("due = { hours = 2 }", "due = { hours = 2 }\ntell = []")
+    with pytest.raises(wf.LifecycleError, match="tells nobody"):
+        wf.load_lifecycle(odd)
+    play = Play(wf.load_stored(odd, 4))
+    play.do("seller", "pack")
+    assert (play.status, play.order.lifecycle.version) == ("packing", 4)
+    with pytest.raises(wf.LifecycleError, match="not TOML"):
+        wf.load_stored("name =", 1)
+
+
 CASES = tomllib.loads((Path(__file__).parent / "refused.toml").read_text())["case"]
 
 
