@@ -27,12 +27,14 @@ from services.console.pages import (
     reports,
     signing,
     trail,
+    views,
     webhooks,
 )
 
 PAGES: Final[Sequence[Page]] = (
     *signing.PAGES,
     *counts.PAGES,
+    *views.PAGES,
     *orders.PAGES,
     *placing.PAGES,
     *listings.PAGES,

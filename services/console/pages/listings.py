@@ -295,7 +295,7 @@ async def _form(
         kept=kept,
         state=state,
         errors=errors or {},
-        labels=LABELS | {"seller": "Seller", "units": "Codes"},
+        labels={**LABELS, "seller": "Seller", "units": "Codes"},
         measures=MEASURES,
         modes=MODES,
         measured=quantity,

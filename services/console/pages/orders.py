@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +19,10 @@ from services.console.errors import NoSuchPage, Refused
 from services.console.lifecycles import decisions, filtered_by, lifecycle
 from services.console.names import few_sellers, order_numbers
 from services.console.page import Page, form
+from services.console.posted import Posted
 from services.console.reading import read
 from services.console.rendering import PHASES
-from services.console.schemas import Card, Cards, Lifecycle, OrderUnread, Unread
+from services.console.schemas import Card, Cards, Lifecycle, OrderUnread, SavedView, SavedViews, Unread
 from services.console.session import Person
 from services.console.visit import Visit, part
 
@@ -85,6 +87,16 @@ class Filters:
     def of(cls, visit: Visit) -> Filters:
         return cls(**{name: visit.asked(name, MOST_IDS if name == "ids" else 200) for name in cls.__slots__})
 
+    @classmethod
+    def posted(cls, p: Posted) -> Filters:
+        """Those that a form carries along, under their names with `f.` before them."""
+        return cls(**{name: p.one(f"f.{name}")[: MOST_IDS if name == "ids" else 200] for name in cls.__slots__})
+
+    @classmethod
+    def kept(cls, view: SavedView) -> Filters:
+        """Of a saved view; what this console does not know of is left out."""
+        return cls(**{name: view.filters[name] for name in cls.__slots__ if name in view.filters})
+
     def params(self) -> list[tuple[str, str]]:
         """Those that say anything, as query parameters of this page and of the order service alike."""
         return [(name, value) for name in self.__slots__ if (value := getattr(self, name))]
@@ -122,8 +134,14 @@ def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequenc
 
 
 async def show(visit: Visit) -> Response:
-    filters, cursor = Filters.of(visit), visit.asked("cursor", 2_000)
-    problem, status = "", 200
+    return await page(visit, Filters.of(visit), visit.asked("cursor", 2_000))
+
+
+async def page(
+    visit: Visit, filters: Filters, cursor: str = "", *, saving: Mapping[str, str] | None = None
+) -> Response:
+    """The list; with what is wrong with the name that it was to be saved under, where that was refused."""
+    problem, status = "", 422 if saving else 200
     found = Cards(items=())
     try:
         params = [*filters.asked(visit.zone), ("cursor", cursor), ("limit", str(PAGE_SIZE))]
@@ -133,7 +151,7 @@ async def show(visit: Visit) -> Response:
         if e.status not in (400, 422):
             raise
         problem, status = e.detail, 422
-    course = await lifecycle(visit, visit.person.lifecycle)
+    course, views = await asyncio.gather(lifecycle(visit, visit.person.lifecycle), _views(visit))
     states = filtered_by(course, visit.person)
     lists = desks(visit.person, filters, course)
     return await visit.page(
@@ -146,6 +164,9 @@ async def show(visit: Visit) -> Response:
         cards=found.items,
         sellers=await few_sellers(visit),
         unread=await _unread(visit, found.items),
+        views=[(v, wanted.query(), wanted == filters) for v in views if (wanted := Filters.kept(v)).params()],
+        errors=saving or {},
+        typed=visit.posted.one("name") if saving else "",
         problem=problem,
         first=filters.query() if cursor else "",
         following=filters.query(cursor=found.next_cursor or "") if found.next_cursor else "",
@@ -159,6 +180,12 @@ async def show(visit: Visit) -> Response:
         formats=FORMATS,
         exports=[(f.upper(), f"/orders/export.{f}{filters.query()}") for f in FORMATS],
     )
+
+
+async def _views(visit: Visit) -> Sequence[SavedView]:
+    """The person's saved views; none where they cannot be had."""
+    answer, _ = await part(visit.get("identity", "/v1/me/views", seconds=visit.console.settings.counts_seconds))
+    return read(SavedViews, "identity", answer).items if answer is not None else ()
 
 
 async def _unread(visit: Visit, cards: Sequence[Card]) -> Mapping[str, OrderUnread]:

@@ -41,6 +41,8 @@ from services.console.schemas.people import (
     Members,
     OrganisationRow,
     Organisations,
+    SavedView,
+    SavedViews,
 )
 from services.console.schemas.reports import (
     Balance,
@@ -169,6 +171,8 @@ __all__ = [
     "Read",
     "Replay",
     "Replays",
+    "SavedView",
+    "SavedViews",
     "SavingRow",
     "Savings",
     "SellerFigures",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.money import Money
 from services.console.schemas.base import Read
 
@@ -26,6 +28,18 @@ class Invitation(Read):
 
     token: str
     expires_at: datetime
+
+
+class SavedView(Read):
+    """Filters of the order list, by their names in its address, under a name of the person's own."""
+
+    view_id: UUID
+    name: str
+    filters: dict[str, str] = Field(default_factory=dict)
+
+
+class SavedViews(Read):
+    items: tuple[SavedView, ...]
 
 
 class Invited(Read):

@@ -15,6 +15,32 @@ from tests.integration.console.conftest import PASSWORD, Town
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
 
 
+async def test_filters_are_saved_as_a_view_found_again_and_removed(town: Town, seller: Browser, buyer: Browser) -> None:
+    views = "//nav[@aria-label='Your views']//a"
+    plain = await seller.get("/orders")
+    assert (plain.texts(views), "/orders/views" in [f.action for f in plain.forms()]) == ([], False), "nothing to save"
+    found = await seller.get("/orders?q=zebedee&phase=pending&sort=-total")
+    for name, said in (("", "Enter a name"), ("x" * 61, "60 characters"), ("a\u200bb", "one line of printable text")):
+        wrong = await seller.fill(found, "/orders/views", {"name": name})
+        assert (wrong.status, said in wrong.texts("//p[@id='name-error']")[0]) == (422, True), name
+        assert (wrong.tree.xpath("//input[@name='q']/@value"), dict(wrong.form("/views").pairs)["name"]) == (
+            ["zebedee"], name,
+        )  # fmt: skip
+        assert wrong.tree.xpath("//details[@class='views'][@open]")
+    saved = await seller.fill(wrong, "/orders/views", {"name": "Zebedee's <new>"})
+    assert (saved.path, saved.notice) == (
+        "/orders?q=zebedee&phase=pending&sort=-total", "Saved as “Zebedee's <new>”.",
+    )  # fmt: skip
+    assert saved.texts(f"{views}[@aria-current]") == ["Zebedee's <new>"]
+    again = await seller.get("/orders")
+    assert again.tree.xpath(f"{views}/@href") == ["/orders?q=zebedee&phase=pending&sort=-total"]
+    assert (await buyer.get("/orders")).texts(views) == [], "one's own"
+    removed = await seller.fill(again, "/remove", {})
+    assert (removed.notice[:21], removed.texts(views)) == ("The view is removed. ", [])
+    twice = await seller.fill(again, "/remove", {})
+    assert (twice.status, twice.path) == (200, "/orders")
+
+
 async def test_a_list_is_searched_filtered_sorted_and_exported_by_its_address(
     town: Town, seller: Browser, mug: str, caplog: pytest.LogCaptureFixture
 ) -> None:
