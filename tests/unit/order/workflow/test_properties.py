@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contracts.inbound import SubmittedLine
+from contracts.money import Money
 from contracts.order import OrderEvent
 from services.order import workflow as wf
-from services.order.workflow.decision import Released
+from services.order.workflow.decision import Released, Revealed
 from services.order.workflow.lifecycle import Param
 from services.order.workflow.model import HELD
 from tests.unit.order.workflow import people
@@ -42,6 +43,7 @@ class World:
 
     available: dict[UUID, Decimal] = field(default_factory=dict)
     reserved: dict[UUID, Decimal] = field(default_factory=dict)
+    hidden: dict[UUID, Decimal] = field(default_factory=dict)
     released: int = 0
     taken: set[UUID] = field(default_factory=set)
     events: list[OrderEvent] = field(default_factory=list)
@@ -53,6 +55,10 @@ class World:
             self.available[move.line_id] = self.available.get(move.line_id, Decimal(0)) + free * move.quantity
             self.reserved[move.line_id] = self.reserved.get(move.line_id, Decimal(0)) + held * move.quantity
             assert self.reserved[move.line_id] >= 0
+            unseen = held * move.quantity if move.hidden else Decimal(0)
+            self.hidden[move.line_id] = self.hidden.get(move.line_id, Decimal(0)) + unseen
+        for revealed in decision.of(Revealed):
+            self.hidden[revealed.line_id] -= revealed.quantity
         for unit in decision.of(wf.UnitMove):
             for unit_id in unit.unit_ids:
                 assert (unit_id in self.taken) == (unit.kind == "give_back"), "a unit is taken and given back in turn"
@@ -72,6 +78,8 @@ def check_order(order: wf.Order, lifecycle: wf.Lifecycle, world: World) -> None:
         assert line.returned <= line.shipped
         assert world.available[line.line_id] == -(line.ordered - line.given_back - line.returned)
         assert world.reserved[line.line_id] == line.open + line.accepted - line.shipped
+        approving = lifecycle.states[order.status].phase == "approval"
+        assert world.hidden[line.line_id] == (world.reserved[line.line_id] if approving else 0)
         if line.tracked:
             held = line.units_in(*HELD)
             assert len(held) <= line.accepted - line.returned
@@ -79,7 +87,12 @@ def check_order(order: wf.Order, lifecycle: wf.Lifecycle, world: World) -> None:
     allocated = sum(r.amount for r in order.refunds)
     assert 0 <= order.refunded <= allocated <= order.paid
     assert 0 <= order.commission_reversed <= order.commission
-    assert sum(r.commission_reversed for r in order.refunds) <= order.commission
+    reversed_or_going = order.commission_released + sum(r.commission_reversed for r in order.refunds)
+    assert reversed_or_going <= order.commission
+    if all(line.given_back == line.ordered for line in order.lines):
+        assert reversed_or_going == order.commission, "what is not sold carries no commission"
+    for line, value in zip(order.lines, order.line_values, strict=True):
+        assert sum(r.amount for r in order.refunds if r.line_id == line.line_id) <= value
     if allocated == order.paid and order.refunds and order.money == "refunded":
         assert order.commission_reversed == order.commission
     assert world.released == order.released
@@ -154,6 +167,8 @@ def placed(rng: Random, lifecycle: wf.Lifecycle, facts: wf.Facts) -> wf.Decision
         for listing, quantity in ((people.LISTING, Decimal(3)), (people.LISTING2, Decimal("2.5")))
     )
     order = people.submitted(*lines, paid=rng.random() < 0.7, delivery_method=rng.choice([None, "tracked"]))
+    goods = sum(int(x.unit_price.minor * x.quantity) for x in lines if x.unit_price)
+    order = order.model_copy(update={"discount": Money.of(rng.choice([0, 0, goods // 3, goods]), "EUR")})
     what = people.placement(
         order,
         tracked=rng.random() < 0.5,
