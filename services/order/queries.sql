@@ -204,16 +204,16 @@ SELECT currency, count(*) AS orders, sum(paid) AS paid, sum(refunded) AS refunde
        coalesce(sum(earned) FILTER (WHERE held), 0) + sum(excess) AS held,
        coalesce(sum(earned) FILTER (WHERE NOT held AND phase = 'completed'), 0) AS available
 FROM (
-    SELECT o.currency, o.phase, m.paid, m.refunded, m.commission, m.held, e.excess, m.paid - m.refunded - m.commission - e.excess AS earned
+    SELECT o.currency, o.phase, m.*, m.paid - m.refunded - m.commission - m.excess AS earned
     FROM orders AS o
     CROSS JOIN LATERAL (
         SELECT (o.card -> 'paid' ->> 'amount')::numeric AS paid, (o.card -> 'refunded' ->> 'amount')::numeric AS refunded,
                (o.card -> 'commission' ->> 'amount')::numeric AS commission,
                coalesce((o.card -> 'excess' ->> 'amount')::numeric,
-                        (o.card -> 'paid' ->> 'amount')::numeric - (o.card -> 'total' ->> 'amount')::numeric) AS excess,
+                        greatest((o.card -> 'paid' ->> 'amount')::numeric - (o.card -> 'total' ->> 'amount')::numeric
+                                 - (o.card -> 'refunded' ->> 'amount')::numeric, 0)) AS excess,
                o.issue = 'open' OR o.money = 'refunding' OR o.phase = 'canceled' AS held
     ) AS m
-    CROSS JOIN LATERAL (SELECT greatest(m.excess - m.refunded, 0) AS excess) AS e
     WHERE o.marketplace_id = $1 AND o.seller_org = $2 AND o.known
 ) AS each
 WHERE paid > 0

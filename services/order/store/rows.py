@@ -112,7 +112,7 @@ def card_of(order: Order, lifecycle: Lifecycle, shown: workflow.Shown, overdue: 
         "total": _money(order.total, money),
         "paid": _money(order.paid, money),
         "refunded": _money(order.refunded, money),
-        **({"excess": _money(order.excess, money)} if order.excess else {}),
+        **({"excess": _money(left, money)} if (left := order.excess_left) else {}),
         "commission": _money(order.commission - order.commission_reversed, money),
         "line_count": len(order.lines),
         "delivery_mode": order.delivery_mode,

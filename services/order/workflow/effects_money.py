@@ -121,7 +121,7 @@ def reversal_due(order: Order) -> int:
     unsold = sum(share(part, x.given_back, x.ordered) for part, x in zip(parts, order.lines, strict=True))
     sold = order.commission - unsold
     earned = order.paid - order.excess
-    gone = order.paid - order.refund_left - order.excess
+    gone = order.paid - order.refund_left - order.of_excess(order.refunds)
     due = unsold + (sold if gone >= earned > 0 else share(sold, gone, earned) if gone > 0 else 0)
     return max(due - order.commission_released - sum(r.commission_reversed for r in order.refunds), 0)
 

@@ -6,7 +6,7 @@ from other fields (open quantity, money state, issue state) is a property and is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -227,8 +227,30 @@ class Order(Part):
 
     @property
     def excess(self) -> int:
-        """What was paid beyond what is sold, in minor units: nobody has earned it, and it is the first to go back."""
+        """What was paid beyond what is sold, in minor units: nobody has earned it."""
         return max(self.paid - max(self.total - self.released, 0), 0)
+
+    def of_excess(self, refunds: Sequence[Refund]) -> int:
+        """How much of these refunds is what was paid beyond what is sold: it is the first to go back.
+
+        Only a refund of a line that is sold is none of it.
+        """
+        excess, by_line = self.excess, dict.fromkeys((r.line_id for r in refunds), 0)
+        if not excess:
+            return 0
+        for refund in refunds:
+            by_line[refund.line_id] += refund.amount
+        plain = by_line.pop(None, 0)
+        unsold = {
+            x.line_id: share(value, x.given_back, x.ordered)
+            for x, value in zip(self.lines, self.line_values, strict=True)
+        }
+        return min(plain + sum(min(amount, unsold[i]) for i, amount in by_line.items() if i is not None), excess)
+
+    @property
+    def excess_left(self) -> int:
+        """What of it has not gone back yet; what is on its way counts as here."""
+        return self.excess - self.of_excess([r for r in self.refunds if r.state == "done"])
 
     @property
     def issue(self) -> IssueState:

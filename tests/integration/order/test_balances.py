@@ -99,6 +99,25 @@ async def test_what_was_paid_for_a_rejected_line_is_held_until_it_goes_back(make
     assert (card["commission"]["amount"], "excess" in card) == ("2.00", False)
 
 
+async def test_a_refund_of_what_is_sold_is_not_of_what_was_paid_for_the_rest(make_market: MakeMarket) -> None:
+    market = await make_market(lifecycle="marketpush", currency="GBP")
+    order = await market.place(market.order("10.00", "30.00", paid=True))
+    sold, unsold = (line["line_id"] for line in order["lines"])
+    await market.done(order, "reject", market.seller, {"lines": [{"line_id": unsold}]})
+    order = await market.done(order, "accept", market.seller)
+    part = {"amount": {"amount": "5.00", "currency": "GBP"}}
+    order = await market.done(order, "refund", market.operator, part | {"line_id": sold})
+    seen = _amounts(await _balance(market))
+    assert (_share(order), seen["commission"], seen["pending"], seen["held"]) == (
+        ("8.00", "6.50"), "1.50", "13.50", "60.00"
+    )  # fmt: skip
+    order = await market.done(order, "refund", market.operator, part)
+    assert _share(order) == ("8.00", "6.50"), "what was paid for the rejected line goes back first"
+    order = await market.done(order, "refund", market.operator)
+    assert _share(order) == ("8.00", "8.00")
+    assert _amounts(await _balance(market))["balance"] == "0.00"
+
+
 def _share(order: Any) -> tuple[str, str]:
     return order["commission"]["amount"]["amount"], order["commission"]["reversed"]["amount"]
 
