@@ -19,23 +19,26 @@ WHERE listing_id = ANY ($2::uuid[]) AND code = ANY ($3::text[]) AND state = 'fre
 INSERT INTO listing (marketplace_id, id, version, seller_org, sku, name, price_minor, currency, unit_code, on_hand,
                      tracked, delivery_mode, location, kg_per_unit, material, active, changed_at)
 VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-RETURNING *;
+RETURNING *, (SELECT o.name FROM organisation AS o WHERE o.id = seller_org) AS seller_name;
 
 -- name: update_listing
 UPDATE listing
 SET version = version + 1, sku = $2, name = $3, price_minor = $4, currency = $5, unit_code = $6, on_hand = $7,
     delivery_mode = $8, location = $9, kg_per_unit = $10, material = $11, active = $12, changed_at = $13
 WHERE id = $1
-RETURNING *;
+RETURNING *, (SELECT o.name FROM organisation AS o WHERE o.id = seller_org) AS seller_name;
 
 -- name: lock_listing
-SELECT * FROM listing WHERE marketplace_id = $1 AND id = $2 FOR UPDATE;
+SELECT *, (SELECT o.name FROM organisation AS o WHERE o.id = seller_org) AS seller_name
+FROM listing WHERE marketplace_id = $1 AND id = $2 FOR UPDATE;
 
 -- name: read_listing
-SELECT * FROM listing WHERE id = $1;
+SELECT *, (SELECT o.name FROM organisation AS o WHERE o.id = seller_org) AS seller_name
+FROM listing WHERE id = $1;
 
 -- name: list_listings
-SELECT * FROM listing
+SELECT *, (SELECT o.name FROM organisation AS o WHERE o.id = seller_org) AS seller_name
+FROM listing
 WHERE marketplace_id = $1 AND ($2::uuid IS NULL OR seller_org = $2) AND ($3::text IS NULL OR sku = $3)
   AND ($4 OR active) AND (sku, id) > ($5::text, $6::uuid)
 ORDER BY sku, id LIMIT $7;

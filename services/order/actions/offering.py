@@ -223,6 +223,7 @@ def _shown(row: Mapping[str, Any] | Row, caller: Principal) -> dict[str, Any]:
         "listing_id": str(row["id"]),
         "version": row["version"],
         "seller_organisation_id": str(row["seller_org"]),
+        "seller_name": row["seller_name"],
         "sku": row["sku"],
         "name": row["name"],
         "price": {"amount": from_minor(row["price_minor"], row["currency"]), "currency": row["currency"]},

@@ -29,6 +29,10 @@ async def test_a_listing_is_kept_by_its_seller(market: Market) -> None:
     assert (await market.call("POST", "/v1/listings", market.buyer, body)).status == 403
     seen = (await market.call("GET", path, market.buyer)).json
     assert "reserved" not in seen
+    listed = (await market.call("GET", f"/v1/listings?sku={listing['sku']}", market.buyer)).json["items"]
+    ours = [x["seller_name"] for x in listed if x["listing_id"] == listing["listing_id"]]
+    assert len(ours[0]) > 0
+    assert {listing["seller_name"], changed.json["seller_name"], seen["seller_name"], *ours} == set(ours)
 
 
 async def test_the_stock_that_is_stated_includes_what_is_reserved(market: Market) -> None:
