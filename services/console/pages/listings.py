@@ -31,7 +31,7 @@ from services.console.visit import Visit, part
 HOME: Final = "/listings"
 PAGE_SIZE: Final = 50
 # Single things on a page; more of them are found by their code.
-MOST_UNITS: Final = 100
+MOST_UNITS: Final = 30
 # Codes that are added at once, as the order service takes them; one more is sent on, so that it says so.
 MOST_CODES: Final = 1_000
 PIECE: Final = "C62"

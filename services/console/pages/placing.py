@@ -19,7 +19,6 @@ from services.console import entered
 from services.console.entered import Wrong
 from services.console.errors import Refused
 from services.console.forms import quantity
-from services.console.names import sellers
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
@@ -114,8 +113,8 @@ async def _page(visit: Visit, status: int = 200, problems: Mapping[str, str] | N
         status,
         offers=offers,
         elsewhere=[c for c in picked if c.listing_id not in here],
-        sellers=await sellers(visit),
         problems=told,
+        asked={c.listing_id for c in picked},
         typed=visit.posted,
         shelf=shelf,
         # what was typed there and not searched for yet stays, too

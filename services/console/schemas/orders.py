@@ -130,6 +130,7 @@ class Offer(Read):
 
     listing_id: UUID
     seller_organisation_id: UUID | None = None
+    seller_name: str = ""
     sku: str
     name: str
     price: Money

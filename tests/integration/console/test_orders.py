@@ -278,6 +278,7 @@ async def test_a_buyer_orders_from_what_is_on_sale(town: Town, buyer: Browser, s
     assert "/orders/new" not in (await seller.get("/orders")).links(), "who only sells orders nothing"
     page = await buyer.get("/orders/new?sku=VASE")
     assert page.texts("//tbody//th") == ["Green vaseVASE"]
+    assert page.texts("//td[@data-label='Seller']") == ["Storefront Market Seller One"]
     quantity = f"q.{listing}"
     for typed, said in (
         ({quantity: ""}, "Enter how much of something is to be ordered."),
@@ -330,6 +331,7 @@ async def test_what_is_chosen_on_one_page_of_what_is_on_sale_goes_along_to_the_o
     wrong = await buyer.fill(page, "/orders/new", {})
     assert wrong.alert == "Nothing is ordered yetTile 3: “two” is no quantity: enter numbers such as 2 or 2.5."
     assert wrong.tree.xpath("//input[@aria-invalid]/@name") == [f"q.{ids[3]}"]
+    assert wrong.tree.xpath("//*[@role='alert']//a/@href") == [f"#q-{ids[3]}"], "it leads to its field"
     lost = await buyer.fill(wrong, "/orders/new", {"show": "next", "following": "garbage"})
     assert (lost.status, dict(lost.form("/orders/new").pairs)[f"q.{ids[4]}"]) == (422, "1")
     done = await buyer.fill(wrong, "/orders/new", {f"q.{ids[3]}": "", f"q.{ids[4]}": "2"})
