@@ -142,7 +142,7 @@ def _texts_in(params: Mapping[str, Any]) -> list[str]:
         value = waiting.pop()
         if isinstance(value, str):
             if (text := value.strip()) and len(text) <= CODE_MAX and "\0" not in text:
-                found += [value, text] if value != text else [text]
+                found.append(text)
         elif isinstance(value, dict):
             waiting.extend(value.values())
         elif isinstance(value, list | tuple):

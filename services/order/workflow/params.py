@@ -281,20 +281,20 @@ def _units(value: Any, line: Line, ground: Ground, path: str, needed: bool) -> t
 
 
 def _unit(value: Any, known: Mapping[UUID, str], by_code: Mapping[str, UUID], line: Line, path: str) -> UUID:
-    text = str(value) if isinstance(value, UUID | str) else ""
+    # scanners end what they read with a line break
+    text = str(value).strip() if isinstance(value, UUID | str) else ""
     try:
         by_id = UUID(text) if len(text) == 36 else None
     except ValueError:
         by_id = None
-    # scanners end what they read with a line break
-    coded = by_code.get(text) or by_code.get(text.strip())
+    coded = by_code.get(text)
     if by_id in known and coded not in (None, by_id):
         raise Wrong(
             f"{text!r} is the id of one unit of {line.sku} and the code of another; name them by their ids", path
         )
     found = by_id if by_id in known else coded
     if found is None:
-        what = f"{text.strip()[:100]!r}" if text.strip() else "that"
+        what = f"{text[:100]!r}" if text else "that"
         raise Wrong(f"is not a free unit of {line.sku}: none has the id or the code {what}", path)
     return found
 
