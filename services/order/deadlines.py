@@ -66,10 +66,10 @@ async def _fire(run: Runtime, order_id: UUID, now: datetime) -> None:
             facts = await facts_for(tx, held, lifecycle)
             decision = workflow.fire(held.order, lifecycle, now, new_id, facts)
             if decision is None:
-                # What was due is held back by now (an open issue, another setting): look when the rest is due.
-                await orders.set_timer(
-                    tx, order_id, Run(held.order, lifecycle, now, new_id, facts).decision().next_timer_at
-                )
+                # What was due is held back by now (an open issue, another setting): look when the rest is due. What
+                # is due and cannot be done is looked at again later, and holds no other order up.
+                at = Run(held.order, lifecycle, now, new_id, facts).decision().next_timer_at
+                await orders.set_timer(tx, order_id, at if at is None or at > now else now + PUT_OFF)
                 line.add(outcome="nothing_due")
             else:
                 await write(run, tx, held, decision, lifecycle)

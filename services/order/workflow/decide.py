@@ -193,14 +193,25 @@ def fire(
 ) -> Decision | None:
     """Does everything that is due by the clock, earliest first; None where nothing is.
 
-    After days without a clock each deadline still fires once: what is overdue by then is told as overdue only.
+    After days without a clock each deadline still fires once: what is overdue by then is told as overdue only. What
+    cannot be done holds nothing else up.
     """
     run = Run(order, lifecycle, now, ids, facts)
+    refused: list[Deadline] = []
     for _ in range(MOST_FIRINGS):
-        due = [(at, d.name, d) for d in run.order.deadlines if (at := run.fires_at(d)) is not None and at <= now]
+        due = [
+            (at, d.name, d)
+            for d in run.order.deadlines
+            if d not in refused and (at := run.fires_at(d)) is not None and at <= now
+        ]
         if not due:
             break
-        _fire_one(run, min(due, key=lambda x: x[:2])[2])
+        deadline = min(due, key=lambda x: x[:2])[2]
+        try:
+            _fire_one(run, deadline)
+        except Refused:
+            refused.append(deadline)
+            continue
         run.follow_up()
     return run.decision() if run.steps else None
 
@@ -209,7 +220,11 @@ def _fire_one(run: Run, deadline: Deadline) -> None:
     draft = run.draft(CLOCK)
     transition = run.timed(deadline.action) if deadline.action else None
     if transition is not None:
-        run.keep(draft, take(draft, transition))
+        # where it stays in its state, the clock has to do with it again after the same time, and not at once
+        span = transition.after.span(run.settings) if transition.after else None
+        anew = (deadline.model_copy(update={"due_at": run.now + span}),) if span else ()
+        draft.change(deadlines=(*(d for d in run.order.deadlines if d != deadline), *anew))
+        run.keep(draft, take(draft, transition, run.order))
         return
     rule = next((r for r in run.lifecycle.document.deadline if r.name == deadline.name), None)
     late = deadline.overdue_at is None or deadline.overdue_at <= run.now

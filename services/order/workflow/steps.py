@@ -55,9 +55,12 @@ def label_of(draft: Draft, transition: Transition) -> str:
     return next((x.label for x in transition.label_when if holds(draft, x.when)), transition.label)
 
 
-def take(draft: Draft, transition: Transition) -> Step | None:
-    """Takes the transition; None where it leaves the order as it was. Raises Refused, and then nothing counts."""
-    before = draft.order
+def take(draft: Draft, transition: Transition, before: Order | None = None) -> Step | None:
+    """Takes the transition; None where it leaves the order as it was (`before`, where the draft has gone on already).
+
+    Raises Refused, and then nothing counts.
+    """
+    before = before or draft.order
     check(draft, transition.guards)
     label = label_of(draft, transition)
     for call in transition.effects:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,43 @@ def test_versions_are_told_apart_by_content() -> None:
     one = wf.load_lifecycle(SMALL)
     assert wf.load_lifecycle(SMALL.replace("\n", "\r\n")).digest == one.digest
     assert wf.load_lifecycle(SMALL.replace("Pack it", "Pack")).digest != one.digest
+
+
+def test_what_the_clock_does_without_leaving_the_state_comes_again_after_the_same_time() -> None:
+    """Else the clock would do it at every look, and never come to anything else that is due."""
+    text = SMALL.replace('"buyer", "clock"', '"buyer"').replace('after = { setting = "close_days" }\n', "")
+    text = text.replace("default = 5", "default = 5\nmin = 1").replace("[setting.close_days]", "[setting.every_days]")
+    text += """
+[[transition]]
+name = "remind"
+label = "Reminder"
+from = ["waiting"]
+who = ["clock"]
+after = { hours = 1 }
+tell = ["seller"]
+"""
+    play = Play(wf.load_lifecycle(text))
+    play.wait(minutes=59)
+    assert [e.change.action for e in play.events] == ["place"]
+    play.wait(minutes=90)
+    assert [e.change.action for e in play.events] == ["place", "remind", "pack_overdue"]
+    assert (play.told(), play.events[1].audience) == (("buyer", "seller", "operator"), ("seller",))
+    assert play.timer == play.now + timedelta(hours=1)
+    assert play.wait(minutes=59) is None
+    play.wait(days=30)
+    assert [e.change.action for e in play.events[3:]] == ["remind"]
+    play.do("seller", "pack")
+    assert play.timer is None
+
+
+def test_what_the_clock_cannot_do_holds_nothing_else_up() -> None:
+    text = SMALL.replace('after = { setting = "close_days" }', 'after = { hours = 1 }\neffects = ["record_payment"]')
+    text = text.replace("[setting.close_days]", "[setting.days]")
+    play = Play(wf.load_lifecycle(text))
+    assert play.order.paid == play.order.total, "so that nothing is outstanding"
+    play.wait(hours=3)
+    assert [e.change.action for e in play.events] == ["place", "pack_overdue"]
+    assert play.wait(hours=3) is None
 
 
 def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read() -> None:
