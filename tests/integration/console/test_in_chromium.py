@@ -242,3 +242,54 @@ async def test_a_replay_that_runs_is_stopped(town: Town, browser: Browser, mug: 
         assert [(r["status"], r["queued"]) for r in await _replays(town, endpoint_id)] == [("done", 1), ("canceled", 0)]
         assert arrived() == 2
         await town.call(SELLER, "DELETE", "webhook", f"/v1/endpoints/{endpoint_id}")
+
+
+# Controls that reach into the edge of their card, or beyond the page; what scrolls by itself may be wider.
+STICKING_OUT: Final = """
+[...document.querySelectorAll("main input:not([type=hidden]), main select, main textarea, main .button, main button")]
+  .filter((e) => e.offsetParent && !e.closest(".scroll, .scrolled"))
+  .filter((e) => {
+    const around = e.closest(".card, main");
+    const room = around.getBoundingClientRect().right - parseFloat(getComputedStyle(around).paddingRight);
+    return e.getBoundingClientRect().right > room + 1;
+  })
+  .map((e) => e.outerHTML.slice(0, 100))
+  .concat(document.documentElement.scrollWidth > document.documentElement.clientWidth ? ["the page itself"] : [])
+"""
+
+
+@pytest.mark.parametrize(
+    ("email", "paths"),
+    [
+        (BUYER, ("/orders/new",)),
+        (SELLER, ("/listings", "/listings/new", "/orders?q=nothing", "/webhooks/new", "/lifecycles/lengow")),
+        ("operator@storefront.example", ("/listings", "/channels", "/channels/web")),
+    ],
+    ids=["buyer", "seller", "operator"],
+)
+async def test_nothing_sticks_out_at_the_width_of_a_phone(
+    town: Town, browser: Browser, mug: str, email: str, paths: tuple[str, ...]
+) -> None:
+    async with visiting(browser, town, email) as page:
+        await page.set_viewport_size({"width": 390, "height": 800})
+        for path in paths:
+            await page.goto(path)
+            await page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+            assert await page.evaluate(STICKING_OUT) == [], path
+
+
+async def test_enter_in_a_field_looks_around_and_orders_nothing(
+    town: Town, browser: Browser, mug: str, order_id: str
+) -> None:
+    """A browser presses a form's first button for Enter: whoever types quantities has not ordered by that."""
+    async with visiting(browser, town, BUYER, "/orders/new") as page:
+        quantity = page.get_by_label("Quantity of The MUG")
+        await quantity.fill("3")
+        async with page.expect_response(lambda r: r.request.method == "POST") as sent:
+            await quantity.press("Enter")
+        answer = await sent.value
+        assert (answer.status, answer.url.rpartition("/orders")[2]) == (200, "/new")
+        await expect(page.get_by_role("alert")).to_have_count(0)
+        await expect(quantity).to_have_value("3")
+        await page.get_by_role("button", name="Order", exact=True).click()
+        await expect(page.get_by_role("status").filter(has_text="Ordered: ORD-")).to_be_visible()
