@@ -141,7 +141,7 @@ async def _brought_up(
         if decision is not None:
             await write(run, tx, held, decision, lifecycle, reason)
             held = await _reread(tx, held)
-    outstanding = held.order.total - held.order.released - held.order.paid
+    outstanding = held.order.owed - held.order.paid
     if body.paid and outstanding > 0:
         paid = {"amount": Money.of(outstanding, held.order.currency).model_dump()}
         who = Actor("service", body.channel)

@@ -133,7 +133,7 @@ async def _orders_of(tx: Transaction, event: PaymentSettled) -> list[tuple[Held,
 def _due(held: Held, event: PaymentSettled) -> int:
     order = held.order
     if event.kind == "paid":
-        return max(order.total - order.released - order.paid, 0)
+        return max(order.owed - order.paid, 0)
     return sum(r.amount for r in order.refunds if r.state == "pending") if event.kind == "refund_done" else order.paid
 
 

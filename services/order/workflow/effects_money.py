@@ -22,7 +22,7 @@ def line_values(order: Order) -> dict[UUID, int]:
 def record_payment(draft: Draft) -> None:
     """Money came in; without an amount, all that is outstanding."""
     order = draft.order
-    amount = draft.params.get("amount", order.total - order.released - order.paid)
+    amount = draft.params.get("amount", order.owed - order.paid)
     if amount <= 0:
         raise GuardFailed("nothing_outstanding", "nothing is outstanding; state the amount that came in")
     if order.paid + amount > MAX_MINOR:

@@ -27,7 +27,7 @@ def nothing_open(draft: Draft) -> str | None:
 @guard()
 def nothing_accepted(draft: Draft) -> str | None:
     """Every quantity was rejected or canceled."""
-    if all(line.given_back == line.ordered for line in draft.order.lines):
+    if draft.order.nothing_left:
         return None
     return "not every line is rejected"
 

@@ -204,7 +204,7 @@ class Order(Part):
         total = self.total
         if self.paid >= total:
             return "paid"
-        return "paid" if self.paid > 0 and self.paid >= total - self.released else "unpaid"
+        return "paid" if self.paid > 0 and self.paid >= self.owed else "unpaid"
 
     @property
     def line_values(self) -> tuple[int, ...]:
@@ -217,6 +217,11 @@ class Order(Part):
         return tuple(allocate(goods, [line.total for line in self.lines]))
 
     @property
+    def nothing_left(self) -> bool:
+        """Everything was rejected or canceled."""
+        return all(line.given_back == line.ordered for line in self.lines)
+
+    @property
     def released(self) -> int:
         """Worth of what was rejected or canceled, in minor units: nobody owes or earns it any more."""
         lines = [(n, line) for n, line in enumerate(self.lines) if line.given_back]
@@ -226,9 +231,14 @@ class Order(Part):
         return sum(share(values[n], line.given_back, line.ordered) for n, line in lines)
 
     @property
+    def owed(self) -> int:
+        """What is to be paid for what is sold, in minor units; where nothing is, nothing has to be shipped either."""
+        return 0 if self.nothing_left else max(self.total - self.released, 0)
+
+    @property
     def excess(self) -> int:
         """What was paid beyond what is sold, in minor units: nobody has earned it."""
-        return max(self.paid - max(self.total - self.released, 0), 0)
+        return max(self.paid - self.owed, 0)
 
     def of_excess(self, refunds: Sequence[Refund]) -> int:
         """How much of these refunds is what was paid beyond what is sold: it is the first to go back.

@@ -268,3 +268,10 @@ def test_what_was_never_paid_for_cannot_be_refunded() -> None:
     ).code == ("refund_exceeds_line")
     play.do("operator", "refund", line_id=play.line())
     assert play.order.refunded == 1000
+
+
+def test_where_nothing_is_sold_no_shipping_is_owed() -> None:
+    play = Play("marketpush", people.placement(people.submitted(paid=False)))
+    play.do("seller", "reject")
+    assert (play.order.total, play.order.owed) == (4505, 0)
+    assert play.refused("service", "record_payment").code == "nothing_outstanding"
