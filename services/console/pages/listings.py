@@ -29,7 +29,7 @@ from services.console.schemas import ListedUnit, Listing, Listings, UnitList
 from services.console.visit import Visit, part
 
 HOME: Final = "/listings"
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final = 25
 # Single things on a page; more of them are found by their code.
 MOST_UNITS: Final = 30
 # Codes that are added at once, as the order service takes them; one more is sent on, so that it says so.
@@ -225,7 +225,13 @@ async def show(visit: Visit) -> Response:
 
 async def change(visit: Visit) -> Response:
     listing, answer = await _kept(visit)
-    draft, state = replace(Draft.posted(visit.posted), tracked="yes" if listing.tracked else ""), visit.form_state
+    draft, state = Draft.posted(visit.posted), visit.form_state
+    if listing.tracked:
+        # counted by its codes: the form has no stock
+        there = _plain(listing.on_hand)
+        draft = replace(draft, tracked="yes", stock=there, stock_read=there)
+    else:
+        draft = replace(draft, tracked="")
     if draft.problems:
         return await _form(visit, draft, draft.problems, kept=listing, state=state)
     body = draft.body()

@@ -106,7 +106,9 @@ async def test_pieces_with_codes_are_added_found_and_show_who_has_them(
     assert (await seller.get(f"{made.path}?code=-3")).texts("//tbody/tr/th") == ["V-3"]
     monkeypatch.setattr(listings, "MOST_UNITS", 2)
     assert "These are the first 2 of 3" in (await seller.get(made.path)).text()
-    saved = await seller.fill(more, made.path, {"name": "Old violin"})
+    stale = await seller.fill(made, made.path, {"name": "Late"})
+    assert stale.texts("//*[@role='alert']/*") == ["Nothing was saved", f"{listings.CHANGED}Name: you entered Late"]
+    saved = await seller.fill(stale, made.path, {"name": "Old violin"})
     assert (saved.heading, facts(saved)["Stock"]) == ("Old violin On sale", "3")
 
 
