@@ -49,12 +49,7 @@ def endpoint(
         "url": row["url"] if in_full else address(row["url"]),
         "description": row["description"],
         "event_types": list(row["event_types"]),
-        "filter": {
-            "channels": row["channels"],
-            "sellers": [str(s) for s in row["sellers"]] if row["sellers"] is not None else None,
-            "actions": row["actions"],
-            "phases": row["phases"],
-        },
+        "filter": _filter(row),
         "header_names": list(row["header_names"]),
         "format": row["format"],
         "signature": row["signature"],
@@ -80,6 +75,11 @@ def endpoint(
     if keys is not None:
         document["keys"] = [key(k) for k in keys]
     return document
+
+
+def _filter(row: Columns) -> dict[str, Any]:
+    sellers = [str(s) for s in row["sellers"]] if row["sellers"] is not None else None
+    return {"channels": row["channels"], "sellers": sellers, "actions": row["actions"], "phases": row["phases"]}
 
 
 def _health(row: Columns) -> dict[str, Any]:

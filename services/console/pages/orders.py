@@ -141,22 +141,13 @@ async def page(
     visit: Visit, filters: Filters, cursor: str = "", *, saving: Mapping[str, str] | None = None
 ) -> Response:
     """The list; with what is wrong with the name that it was to be saved under, where that was refused."""
-    problem, status = "", 422 if saving else 200
-    found = Cards(items=())
-    try:
-        params = [*filters.asked(visit.zone), ("cursor", cursor), ("limit", str(PAGE_SIZE))]
-        found = read(Cards, "order", await visit.get("order", "/v1/orders", params))
-    except Refused as e:
-        # a filter or a page of the list that does not exist: the form stays, so that it can be set right
-        if e.status not in (400, 422):
-            raise
-        problem, status = e.detail, 422
+    found, problem = await _found(visit, filters, cursor)
     course, views = await asyncio.gather(lifecycle(visit, visit.person.lifecycle), _views(visit))
     states = filtered_by(course, visit.person)
     lists = desks(visit.person, filters, course)
     return await visit.page(
         "orders.html",
-        status,
+        422 if problem or saving else 200,
         filters=filters,
         desks=lists,
         # the list of what waits that is shown; the one of all orders is none
@@ -180,6 +171,17 @@ async def page(
         formats=FORMATS,
         exports=[(f.upper(), f"/orders/export.{f}{filters.query()}") for f in FORMATS],
     )
+
+
+async def _found(visit: Visit, filters: Filters, cursor: str) -> tuple[Cards, str]:
+    """A page of the list; none, with the reason, where a filter or a page does not exist: the form stays then."""
+    try:
+        params = [*filters.asked(visit.zone), ("cursor", cursor), ("limit", str(PAGE_SIZE))]
+        return read(Cards, "order", await visit.get("order", "/v1/orders", params)), ""
+    except Refused as e:
+        if e.status not in (400, 422):
+            raise
+        return Cards(items=()), e.detail
 
 
 async def _views(visit: Visit) -> Sequence[SavedView]:

@@ -77,24 +77,20 @@ async def _types(visit: Visit) -> Sequence[EventType]:
 
 
 async def endpoint(visit: Visit) -> Response:
-    endpoint_id = visit.id("endpoint_id")
     state = visit.asked("state") if visit.asked("state") in STATES else ""
     params = [("limit", str(PAGE_SIZE)), ("cursor", visit.asked("cursor", 2_000)), ("state", state)]
     span = visit.asked("span") if visit.asked("span") in SPANS else "day"
-    covered = SPANS[span][1]
-    path = f"/v1/endpoints/{endpoint_id}"
+    path = f"/v1/endpoints/{visit.id('endpoint_id')}"
     answer, deliveries, types, stats = await asyncio.gather(
         visit.get("webhook", path),
         visit.get("webhook", f"{path}/deliveries", params),
         _types(visit),
-        part(visit.get("webhook", f"{path}/stats", [("hours", str(covered))])),
+        part(visit.get("webhook", f"{path}/stats", [("hours", str(SPANS[span][1]))])),
     )
     found = read(Endpoint, "webhook", answer)
     log = read(Deliveries, "webhook", deliveries)
-    named = await sellers(visit) if found.filter.sellers else {}
     numbers = await order_numbers(visit, [d.order_id for d in log.items if d.order_id and d.origin != "test"])
-    chosen = {"state": state, "span": span if span != "day" else ""}
-    query = {name: value for name, value in chosen.items() if value}
+    query = {n: v for n, v in (("state", state), ("span", span if span != "day" else "")) if v}
     return await visit.page(
         "webhook.html",
         endpoint=found,
@@ -109,7 +105,7 @@ async def endpoint(visit: Visit) -> Response:
         held_back=found.status == "active" and _to_come(visit, found.health.held_back_until),
         types=types,
         taken=taken(found, types),
-        sellers=[named.get(str(s), str(s)) for s in found.filter.sellers or ()],
+        sellers=await _sellers(visit, found),
         span=span,
         spans={code: label for code, (label, _, _) in SPANS.items()},
         first="?" + urlencode(query) if query else "",
@@ -120,6 +116,12 @@ async def endpoint(visit: Visit) -> Response:
         replay=Range.usual(visit.now, visit.zone),
         errors={},
     )
+
+
+async def _sellers(visit: Visit, found: Endpoint) -> Sequence[str]:
+    """The sellers that the endpoint is narrowed to, by name where the person knows it."""
+    named = await sellers(visit) if found.filter.sellers else {}
+    return [named.get(str(s), str(s)) for s in found.filter.sellers or ()]
 
 
 async def _ours(visit: Visit, found: Endpoint) -> bool:
