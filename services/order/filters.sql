@@ -204,16 +204,17 @@ o.over = ANY (:statuses)
 
 -- name: walk_placed_at
 -- Columns of the indexes that lists are walked by, and no others: the orders themselves are not looked at.
-SELECT o.id, o.search, o.search LIKE :pattern AS has, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue,
-       o.overdue, o.over
+SELECT o.id, o.search{has}, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
 FROM orders AS o
 WHERE {conditions}
 
 -- name: walk_total
-SELECT o.id, o.search, o.search LIKE :pattern AS has, o.total_minor, o.placed_at, o.status, o.phase, o.channel, o.money,
-       o.issue, o.overdue, o.over
+SELECT o.id, o.search{has}, o.total_minor, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
 FROM orders AS o
 WHERE {conditions}
+
+-- name: walk_and_look
+, o.search LIKE :pattern AS has
 
 -- name: walk_page
 SELECT u.*
@@ -223,18 +224,23 @@ ORDER BY {order}
 -- name: has
 o.has
 
+-- name: contains
+o.search LIKE :pattern
+
 -- name: hits
-SELECT o.id FROM ({walk}) AS o
+-- What else is asked for is looked at before the text, which takes longer.
+SELECT o.id, o.{key} FROM ({walk}) AS o
 WHERE {conditions}
 LIMIT :most
 
 -- name: first_look
--- How many orders were walked, how many of them have the text, and the first hits among them. Unless these are enough, or
--- all that there are: names that have the text, and orders that have it, but not in their customer's name only; none
+-- How many orders were walked, how many of them have the text and how many what else is asked for, the first hits among
+-- them, and how many orders the marketplace has at most. Unless the hits are enough, or all that there are: names that have the text, and orders that have it, but not in their customer's name only; none
 -- where those that were walked have it elsewhere. The index of these is asked for the rarest word of the walked orders,
 -- or for the whole text where some have it.
 WITH s AS MATERIALIZED (
     SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word, count(*) FILTER (WHERE o.has) AS with_text,
+           count(*) FILTER (WHERE {values}) AS fitting,
            coalesce((array_agg(o.id) FILTER (WHERE o.has))[:(:looked_at)], '{}') AS seen,
            coalesce((array_agg(o.id) FILTER (WHERE {conditions}))[:(:most)], '{}') AS hits
     FROM ({walk}) AS o
@@ -248,11 +254,16 @@ WITH s AS MATERIALIZED (
             ORDER BY p.orders, length(p.part) DESC LIMIT 1), :text) AS part
     FROM s
 )
-SELECT l.walked, l.with_text, l.hits, l.frequent,
+SELECT l.walked, l.with_text, l.fitting, l.hits, l.frequent, l.further,
+       (SELECT max(o.number) - min(o.number) + 1 FROM orders AS o WHERE o.marketplace_id = :marketplace) AS orders,
        ARRAY(SELECT customer_names_matching(:text, :most_names) WHERE l.further AND NOT l.frequent) AS names,
        ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids,
        {shown_over} AS shown_over
 FROM l
+
+-- name: estimate
+-- How many orders of the marketplace have what is asked for beside a text, as far as the planner's statistics tell.
+EXPLAIN (FORMAT JSON) SELECT FROM orders AS o WHERE {conditions}
 
 -- name: some_shown_over
 EXISTS (SELECT FROM orders AS o WHERE o.marketplace_id = :marketplace AND o.over = ANY (:statuses))

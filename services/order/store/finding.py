@@ -14,28 +14,21 @@ from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
-from services.order.store import search, values, walks
+import orjson
+
+from services.order.store import search, values, walks, ways
 from services.order.store.search import Matching, Needle, Statement, Whose, Words
+from services.order.store.ways import Step, Ways
 from shared.postgres import Transaction
 
 # Entries of the first walk (half a millisecond), and of the last one: a limit keeps the planner from looking for the
 # few hits that it expects in another order and sorting them.
 WALKED: Final = 1_000
 EVERYTHING: Final = 1_000_000_000
-# So many hits in the first walk make further walking worth more than looking at all orders of some names. A page is
-# looked for in so many times the entries that it takes on average: a walk ends where the page is full.
+# So many hits in the first walk make further walking worth more than looking names up.
 DENSE: Final = 12
+# A page is looked for in so many times the entries that it takes on average: a walk ends where the page is full.
 FURTHER: Final = 4
-# Where very many orders have a text, also of those that its names' orders can be narrowed to, FAR entries are walked
-# before more of these are looked at, and more entries where LONGEST are likely to fill the page.
-FAR: Final = 20_000
-LONGEST: Final = 100_000
-# All orders that a list is narrowed to are looked at where they are fewer than this.
-GATHERED: Final = 7_000
-# All orders of some names are looked at where they are no more than this, or than half the entries that would be walked
-# for a page: to look at one takes twice as long.
-FEW_NAMED: Final = 3_000
-MOST_NAMED: Final = 50_000
 # So many hits of the first walk outside of names, of so many that are looked at: these words are frequent there too.
 OUTSIDE: Final = 3
 LOOKED_AT: Final = 10
@@ -53,71 +46,122 @@ async def rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
 async def found(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
 ) -> Sequence[UUID] | None:
-    """Ids among which the page is: the first ones of the list, or all that there are. None where they are many and the
-    list is sorted by status."""
+    """Ids among which the page is: the first ones of the list, or all that there are. None where the list is sorted by
+    status and best walked, one status after the other."""
     by_status = whose.filters.sort.removeprefix("-") == "status"
     first, start, most = (sorted_by_date(whose), None, WALKED) if by_status else (whose, after, limit)
     # by status the hits are no page, however small that is
     look = await _first_look(tx, first, needle, start, most, DENSE if by_status else min(DENSE, limit))
     near: Sequence[UUID] = look["hits"]
-    seen = len(near)
-    if look["walked"] < WALKED or (not by_status and seen >= limit):
+    if look["walked"] < WALKED or (not by_status and len(near) >= limit):
         return near
-    if by_status and seen >= DENSE:
+    if by_status and len(near) >= DENSE:
         return None
-    if seen >= DENSE:
-        first_hits = await hits(tx, whose, needle, after, limit, FURTHER * limit * look["walked"] // seen)
-        if len(first_hits) >= limit:
-            return first_hits
+    left = _Left(tx, whose, needle, after, limit)
+    if len(near) >= DENSE:
+        await left.walk_near(FURTHER * WALKED, len(near))
+        if left.page is not None:
+            return left.page
+    if not look["further"]:
         look = await _first_look(tx, first, needle, start, most, WALKED + 1)
-    matching = search.few(look)
-    few = True
-    if matching is not None and (look["with_text"] < DENSE or walks.can_be_narrowed(whose, matching.names)):
-        # by status, a walk goes through one status after the other, and is worth less
-        entries = limit * WALKED // max(seen, 1) if by_status else 0
-        ids = await _looked_up(tx, whose, needle, after, limit, matching, entries)
-        if ids is not None:
-            return ids
-        few = False
-    return await _frequent(tx, whose, needle, after, limit, matching, seen, few)
+    await left.plan(look)
+    while left.page is None:
+        step = left.ways.next()
+        if step is None or (step.way == "walk" and by_status):
+            break
+        await left.try_(step)
+    if left.page is None and not by_status:
+        await left.try_(Step("walk", EVERYTHING, whole=True))
+    return left.page
 
 
-async def _frequent(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int,
-    matching: Matching | None, seen: int, few: bool,
-) -> Sequence[UUID] | None:  # fmt: skip
-    """As `found`, of a text that very many orders have.
+class _Left:
+    """A page that is looked for, and what was tried and found."""
 
-    If those that are asked for may be `few`, orders are gathered by what else is asked for: before a walk that would be
-    long, otherwise after it.
-    """
-    by_status = whose.filters.sort.removeprefix("-") == "status"
-    long = limit * WALKED > FAR * seen
-    ids = await _gathered(tx, whose, needle, after, limit) if few and long else None
-    if ids is not None or by_status:
-        return ids
-    first_hits = await hits(tx, whose, needle, after, limit, FAR)
-    if len(first_hits) >= limit:
-        return first_hits
-    if LONGEST * len(first_hits) < limit * FAR:
-        ids = await _gathered(tx, whose, needle, after, limit) if few and not long else None
-        if ids is None and matching is not None:
-            ids = await _looked_up(tx, whose, needle, after, limit, matching, LONGEST)
-        if ids is not None:
-            return ids
-    return await hits(tx, whose, needle, after, limit, EVERYTHING)
+    ways: Ways
 
+    def __init__(
+        self, tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
+    ) -> None:
+        self._tx, self._whose, self._needle, self._after, self._limit = tx, whose, needle, after, limit
+        self._walked: list[UUID] = []
+        self._walked_to = after
+        self._entries = 0
+        self._matching: Matching | None = None
+        self.page: Sequence[UUID] | None = None
 
-async def _gathered(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
-) -> Sequence[UUID] | None:
-    """The page's orders where the list is narrowed to few whatever the text; None otherwise."""
-    filters = whose.filters
-    narrowed = values.narrowed(filters) or filters.channel or filters.placed_from or filters.placed_to
-    if not narrowed or not values.fits(whose):
-        return None
-    [row] = await rows(tx, values.gathered(whose, after, limit, walked=GATHERED, needle=needle))
-    return row["hits"] if row["walked"] < GATHERED else None
+    async def walk_near(self, entries: int, hits: int) -> None:
+        """Walk so many `entries` for every that many `hits` that are wanted; again where that is half a page."""
+        for _ in range(2):
+            wanted = self._limit - len(self._walked)
+            found = await self._walk(max(ways.LEAST["walk"], entries * wanted // hits))
+            if self.page is not None or len(found) < wanted // 2:
+                return
+
+    async def plan(self, look: Any) -> None:
+        """Tell from the first look which ways there are."""
+        matching = self._matching = search.few(look)
+        if matching is not None and not matching.names:
+            self.page = matching.ids
+            return
+        how = walks.narrowed_by(self._whose, matching.names) if matching else None
+        filters, orders = self._whose.filters, look["orders"]
+        asked = values.asked(filters)
+        fitting = await self._fitting() if asked else orders
+        text = max(look["with_text"], ways.UNSEEN) / look["walked"]
+        both = max(len(look["hits"]), ways.UNSEEN, text * look["fitting"]) / look["walked"]
+        if filters.sort.removeprefix("-") == "total":
+            both = max(both, text * fitting / orders)
+        if self._entries:
+            both = max(len(self._walked), ways.UNSEEN) / self._entries
+        self.ways = Ways(
+            limit=self._limit - len(self._walked), orders=orders, fitting=fitting, text=text, both=both,
+            by_date=filters.sort.removeprefix("-") == "placed_at", gathers=asked and values.fits(self._whose),
+            names=matching is not None, narrowed=bool(how),
+            combined=len(matching.names) if matching and how == "combinations" else 0,
+        )  # fmt: skip
+
+    async def _fitting(self) -> float:
+        [row] = await rows(self._tx, walks.estimate(self._whose))
+        [plan] = orjson.loads(row[0])
+        return max(1, float(plan["Plan"]["Plan Rows"]))
+
+    async def try_(self, step: Step) -> None:
+        """Fill the page, or let it be known that the way was too short."""
+        if step.way == "walk":
+            found = await self._walk(step.most)
+            if self.page is None and step.whole:
+                self.page = self._walked
+            elif self.page is None:
+                self.ways.failed(step, len(found))
+            return
+        if step.way == "gather":
+            [row] = await rows(self._tx, values.gathered(
+                self._whose, self._after, self._limit, walked=step.most, needle=self._needle
+            ))  # fmt: skip
+            others: Sequence[UUID] = ()
+        else:
+            assert self._matching is not None
+            [row] = await rows(self._tx, walks.of_names(
+                self._whose, self._needle, self._matching, self._after, self._limit, walked=step.most
+            ))  # fmt: skip
+            others = self._matching.ids
+        if row["walked"] < step.most:
+            self.page = [*row["hits"], *others]
+        else:
+            self.ways.failed(step)
+
+    async def _walk(self, most: int) -> Sequence[Any]:
+        """From the last order that was found."""
+        wanted = self._limit - len(self._walked)
+        found = await _hits(self._tx, self._whose, self._needle, self._walked_to, wanted, most)
+        self._entries += most
+        self._walked += [r["id"] for r in found]
+        if found:
+            self._walked_to = (found[-1][1], found[-1]["id"])
+        if len(found) >= wanted:
+            self.page = self._walked
+        return found
 
 
 def sorted_by_date(whose: Whose) -> Whose:
@@ -137,28 +181,20 @@ async def _first_look(
     return row
 
 
-async def _looked_up(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, matching: Matching,
-    entries: int,
-) -> Sequence[UUID] | None:  # fmt: skip
-    """The page's orders among those of the names, and all others with the needle. None where the former are many for
-    so many `entries` that would be walked instead."""
-    if not matching.names:
-        return matching.ids
-    most = min(MOST_NAMED, max(FEW_NAMED, entries // 2))
-    wanted = walks.of_names(whose, needle, matching, after, limit, walked=most + 1)
-    [row] = await rows(tx, wanted)
-    return [*row["hits"], *matching.ids] if row["walked"] <= most else None
-
-
 async def hits(
     tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, walked: int,
     words: Words = ALL,
 ) -> Sequence[UUID]:  # fmt: skip
     """The first `limit` orders of the list that have the text, as far as they are among its first `walked`."""
+    return [r["id"] for r in await _hits(tx, whose, needle, after, limit, walked, words)]
+
+
+async def _hits(
+    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, walked: int,
+    words: Words = ALL,
+) -> Sequence[Any]:  # fmt: skip
     async with _in_order(tx, whose):
-        found = await rows(tx, walks.hits(whose, needle, words, after, limit, walked=walked))
-    return [r["id"] for r in found]
+        return await rows(tx, walks.hits(whose, needle, words, after, limit, walked=walked))
 
 
 @asynccontextmanager

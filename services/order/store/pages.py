@@ -9,15 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
+from uuid import UUID
 
 from services.order.store import finding, search, values
 from services.order.store.search import Needle, Whose, Words, f, q
 from shared.postgres import Transaction
 
 # Entries that are walked where what a list is narrowed to has no index with its sort key, and so many hits among them
-# that walking on to a whole page costs less than looking at all orders that fit.
+# that walking on to a whole page costs less than looking at all orders that fit. It ends where the page is full: this
+# many times as far as that is on average.
 NEAR: Final = 2_000
 NEAR_HITS: Final = 12
+NEAR_FURTHER: Final = 4
+# All orders of some days are looked at where they are fewer than this.
+GATHERED: Final = 7_000
 
 
 async def page(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Sequence[Any]:
@@ -44,15 +49,13 @@ async def _narrowed(tx: Transaction, whose: Whose, after: tuple[Any, ...] | None
     if sort != "status" and (dates_by_total or one_side_of_a_channel):
         near = await finding.rows(tx, search.walked(whose, after, limit, NEAR))
         if NEAR_HITS <= len(near) < limit:
-            near = await finding.rows(
-                tx, search.walked(whose, after, limit, finding.FURTHER * limit * NEAR // len(near))
-            )
+            near = await finding.rows(tx, search.walked(whose, after, limit, NEAR_FURTHER * limit * NEAR // len(near)))
         if len(near) >= limit:
             return near
     if dates_by_total and len(near) < NEAR_HITS:
         # where they are more, the first of each combination of values by amount are near to each other
-        [row] = await finding.rows(tx, values.gathered(whose, after, limit, walked=finding.GATHERED))
-        if row["walked"] < finding.GATHERED:
+        [row] = await finding.rows(tx, values.gathered(whose, after, limit, walked=GATHERED))
+        if row["walked"] < GATHERED:
             return await _sorted(tx, whose, search.among(row["hits"]), after, limit)
     return await finding.rows(tx, values.page(whose, after, limit))
 
@@ -73,17 +76,14 @@ async def _by_status(
     statuses = sorted((r["status"] for r in found), reverse=back)
     if after is not None:
         statuses = [s for s in statuses if (s <= after[0] if back else s >= after[0])]
-    rows: list[Any] = []
+    ids: list[UUID] = []
     for status in statuses:
         within, own = _of_status(whose, status)
         following = after[1:] if after is not None and after[0] == status else None
-        wanted = limit - len(rows)
-        ids = await finding.hits(tx, within, needle, following, wanted, finding.EVERYTHING, own)
-        if ids or needle.number is not None:
-            rows += await _sorted(tx, within, own.and_(needle.among(ids)), following, wanted)
-        if len(rows) >= limit:
+        ids += await finding.hits(tx, within, needle, following, limit - len(ids), finding.EVERYTHING, own)
+        if len(ids) >= limit:
             break
-    return rows
+    return await _sorted(tx, whose, needle.among(ids), after, limit)
 
 
 def _of_status(whose: Whose, status: str) -> tuple[Whose, Words]:

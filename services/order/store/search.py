@@ -204,8 +204,10 @@ class Matching:
 
 def few(row: Any) -> Matching | None:
     """What a statement says to have the text, unless that is too much."""
+    # a name may be kept twice
+    names = list(dict.fromkeys(row["names"]))
     fits = not row["frequent"] and len(row["names"]) <= MOST_NAMES and len(row["ids"]) <= MOST_FOUND
-    return Matching(row["names"], row["ids"], row["shown_over"]) if fits else None
+    return Matching(names, row["ids"], row["shown_over"]) if fits else None
 
 
 def pattern(text: str) -> str:

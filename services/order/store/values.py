@@ -56,6 +56,11 @@ def narrowed(filters: Filters) -> bool:
     return any(values) or filters.overdue is not None
 
 
+def asked(filters: Filters) -> bool:
+    """Whether anything but a side and a text is asked for."""
+    return bool(narrowed(filters) or filters.channel or filters.placed_from or filters.placed_to)
+
+
 def page(whose: Whose, after: tuple[Any, ...] | None, limit: int) -> Statement:
     """The page of the list, whatever it is sorted by."""
     parameters = Parameters()

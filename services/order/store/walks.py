@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from services.order.store import values
 from services.order.store.search import (
@@ -34,39 +34,47 @@ from services.order.store.search import (
 # these those of the days. Of more names all orders are looked at. Days alone have every combination.
 FEW_NAMES: Final = 20
 FEWEST_NAMES: Final = 5
+KEYS: Final = {"placed_at": "placed_at", "total": "total_minor"}
 
 
 def hits(
     whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int, *, walked: int
 ) -> Statement:
-    """Ids of the first `most` orders of the list with the text in them, among its first `walked`."""
-    return _walk(f.hits, {"most": most}, whose, needle, words, after, walked)
+    """Ids and dates or amounts of the first `most` orders of the list with the text, among its first `walked`."""
+    shape = f.hits.replace("{key}", KEYS[whose.filters.sort.removeprefix("-")])
+    return _walk(shape, {"most": most}, whose, needle, words, after, walked)
 
 
 def first_look(
     whose: Whose, needle: Needle, after: tuple[Any, ...] | None, words: Mapping[str, str], bounds: Mapping[str, Any]
 ) -> Statement:
-    """One row: how many of the list's first `walked` orders there are, the first `most` hits among them, and, where
-    these are not `enough`, what else has the text. `words` are those of the text, with the part that each is in."""
+    """One row: how many of the list's first `walked` orders there are, how many have or fit what, the first `most` hits
+    among them, and, where these are not `enough`, what else has the text. `words` are those of the text, with the part
+    that each is in."""
     counts = ", ".join(f.word.replace("{place}", str(place)) for place, _ in enumerate(words, start=1))
     over = bare(f.some_shown_over) if whose.filters.statuses else "false"
     shape = bare(f.first_look).replace("{words}", counts).replace("{shown_over}", over)
     given = {
         "words": [pattern(w) for w in words], "parts": list(words.values()), "text": needle.text, **bounds
     }  # fmt: skip
-    return _walk(shape, given, whose, needle, Words(), after, bounds["walked"])
+    return _walk(shape, given, whose, needle, Words(), after, bounds["walked"], looks=True)
 
 
 def _walk(
     shape: str, bounds: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
-    walked: int,
+    walked: int, *, looks: bool = False,
 ) -> Statement:  # fmt: skip
+    """`looks`: at every entry that is walked, whether it has the text."""
     parameters, filters = Parameters(), whose.filters
     inside = _walked_by(filters)
-    texts = (getattr(f, f"walk_{filters.sort.removeprefix('-')}"), f.walk_page)
+    text = getattr(f, f"walk_{filters.sort.removeprefix('-')}")
+    has, look = (f.has, bare(f.walk_and_look)) if looks else (f.contains, "")
+    texts = (text.replace("{has}", look.rstrip()), f.walk_page)
+    values = _outside(filters, inside)
     walk = listed(parameters, replace(whose, filters=inside), words, after, walked, texts)
-    conditions = [f.has, *_outside(filters, inside), *[f.hit_of_customer] * bool(needle.customer)]
+    conditions = [*values, has, *[f.hit_of_customer] * bool(needle.customer)]
     sql = bare(shape).replace("{walk}", walk).replace("{conditions}", _and(conditions).replace("{t}", "o"))
+    sql = sql.replace("{values}", _and(values) or "true")
     given = {**values_of(replace(whose, scopes=())), **needle.values, "pattern": needle.pattern, **bounds}
     return Statement(parameters.fill(sql, given), tuple(parameters.values))
 
@@ -127,9 +135,12 @@ def of_names(
     return Statement(parameters.fill(sql, given), tuple(parameters.values))
 
 
-def can_be_narrowed(whose: Whose, names: Sequence[str]) -> bool:
-    """Whether of the names' orders only those are looked at that have the values and days that are asked for."""
-    return _by_index(whose, names) or _by_combinations(whose, names)
+def narrowed_by(whose: Whose, names: Sequence[str]) -> Literal["index", "combinations"] | None:
+    """How of the names' orders only those are looked at that have the values and days that are asked for; None where
+    all are."""
+    if _by_index(whose, names):
+        return "index"
+    return "combinations" if _by_combinations(whose, names) else None
 
 
 def _by_index(whose: Whose, names: Sequence[str]) -> bool:
@@ -166,6 +177,15 @@ def _entries(whose: Whose, matching: Matching) -> tuple[str, str]:
 def _of_combinations(conditions: Sequence[str]) -> str:
     entries = _all(f.entries, [f.scope_operator, f.of_name, f.of_combination, *conditions])
     return bare(f.entries_of_combinations).replace("{entries}", entries)
+
+
+def estimate(whose: Whose) -> Statement:
+    """The planner's plan for all orders of the marketplace that have the values and days that are asked for."""
+    parameters, asked = Parameters(), whose.filters
+    outside = replace(asked, statuses=(), phases=(), seller=None, buyer=None, issue=None)
+    conditions = [f.scope_operator, *common(outside), *[f.issue] * bool(asked.issue)]
+    conditions += [f.any_status_or_shown] * bool(asked.statuses) + [f.phases] * bool(asked.phases)
+    return Statement(parameters.fill(_all(f.estimate, conditions), values_of(whose)), tuple(parameters.values))
 
 
 def _any_of(whose: Whose) -> str:
