@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.embedded.process import free_port
+from services.order.actions import listing
 from services.order.app import service
 from services.order.deadlines import fire_due
 from services.order.settings import Settings
@@ -93,7 +94,7 @@ async def test_overdue_orders_are_flagged_and_told_once(
 
 
 async def test_what_only_the_seller_has_to_begin_is_overdue_for_no_buyer(
-    start: Start, clock: Clock, issuer: TokenIssuer, http: aiohttp.ClientSession
+    start: Start, clock: Clock, issuer: TokenIssuer, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """storefront page: acknowledging is the seller's, told to seller and owner; buyers are kept informed of delays."""
     async with start({"api"}) as runtime:
@@ -127,6 +128,12 @@ async def test_what_only_the_seller_has_to_begin_is_overdue_for_no_buyer(
                 assert await listed(who, f"overdue=false&sort={sort}") == ids(on_time)
             assert await listed(market.buyer_admin, f"overdue=true&sort={sort}") == ids(late)
             assert await listed(market.buyer_admin, f"overdue=false&sort={sort}") == ids(*unbegun, on_time)
+        with monkeypatch.context() as patch:
+            # pages that end before they are full lead on
+            patch.setattr(listing, "STEPS", 1)
+            patch.setattr(listing, "SPARE", 0)
+            assert await listed(market.buyer_admin, "overdue=true&sort=-placed_at") == ids(late)
+            assert await listed(market.buyer_admin, "overdue=false&sort=placed_at") == ids(*unbegun, on_time)
         for who, count in ((market.seller, 4), (market.buyer_admin, 1)):
             export = await market.call("GET", "/v1/orders/export?format=csv&overdue=true", who)
             assert (export.raw.count(b"ORD-"), export.raw.count(b",yes,")) == (count, count)
