@@ -31,7 +31,7 @@ RISK_OF_LIKES: Final = 3
 # A way is gone this much further than its estimate, and this far at least; where that was too short, there are likely
 # to be this many times as many as were found.
 FURTHER: Final = 2
-LEAST: Final[dict[Way, int]] = {"walk": 10_000, "names": 2_000, "gather": 2_000}
+LEAST: Final[dict[Way, int]] = {"walk": 10_000, "names": 4_000, "gather": 2_000}
 MANY_MORE: Final = 4
 TRIES: Final = 4
 # Bounds of each way: beyond them everything is walked.
