@@ -154,7 +154,7 @@ def lint_deadlines(document: Document) -> Iterator[Problem]:
         if rule.overdue is None or rule.due.setting or rule.overdue.setting:
             continue
         due, overdue = rule.due.span({}), rule.overdue.span({})
-        if due is not None and overdue is not None and overdue <= due:
+        if due is not None and overdue is not None and overdue < due:
             yield (
                 (*path, "overdue"),
                 f"deadline {rule.name} is overdue before it is due",
