@@ -67,13 +67,11 @@ async def _written(
                 yield sheet.begin()
             else:
                 words = await search.words_of(tx, wanted)
-                sql = search.statement(caller.marketplace_id, scopes, listing.asked_for(caller, wanted), words)
+                sql = search.statement(caller.marketplace_id, scopes, wanted, words)
                 batch: list[dict[str, Any]] = []
                 yield sheet.begin()
                 async for row in search.stream(tx, sql, prefetch=ROWS_AT_ONCE):
                     card = orjson.loads(row["card"])
-                    if not listing.fits(card, caller, wanted):
-                        continue
                     batch.append(listing.for_side(card, listing.side_of(card, caller)))
                     if len(batch) >= ROWS_AT_ONCE:
                         yield sheet.rows(batch)

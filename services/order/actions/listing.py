@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -33,11 +32,6 @@ _KEYS: Final = {
     "status": ("status", "placed_at", "id"),
 }
 MOST_FULL: Final = 100
-# What is overdue for anybody is so for nearly everybody: of a page by overdue a few orders are looked at in vain, and
-# if they are more, the list is gone through in larger steps. After so many the page is shorter than it might be.
-SPARE: Final = 10
-LOOKED_AT: Final = 500
-STEPS: Final = 20
 
 
 async def page(
@@ -53,48 +47,11 @@ async def page(
         wanted = await narrowed(tx, caller, filters, seller, buyer)
         if wanted is None:
             return b'{"items":[],"next_cursor":null}'
-        rows, last = await _rows(tx, caller, wanted, after, page.fetch)
+        whose = Whose(caller.marketplace_id, policy.scopes(caller), wanted)
+        rows = await pages.page(tx, whose, after, page.fetch)
         shown, next_cursor = page.of(rows, lambda r: cursor.encode(*(r[k] for k in _KEYS[sort])))
-        if next_cursor is None and last is not None:
-            next_cursor = cursor.encode(*(last[k] for k in _KEYS[sort]))
         items = [await _whole(run, tx, caller, r["id"]) for r in shown] if full else [card(r, caller) for r in shown]
     return b'{"items":[%b],"next_cursor":%b}' % (b",".join(items), orjson.dumps(next_cursor))
-
-
-async def _rows(
-    tx: Transaction, caller: Principal, wanted: Filters, after: tuple[Any, ...] | None, most: int
-) -> tuple[Sequence[Any], Any]:
-    """The first `most` orders after `after`. What is overdue for one side only is so in that side's lists only.
-
-    Where they are fewer because not all of the list was gone through, also the last order that was looked at.
-    """
-    whose = Whose(caller.marketplace_id, policy.scopes(caller), asked_for(caller, wanted))
-    if wanted.overdue is None or caller.is_operator:
-        return await pages.page(tx, whose, after, most), None
-    found: list[Any] = []
-    looked_at = most + SPARE
-    for _ in range(STEPS):
-        rows = await pages.page(tx, whose, after, looked_at)
-        found += [r for r in rows if fits(orjson.loads(r["card"]), caller, wanted)]
-        if len(rows) < looked_at or len(found) >= most:
-            return found[:most], None
-        after = tuple(rows[-1][k] for k in _KEYS[wanted.sort.removeprefix("-")])
-        looked_at = LOOKED_AT
-    return found, rows[-1]
-
-
-def asked_for(caller: Principal, wanted: Filters) -> Filters:
-    """What is looked for: the column says whether an order is overdue for anybody, its card for whom."""
-    return wanted if wanted.overdue or caller.is_operator else replace(wanted, overdue=None)
-
-
-def fits(card: dict[str, Any], caller: Principal, wanted: Filters) -> bool:
-    """Whether an order is overdue for the caller's side, or is not, as it is wanted."""
-    return wanted.overdue in (None, is_overdue(card, side_of(card, caller)))
-
-
-def is_overdue(card: dict[str, Any], side: Side) -> bool:
-    return bool(card["overdue"]) and side in card.get("overdue_for", (side,))
 
 
 async def narrowed(
@@ -129,8 +86,6 @@ def for_side(shown: dict[str, Any], side: Side) -> dict[str, Any]:
     label = shown.pop("labels").get(side)
     if label is not None:
         shown["status_label"] = label
-    shown["overdue"] = is_overdue(shown, side)
-    shown.pop("overdue_for", None)
     shown.pop("excess", None)
     if side == "buyer":
         del shown["commission"], shown["payout_held"]

@@ -21,13 +21,3 @@ FROM (
 ) AS held
 WHERE l.id = held.listing_id AND (l.on_hand IS NULL OR held.hidden > 0);
 DROP POLICY owner_listing ON listing;
-
--- Cards of orders say for whom they are overdue, where that is not everybody on them. Until now what the seller has to
--- begin, and evidence that is due, made them overdue for the buyer as well.
-CREATE POLICY owner_cards ON orders FOR UPDATE TO CURRENT_USER USING (true);
-UPDATE orders AS o SET card = (o.card::jsonb || '{"overdue_for": ["seller", "operator"]}')::json
-WHERE o.overdue AND NOT EXISTS (
-    SELECT FROM json_array_elements(o.doc -> 'deadlines') AS d
-    WHERE (d ->> 'overdue')::boolean AND d ->> 'issue_id' IS NULL
-      AND NOT (o.lifecycle = 'storefront' AND d ->> 'name' = 'acknowledge'));
-DROP POLICY owner_cards ON orders;

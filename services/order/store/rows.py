@@ -97,7 +97,6 @@ def card_of(order: Order, lifecycle: Lifecycle, shown: workflow.Shown, overdue: 
         "money": order.money,
         "issue": order.issue,
         "overdue": overdue,
-        **_overdue_for(order, lifecycle, overdue),
         "placed_at": order.placed_at,
         "updated_at": order.updated_at,
         "closed_at": order.closed_at,
@@ -121,12 +120,6 @@ def card_of(order: Order, lifecycle: Lifecycle, shown: workflow.Shown, overdue: 
     }
     # ids that came from the database are of its own UUID class
     return orjson.dumps(card, default=str, option=orjson.OPT_UTC_Z).decode()
-
-
-def _overdue_for(order: Order, lifecycle: Lifecycle, overdue: bool) -> dict[str, Any]:
-    """For whom it is, where that is not everybody on the order."""
-    sides = workflow.overdue_for(order, lifecycle) if overdue else SIDES
-    return {} if len(sides) == len(SIDES) else {"overdue_for": sides}
 
 
 def _party(party: Any) -> dict[str, Any]:

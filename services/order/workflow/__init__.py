@@ -23,7 +23,7 @@ The aggregate (model.py); store dump() as jsonb, no other form of it is needed
     shown(order, lifecycle) -> Shown(code, label, tone, mark)
                                                     the status that people see ("refunded" over "canceled"):
                                                     list filters by status should match code or order.status
-    phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool; overdue_for(order, lifecycle) -> sides
+    phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool
     concerned(deadline, lifecycle) -> sides that may know of it
 
 Placing (placing.py)
@@ -79,7 +79,7 @@ from services.order.workflow.decision import (
     UnitMove,
 )
 from services.order.workflow.diagram import draw
-from services.order.workflow.display import concerned, is_overdue, overdue_for, phase_of, shown
+from services.order.workflow.display import concerned, is_overdue, phase_of, shown
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
 from services.order.workflow.findings import Finding
 from services.order.workflow.lifecycle import Lifecycle
@@ -159,7 +159,6 @@ __all__ = [
     "load",
     "load_lifecycle",
     "load_stored",
-    "overdue_for",
     "phase_of",
     "place",
     "seller_count",

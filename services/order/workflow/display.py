@@ -33,12 +33,6 @@ def concerned(deadline: Deadline, lifecycle: Lifecycle) -> tuple[Side, ...]:
     return tuple(side for side in EVERYONE if side in told or side == "operator")
 
 
-def overdue_for(order: Order, lifecycle: Lifecycle) -> tuple[Side, ...]:
-    """The sides for which something of the order is overdue."""
-    late = {side for d in order.deadlines if d.overdue for side in concerned(d, lifecycle)}
-    return tuple(side for side in EVERYONE if side in late)
-
-
 def shown(order: Order, lifecycle: Lifecycle, side: Side | None = None) -> Shown:
     """The status that is shown: the first display rule that fits, else the state itself."""
     state = lifecycle.states[order.status]

@@ -13,7 +13,6 @@ import pytest
 from pydantic import SecretStr
 
 from deploy.embedded.process import free_port
-from services.order.actions import listing
 from services.order.app import service
 from services.order.deadlines import fire_due
 from services.order.settings import Settings
@@ -93,8 +92,8 @@ async def test_overdue_orders_are_flagged_and_told_once(
         assert listed.json["items"] == []
 
 
-async def test_what_only_the_seller_has_to_begin_is_overdue_for_no_buyer(
-    start: Start, clock: Clock, issuer: TokenIssuer, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+async def test_what_only_the_seller_has_to_begin_is_no_deadline_for_the_buyer(
+    start: Start, clock: Clock, issuer: TokenIssuer, http: aiohttp.ClientSession
 ) -> None:
     """storefront page: acknowledging is the seller's, told to seller and owner; buyers are kept informed of delays."""
     async with start({"api"}) as runtime:
@@ -107,36 +106,12 @@ async def test_what_only_the_seller_has_to_begin_is_overdue_for_no_buyer(
         await fire_due(runtime)
         await fire_due(runtime)
 
-        async def listed(who: Any, query: str) -> list[str]:
-            found: list[str] = []
-            cursor = ""
-            while True:
-                reply = await market.call("GET", f"/v1/orders?{query}&limit=1{cursor}", who)
-                assert all(o["overdue"] is ("true" in query) for o in reply.json["items"])
-                assert not any("overdue_for" in o for o in reply.json["items"])
-                found += [o["order_id"] for o in reply.json["items"]]
-                if reply.json["next_cursor"] is None:
-                    return found
-                cursor = f"&cursor={reply.json['next_cursor']}"
-
-        def ids(*orders: Any) -> list[str]:
-            return [o["order_id"] for o in orders]
-
-        for sort in ("placed_at", "total", "status"):
-            for who in (market.seller, market.operator):
-                assert await listed(who, f"overdue=true&sort={sort}") == ids(late, *unbegun)
-                assert await listed(who, f"overdue=false&sort={sort}") == ids(on_time)
-            assert await listed(market.buyer_admin, f"overdue=true&sort={sort}") == ids(late)
-            assert await listed(market.buyer_admin, f"overdue=false&sort={sort}") == ids(*unbegun, on_time)
-        with monkeypatch.context() as patch:
-            # pages that end before they are full lead on
-            patch.setattr(listing, "STEPS", 1)
-            patch.setattr(listing, "SPARE", 0)
-            assert await listed(market.buyer_admin, "overdue=true&sort=-placed_at") == ids(late)
-            assert await listed(market.buyer_admin, "overdue=false&sort=placed_at") == ids(*unbegun, on_time)
-        for who, count in ((market.seller, 4), (market.buyer_admin, 1)):
-            export = await market.call("GET", "/v1/orders/export?format=csv&overdue=true", who)
-            assert (export.raw.count(b"ORD-"), export.raw.count(b",yes,")) == (count, count)
+        # the flag is the order's, for everybody on it; the deadlines are for those whom they concern
+        for who in (market.seller, market.operator, market.buyer_admin):
+            listed = await market.call("GET", "/v1/orders?overdue=true&sort=placed_at", who)
+            assert [o["order_id"] for o in listed.json["items"]] == [o["order_id"] for o in (late, *unbegun)]
+            listed = await market.call("GET", "/v1/orders?overdue=false", who)
+            assert [o["order_id"] for o in listed.json["items"]] == [on_time["order_id"]]
         seen = {w.name: await market.get(unbegun[0], w) for w in (market.seller, market.operator, market.buyer_admin)}
         assert [[d["name"] for d in o["deadlines"]] for o in seen.values()] == [
             ["acknowledge", "ship"], ["acknowledge", "ship"], ["ship"]

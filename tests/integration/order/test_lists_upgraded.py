@@ -59,7 +59,7 @@ async def test_names_of_earlier_orders_are_found(database: StackDatabase, tmp_pa
         await conn.close()
 
 
-async def test_what_waited_for_approval_and_was_overdue_before(database: StackDatabase, tmp_path: Path) -> None:
+async def test_what_waited_for_approval_before(database: StackDatabase, tmp_path: Path) -> None:
     conn = await connect(database.admin_dsn, name="test")
     try:
         await conn.execute(f"DROP SCHEMA orders CASCADE; CREATE SCHEMA orders AUTHORIZATION {owner_role('order')}")
@@ -76,26 +76,16 @@ async def test_what_waited_for_approval_and_was_overdue_before(database: StackDa
             )  # fmt: skip
         lines = [{"listing_id": str(listing), "ordered": "3", "rejected": "0.5"}, {"ordered": "7"},
                  {"listing_id": str(uncounted), "ordered": "2"}]  # fmt: skip
-        told = [{"name": "acknowledge", "overdue": True}, {"name": "ship"}]
-        late = [{"name": "acknowledge", "overdue": True}, {"name": "ship", "overdue": True}]
-        for number, (doc, phase, overdue) in enumerate(
-            (({"lines": lines}, "approval", False), ({"deadlines": told}, "pending", True),
-             ({"deadlines": late}, "pending", True), ({"lines": lines}, "pending", False))
-        ):  # fmt: skip
+        for number, phase in enumerate(("approval", "pending", "canceled")):
             await conn.execute(INSERT, marketplace, new_id(), number, "", "", "")
             await conn.execute(
-                "UPDATE orders.orders SET doc = $2, phase = $3, overdue = $4 WHERE number = $1",
-                number, orjson.dumps(doc).decode(), phase, overdue,
+                "UPDATE orders.orders SET doc = $2, phase = $3 WHERE number = $1",
+                number, orjson.dumps({"lines": lines}).decode(), phase,
             )  # fmt: skip
         await migrate(database.admin_dsn, "order", "orders", MIGRATIONS)
         seen = await conn.fetch("SELECT reserved, hidden FROM orders.listing ORDER BY sku")
         assert [tuple(r) for r in seen] == [(Decimal("4.5"), Decimal("2.5")), (Decimal(4), Decimal(2))]
-        cards = await conn.fetch("SELECT card ->> 'overdue_for' AS sides FROM orders.orders ORDER BY number")
-        assert [r["sides"] for r in cards] == [None, '["seller", "operator"]', None, None]
-        for table in ("orders", "listing"):
-            policies = await conn.fetch(
-                "SELECT polname FROM pg_policy WHERE polrelid = $1::regclass", f"orders.{table}"
-            )
-            assert not {r["polname"] for r in policies} & {"owner_listing", "owner_cards"}
+        policies = await conn.fetch("SELECT polname FROM pg_policy WHERE polrelid = 'orders.listing'::regclass")
+        assert "owner_listing" not in {r["polname"] for r in policies}
     finally:
         await conn.close()
