@@ -24,6 +24,7 @@ LOCALE: Final = ENGLISH
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "console.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
+    "keys.js": "text/javascript; charset=utf-8",
     "live.js": "text/javascript; charset=utf-8",
 }
 PHASES: Final[Mapping[str, str]] = {

@@ -293,3 +293,38 @@ async def test_enter_in_a_field_looks_around_and_orders_nothing(
         await expect(quantity).to_have_value("3")
         await page.get_by_role("button", name="Order", exact=True).click()
         await expect(page.get_by_role("status").filter(has_text="Ordered: ORD-")).to_be_visible()
+
+
+async def test_single_keys_lead_to_the_search_and_along_the_rows_and_can_be_turned_off(
+    browser: Browser, town: Town
+) -> None:
+    async with visiting(browser, town, SELLER) as page:
+        rows = page.locator("table.list tbody th a")
+        await page.keyboard.press("j")
+        await expect(rows.first).to_be_focused()
+        await page.keyboard.press("j")
+        await page.keyboard.press("k")
+        await page.keyboard.press("k")
+        await expect(rows.first).to_be_focused()
+        await page.keyboard.press("/")
+        search = page.get_by_role("searchbox", name="Search")
+        await expect(search).to_be_focused()
+        await page.keyboard.type("j/k?")
+        await expect(search).to_have_value("j/k?")
+        await rows.first.focus()
+        await page.keyboard.press("?")
+        dialog = page.get_by_role("dialog", name="Keys")
+        await expect(dialog).to_be_visible()
+        await dialog.get_by_label("Single keys work in this browser").uncheck()
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_be_hidden()
+        await page.reload()
+        await page.keyboard.press("j")
+        await page.keyboard.press("?")
+        await expect(dialog).to_be_hidden()
+        await expect(rows.first).not_to_be_focused()
+        await page.get_by_role("button", name="Keys").click()
+        await dialog.get_by_label("Single keys work in this browser").check()
+        await dialog.get_by_role("button", name="Close").click()
+        await page.keyboard.press("k")
+        await expect(rows.last).to_be_focused()

@@ -322,7 +322,7 @@ async def test_every_page_is_ours_alone_and_can_be_used_without_a_mouse(
         assert page.headers["cache-control"] == "no-store", path
         tree = page.tree
         assert not tree.xpath("//script[text()] | //*[@style] | //style | //iframe"), path
-        assert [s.rpartition("/")[2] for s in tree.xpath("//script/@src")] == ["live.js"], path
+        assert [s.rpartition("/")[2] for s in tree.xpath("//script/@src")] == ["live.js", "keys.js"], path
         assert not tree.xpath("//@*[starts-with(name(), 'on')]"), path
         assert len(tree.xpath("//h1")) == 1, path
         assert len(tree.xpath("//main")) == 1, path
