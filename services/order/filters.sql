@@ -99,6 +99,14 @@ FROM w
 -- name: any_status
 (o.status = ANY (:statuses) OR o.over = ANY (:statuses))
 
+-- name: of_any_status
+-- For orders that are found by their ids. IS TRUE keeps it out of the indexes: PostgreSQL 17 forgets a list of statuses
+-- beside a comparison of rows that begin with the status.
+((o.status = ANY (:statuses)) IS TRUE OR (o.over = ANY (:statuses)) IS TRUE)
+
+-- name: of_any_phase
+(o.phase = ANY (:phases)) IS TRUE
+
 -- name: any_status_or_shown
 (o.status = ANY (:statuses) OR o.shown = ANY (:statuses))
 

@@ -241,7 +241,7 @@ def statement(
     whose = Whose(marketplace_id, scopes, filters)
     if "found" in (words.values or {}):
         values = Words(
-            (f.any_status,) * bool(filters.statuses) + (f.phases,) * bool(filters.phases),
+            (f.of_any_status,) * bool(filters.statuses) + (f.of_any_phase,) * bool(filters.phases),
             {"statuses": list(filters.statuses), "phases": list(filters.phases)},
         )
         few = replace(whose, filters=replace(filters, statuses=(), phases=()))
