@@ -9,7 +9,7 @@ unexport PYTHON BIN
 # every program compiles all it imports at every start where nothing compiled may be kept; git ignores what is kept
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help env up down status logs clean doctor test check format lock generate bench demo image
+.PHONY: help env up down status logs clean doctor test check texts format lock generate bench demo image
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench: env ## the benchmarks, with their goals
 
 generate: env ## write the generated files anew: JSON Schemas, AsyncAPI
 	@$(BIN)/python -m contracts.generate
+
+texts: env ## find the texts anew, and write the catalogues of translations with what is new in them
+	@$(BIN)/python -m deploy.texts
 
 format: env ## format the code
 	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format --quiet .

@@ -18,6 +18,7 @@ from services.console import posted
 from services.console.addresses import PAGES
 from services.console.calls import Services
 from services.console.errors import BadForm, NoSuchPage, Refused, ServiceDown, SignedOut
+from services.console.language import speak, tr
 from services.console.page import Page
 from services.console.pages.counts import counts
 from services.console.rendering import MEDIA_TYPES, Renderer, content, digest
@@ -54,7 +55,11 @@ def api(runtime: Runtime, sealer: Sealer) -> ASGIApp:
     settings: Settings = runtime.settings
     services = Services(settings, runtime.stop)
     console = Console(
-        settings, services, Tokens(services), Cookies(sealer, secure=settings.secure_cookies), Renderer()
+        settings,
+        services,
+        Tokens(services, language_seconds=settings.counts_seconds),
+        Cookies(sealer, secure=settings.secure_cookies),
+        Renderer(),
     )  # fmt: skip
     routes: list[Any] = [*health_routes(runtime.readiness), Route("/static/{digest}/{name}", _static)]
     routes += [_PageRoute(console, page) for page in PAGES]
@@ -97,6 +102,7 @@ class _PageRoute(Route):
 async def _answer(console: Console, page: Page, request: Request) -> Response:
     now = time.time()
     visit = Visit(console, request, console.cookies.session(request.cookies, now), now)
+    speak(visit.language)
     try:
         response = await _shown(visit, page)
     except ClientDisconnect:
@@ -138,7 +144,7 @@ async def _sign_in_needed(visit: Visit) -> None:
     assert visit.session is not None
     fresh = await visit.console.tokens.fresh(visit.session)
     if visit.session.own is not None and fresh.own is None:
-        visit.say(f"You are no longer logged in as {person.name}: that ends by itself.")
+        visit.say(tr("You are no longer logged in as %(name)s: that ends by itself.", name=person.name))
     if fresh is not visit.session:
         visit.replace_session(fresh)
 
@@ -168,8 +174,10 @@ async def _trouble(visit: Visit, page: Page, error: Exception) -> Response:
     return await visit.page(
         "problem.html",
         500,
-        title="Something went wrong on our side",
-        detail="It is in our log. Try again; if it comes up again, tell whoever runs this installation when it was.",
+        title=tr("Something went wrong on our side"),
+        detail=tr(
+            "It is in our log. Try again; if it comes up again, tell whoever runs this installation when it was."
+        ),
         home=home,
     )
 
@@ -180,7 +188,7 @@ async def refused_page(visit: Visit, error: Refused, home: str) -> Response:
     if error.status == 403:
         return await visit.page("forbidden.html", 403, error=error, home=home)
     return await visit.page(
-        "problem.html", error.status, title=error.title or "This was refused", detail=error.detail, home=home
+        "problem.html", error.status, title=error.title or tr("This was refused"), detail=error.detail, home=home
     )
 
 

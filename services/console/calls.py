@@ -19,6 +19,7 @@ from yarl import URL
 
 from services.console import metrics
 from services.console.errors import Refused, ServiceDown, SignedOut
+from services.console.language import language
 from services.console.parts import ServiceName
 from services.console.settings import Settings
 from shared.stop import Stop
@@ -149,7 +150,7 @@ class Services:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         query = urlencode([(name, str(value)) for name, value in params if value not in (None, "")])
         url = URL(f"{self._settings.url_of(service)}{path}" + (f"?{query}" if query else ""), encoded=True)
-        sent = {"accept": "application/json", **headers}
+        sent = {"accept": "application/json", "accept-language": language(), **headers}
         if token is not None:
             sent["authorization"] = f"Bearer {token}"
         timeout = aiohttp.ClientTimeout(total=seconds, sock_connect=self._settings.connect_seconds)

@@ -11,19 +11,22 @@ from uuid import UUID
 
 from contracts.order import Line
 from services.console.forms import quantity
-from services.console.rendering import day, plural, words
+from services.console.language import N_, Texts, count, tr
+from services.console.rendering import day, words
 from services.console.schemas import Order
 
 Details = Mapping[str, Any]
 # Of lists: a timeline is read at a glance, and the order itself has all of them.
 MOST_LISTED: Final = 6
-_LINES: Final[Mapping[str, str]] = {
-    "accepted": "Accepted",
-    "rejected": "Not accepted",
-    "shipped": "Sent",
-    "returned": "Came back",
-    "replacement": "Sent again",
-}
+_LINES: Final[Mapping[str, str]] = Texts(
+    {
+        "accepted": N_("Accepted"),
+        "rejected": N_("Not accepted"),
+        "shipped": N_("Sent"),
+        "returned": N_("Came back"),
+        "replacement": N_("Sent again"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def _part(line: Line, amount: str) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     rest = len(parts) - MOST_LISTED
-    return ", ".join(parts[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+    named = ", ".join(parts[:MOST_LISTED])
+    return tr("%(names)s and %(count)s more", names=named, count=rest) if rest > 0 else named
 
 
 def _selected(_name: str, value: Any, order: Order) -> Iterator[Said]:
@@ -66,21 +70,22 @@ def _selected(_name: str, value: Any, order: Order) -> Iterator[Said]:
     for chosen in value:
         line = known[chosen["line_id"]]
         codes = {str(u.unit_id): u.code for u in line.units}
-        units = [codes.get(u, "a thing that was let go since") for u in chosen["units"]]
-        yield Said(f"{line.name}: {_listed(units) if units else 'none'}")
+        units = [codes.get(u, tr("a thing that was let go since")) for u in chosen["units"]]
+        yield Said(f"{line.name}: {_listed(units) if units else tr('none')}")
 
 
 def _parcel(_name: str, value: Any, _order: Order) -> Iterator[Said]:
-    parts = [f"Parcel {value['number']}", value.get("carrier"), value.get("tracking_number")]
+    parts = [tr("Parcel %(number)s", number=value["number"]), value.get("carrier"), value.get("tracking_number")]
     yield Said(", ".join(p for p in parts if p))
 
 
 def _scheduled(_name: str, value: Any, _order: Order) -> Iterator[Said]:
-    yield Said(f"For {day(value)}")
+    yield Said(tr("For %(day)s", day=day(value)))
 
 
 def _refund(_name: str, value: Any, _order: Order) -> Iterator[Said]:
-    yield Said(f"{value['amount']}, {'paid out' if value['state'] == 'done' else 'still to be paid out'}")
+    paid = value["state"] == "done"
+    yield Said(f"{value['amount']}, {tr('paid out') if paid else tr('still to be paid out')}")
 
 
 def _paid(_name: str, value: Any, _order: Order) -> Iterator[Said]:
@@ -104,26 +109,26 @@ def resolution(text: str) -> str:
 
 
 def _documents(_name: str, value: Any, _order: Order) -> Iterator[Said]:
-    yield Said(plural(len(value), "file", "files"))
+    yield Said(count("%(count)s file", "%(count)s files", len(value)))
 
 
 def _external(_name: str, value: Any, _order: Order) -> Iterator[Said]:
-    yield Said(f"The channel says {value['to']}")
+    yield Said(tr("The channel says %(status)s", status=value["to"]))
 
 
 def _location(_name: str, value: Any, _order: Order) -> Iterator[Said]:
     if value:
-        yield Said(f"Now at {value}")
+        yield Said(tr("Now at %(place)s", place=value))
 
 
 def _waits(_name: str, value: Any, _order: Order) -> Iterator[Said]:
     if value:
-        yield Said("Waits for a person; the reason is among the notes")
+        yield Said(tr("Waits for a person; the reason is among the notes"))
 
 
 def _placed(_name: str, value: Any, _order: Order) -> Iterator[Said]:
     for made in value[:MOST_LISTED]:
-        yield Said(f"New order {made['number']}", UUID(made["order_id"]))
+        yield Said(tr("New order %(number)s", number=made["number"]), UUID(made["order_id"]))
 
 
 _TELLERS: Final[Mapping[str, Callable[[str, Any, Order], Iterator[Said]]]] = {

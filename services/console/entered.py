@@ -9,6 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from services.console.errors import Refused
+from services.console.language import tr
 
 _QUANTITY: Final = re.compile(r"[0-9]{1,9}([.][0-9]{1,6})?")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,15}([.][0-9]{1,4})?")
@@ -28,7 +29,7 @@ def amount(text: str, *, below_zero: bool = False) -> str:
     """An amount of money as the services write it. Raises Wrong."""
     text = decimal_point(text)
     if not _AMOUNT.fullmatch(text) or (text.startswith("-") and not below_zero):
-        raise Wrong("Enter an amount such as 12.50.")
+        raise Wrong(tr("Enter an amount such as 12.50."))
     return text
 
 
@@ -36,7 +37,7 @@ def quantity(text: str) -> str:
     """How many or how much, never less than nothing. Raises Wrong."""
     text = decimal_point(text)
     if not _QUANTITY.fullmatch(text):
-        raise Wrong("Enter a quantity such as 2 or 2.5.")
+        raise Wrong(tr("Enter a quantity such as 2 or 2.5."))
     return text
 
 
@@ -46,7 +47,7 @@ def number(text: str) -> int | float:
     try:
         return int(text) if text.lstrip("-").isdigit() else float(text)
     except ValueError:
-        raise Wrong("Enter a number.") from None
+        raise Wrong(tr("Enter a number.")) from None
 
 
 def day(text: str) -> date:
@@ -54,7 +55,7 @@ def day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Wrong("Enter a date such as 2026-01-31.") from None
+        raise Wrong(tr("Enter a date such as 2026-01-31.")) from None
 
 
 def moment(text: str, zone: ZoneInfo) -> datetime:
@@ -62,7 +63,7 @@ def moment(text: str, zone: ZoneInfo) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise Wrong("Enter a date and time such as 2026-01-31 12:00.") from None
+        raise Wrong(tr("Enter a date and time such as 2026-01-31 12:00.")) from None
     return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
@@ -77,6 +78,7 @@ def placed(
     found: dict[str, list[str]] = {}
     for path, message in refused.fields.items():
         field, *entry = path.removeprefix("filter.").split(".")
-        which = f"Entry {int(entry[0]) + 1}: " if entry and entry[0].isdecimal() else ""
-        found.setdefault((fields or {}).get(field, field), []).append(which + message)
+        if entry and entry[0].isdecimal():
+            message = tr("Entry %(number)s: %(what)s", number=int(entry[0]) + 1, what=message)
+        found.setdefault((fields or {}).get(field, field), []).append(message)
     return {f: " ".join(m) for f, m in found.items()} or {(codes or {}).get(refused.code, ""): refused.detail}

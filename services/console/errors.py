@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.console.language import tr
 from services.console.parts import PARTS, ServiceName
 
 
@@ -38,7 +39,7 @@ class Refused(Exception):
     def __post_init__(self) -> None:
         # back in the browser and sent once more, with something else in it
         if self.code == "idempotency_key_reused":
-            self.detail = (
+            self.detail = tr(
                 "This form was sent before, with something else in it, and that was done. "
                 "If you want this as well, send it once more."
             )

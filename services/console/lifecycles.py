@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.console.errors import Refused, ServiceDown
+from services.console.language import label
 from services.console.reading import read
 from services.console.schemas import Lifecycle, State
 from services.console.session import Person
@@ -43,8 +44,8 @@ def labels(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
     """Status labels as the person's side knows them, by status: of states, and of what is shown over them."""
     if found is None:
         return {}
-    over = {d.code: d.label for d in found.display if d.on == "order"}
-    return over | {s.name: label(s, person) for s in found.states}
+    over = {d.code: label(d.label) for d in found.display if d.on == "order"}
+    return over | {s.name: state_label(s, person) for s in found.states}
 
 
 def filtered_by(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
@@ -56,13 +57,13 @@ def filtered_by(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
 
 def line_labels(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
     """The same for lines, which have words of their own for what becomes of them."""
-    shown = {d.code: d.label for d in found.display if d.on == "line"} if found else {}
+    shown = {d.code: label(d.label) for d in found.display if d.on == "line"} if found else {}
     return {**labels(found, person), **shown}
 
 
-def label(state: State, person: Person) -> str:
+def state_label(state: State, person: Person) -> str:
     side = "operator" if person.is_operator else "seller" if person.sells else "buyer"
-    return state.labels.get(side) or state.label
+    return label(state.labels.get(side) or state.label)
 
 
 def decisions(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
@@ -72,4 +73,4 @@ def decisions(found: Lifecycle | None, person: Person) -> Mapping[str, str]:
     own = set(person.roles)
     if own & {"member", "admin"}:
         own |= ({"seller"} if person.sells else set()) | ({"buyer"} if person.buys else set())
-    return {d.name: d.label for d in found.decisions if own & set(d.roles)}
+    return {d.name: label(d.label) for d in found.decisions if own & set(d.roles)}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_skeleton
 
 from services.console.charts import Chart, Value, bars
-from services.console.rendering import LOCALE, number, share
+from services.console.language import locale
+from services.console.rendering import day, number, share
 from services.console.schemas import HourStats
 
 Slot = Literal["hour", "day"]
-_LABELS: Final[Mapping[Slot, tuple[str, str]]] = {"hour": ("d MMM, HH:mm", "HH:mm"), "day": ("d MMM y", "d MMM")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +87,17 @@ def _start(at: datetime, slot: Slot, zone: ZoneInfo) -> datetime:
     return at.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
+def _labels(starts: datetime, slot: Slot, zone: ZoneInfo) -> tuple[str, str]:
+    """How a line of the table and a mark of the chart say when."""
+    local = starts.astimezone(zone)
+    on = format_skeleton("MMMd", local, locale=locale())
+    if slot == "day":
+        return day(local), on
+    return f"{on}, {local:%H:%M}", f"{local:%H:%M}"
+
+
 def _line(starts: datetime, rows: Sequence[HourStats], slot: Slot, zone: ZoneInfo) -> Line:
-    long, short = (format_datetime(starts, form, tzinfo=zone, locale=LOCALE) for form in _LABELS[slot])
+    long, short = _labels(starts, slot, zone)
     attempts = sum(r.attempts for r in rows)
     spent = sum((r.mean_ms or 0) * r.attempts for r in rows)
     # where 95 % of each hour are within their bound, 95 % of all are within the largest of them

@@ -19,6 +19,7 @@ from starlette.types import Message, Receive
 from services.console import metrics
 from services.console.calls import File
 from services.console.errors import BadForm
+from services.console.language import tr
 from services.console.settings import Settings
 from shared.web.door import DRAINED_BYTES, DRAINED_SECONDS
 from shared.web.exchange import exchange
@@ -63,7 +64,7 @@ async def read(request: Request, settings: Settings, *, files: bool) -> Posted:
 async def _read(request: Request, settings: Settings, *, files: bool) -> Posted:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FORM_TYPES or (kind == "multipart/form-data" and not files):
-        raise BadForm(400, "This form cannot be read", "It was not sent by one of the console's own pages.")
+        raise BadForm(400, tr("This form cannot be read"), tr("It was not sent by one of the console's own pages."))
     most = settings.upload_bytes if files else settings.form_bytes
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > most:
@@ -79,10 +80,12 @@ async def _read(request: Request, settings: Settings, *, files: bool) -> Posted:
             finally:
                 await form.close()
     except (MultiPartException, HTTPException) as e:
-        raise BadForm(400, "This form cannot be read", "It is not complete, or has too many fields or files.") from e
+        raise BadForm(
+            400, tr("This form cannot be read"), tr("It is not complete, or has too many fields or files.")
+        ) from e
     except TimeoutError:
         raise BadForm(
-            400, "This form took too long", "The connection is slow. Send it again, with smaller files."
+            400, tr("This form took too long"), tr("The connection is slow. Send it again, with smaller files.")
         ) from None
     exchange(request.scope).body_read = True
     return posted
@@ -121,8 +124,10 @@ def _within(request: Request, most: int) -> Receive:
 def _too_large(most: int) -> BadForm:
     return BadForm(
         413,
-        "This is too large",
-        f"Everything together may have {most // 1_000_000 or 1} MB. Send smaller files or shorter text.",
+        tr("This is too large"),
+        tr(
+            "Everything together may have %(most)s MB. Send smaller files or shorter text.", most=most // 1_000_000 or 1
+        ),
     )
 
 
@@ -153,12 +158,16 @@ def check_origin(request: Request, posted: Posted, csrf: str | None) -> None:
     )
     if foreign:
         metrics.FORMS_REFUSED.labels("foreign").inc()
-        raise BadForm(403, "This was not sent from the console", "Another site tried to send a form in your name.")
+        raise BadForm(
+            403, tr("This was not sent from the console"), tr("Another site tried to send a form in your name.")
+        )
     if csrf is None or not hmac.compare_digest(posted.one("csrf").encode(), csrf.encode()):
         metrics.FORMS_REFUSED.labels("stale").inc()
         raise BadForm(
             403,
-            "This page is from before you signed in",
-            "Nothing was changed. Open the page again and send the form from there. The console needs cookies: if this "
-            "comes up every time, allow them for this address.",
+            tr("This page is from before you signed in"),
+            tr(
+                "Nothing was changed. Open the page again and send the form from there. The console needs cookies: if "
+                "this comes up every time, allow them for this address."
+            ),
         )

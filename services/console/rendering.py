@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -12,29 +12,32 @@ from importlib.resources import files
 from typing import Any, Final
 
 import jinja2
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.numbers import format_decimal
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from contracts.money import Money
-from shared.amounts import ENGLISH, written
+from services.console.language import N_, Texts, count, label, language, locale, tr, translations
+from shared.amounts import written
 from shared.ids import new_id
 
-LOCALE: Final = ENGLISH
 MEDIA_TYPES: Final[Mapping[str, str]] = {
     "console.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
     "keys.js": "text/javascript; charset=utf-8",
     "live.js": "text/javascript; charset=utf-8",
 }
-PHASES: Final[Mapping[str, str]] = {
-    "approval": "Awaiting approval",
-    "pending": "Pending",
-    "preparing": "Being prepared",
-    "in_transit": "On its way",
-    "completed": "Completed",
-    "canceled": "Cancelled",
-}
+PHASES: Final[Mapping[str, str]] = Texts(
+    {
+        "approval": N_("Awaiting approval"),
+        "pending": N_("Pending"),
+        "preparing": N_("Being prepared"),
+        "in_transit": N_("On its way"),
+        "completed": N_("Completed"),
+        "canceled": N_("Cancelled"),
+    }
+)
 TONES: Final[Mapping[str, str]] = {
     "approval": "warn",
     "pending": "info",
@@ -44,17 +47,27 @@ TONES: Final[Mapping[str, str]] = {
     "canceled": "plain",
 }
 _WORDS: Final[Mapping[str, str]] = {
-    "unpaid": "Not paid",
-    "refunding": "Being refunded",
-    "partially_refunded": "Partly refunded",
-    "cancellation_request": "Cancellation request",
-    "canceled": "Cancelled",
-    "own_side": "Only our own side",
-    "everyone": "Everyone on the order",
-    "api_key": "API key",
-    "exhausted": "Gave up",
-    "held": "Kept back",
-    "http_error": "HTTP error",
+    "unpaid": N_("Not paid"),
+    "refunding": N_("Being refunded"),
+    "partially_refunded": N_("Partly refunded"),
+    "cancellation_request": N_("Cancellation request"),
+    "canceled": N_("Cancelled"),
+    "own_side": N_("Only our own side"),
+    "everyone": N_("Everyone on the order"),
+    "api_key": N_("API key"),
+    "exhausted": N_("Gave up"),
+    "held": N_("Kept back"),
+    "http_error": N_("HTTP error"),
+}
+# What has become of a quantity of a line.
+_BECAME: Final[Mapping[str, str]] = {
+    "open": N_("%(quantity)s open"),
+    "accepted": N_("%(quantity)s accepted"),
+    "rejected": N_("%(quantity)s rejected"),
+    "canceled": N_("%(quantity)s cancelled"),
+    "shipped": N_("%(quantity)s shipped"),
+    "received": N_("%(quantity)s received"),
+    "returned": N_("%(quantity)s returned"),
 }
 _HTTP: Final = re.compile(r"^https?://", re.IGNORECASE)
 
@@ -81,13 +94,13 @@ def money(value: Money | None) -> str:
     """An amount as people write it; "" for none."""
     if not value:
         return ""
-    return written(Decimal(value.amount), value.currency, LOCALE)
+    return written(Decimal(value.amount), value.currency, locale())
 
 
 def number(value: Any) -> str:
     """A quantity or count with its thousands apart."""
     try:
-        return format_decimal(Decimal(str(value)), locale=LOCALE)
+        return format_decimal(Decimal(str(value)), locale=locale())
     except InvalidOperation:
         return str(value)
 
@@ -101,18 +114,16 @@ def moment_of(value: Any) -> datetime | None:
 
 
 @jinja2.pass_context
-def moment(context: jinja2.runtime.Context, value: Any, seconds: bool = False) -> Markup | str:
+def moment(context: Context, value: Any, seconds: bool = False) -> Markup | str:
     """A time in the reader's zone, with the machine's form beside it."""
     at = moment_of(value)
     if at is None:
         return ""
-    shown = format_datetime(
-        at, "d MMM y, HH:mm:ss" if seconds else "d MMM y, HH:mm", tzinfo=context["zone"], locale=LOCALE
-    )
+    local = at.astimezone(context["zone"])
     # where a line is too short, it breaks between day and time
-    on, _, clock = shown.rpartition(" ")
+    on = f"{day(local)},".replace(" ", "\u00a0")
     return Markup('<time datetime="{}">{} {}</time>').format(
-        at.astimezone(UTC).isoformat(timespec="seconds"), on.replace(" ", "\u00a0"), clock
+        at.astimezone(UTC).isoformat(timespec="seconds"), on, f"{local:%H:%M:%S}" if seconds else f"{local:%H:%M}"
     )
 
 
@@ -121,34 +132,44 @@ def day(value: Any) -> str:
     if not value:
         return ""
     return format_date(
-        value if isinstance(value, date) else date.fromisoformat(str(value)[:10]), "d MMM y", locale=LOCALE
+        value if isinstance(value, date) else date.fromisoformat(str(value)[:10]), "medium", locale=locale()
     )
 
 
 def words(code: Any) -> str:
     """A code such as `lost_in_transit` as words."""
     text = str(code or "")
-    return _WORDS.get(text) or text.replace("_", " ").replace(".", " ").capitalize()
+    return tr(_WORDS.get(text) or text.replace("_", " ").replace(".", " ").capitalize())
+
+
+def became(what: str, quantity: str) -> str:
+    """A quantity with what has become of it."""
+    return tr(_BECAME[what], quantity=quantity)
+
+
+def sides(codes: Iterable[str]) -> str:
+    """Sides or roles, one after the other."""
+    return ", ".join(words(code).lower() for code in codes)
 
 
 def duration(seconds: int | None) -> str:
     """How long something took, to the two largest units; "" where nothing did."""
     if seconds is None:
         return ""
-    parts = [(seconds // 86_400, "d"), (seconds % 86_400 // 3_600, "h"), (seconds % 3_600 // 60, "min")]
+    # L10n: days, hours and minutes, abbreviated
+    units = (N_("%(count)s d"), N_("%(count)s h"), N_("%(count)s min"))
+    parts = list(zip((seconds // 86_400, seconds % 86_400 // 3_600, seconds % 3_600 // 60), units, strict=True))
     first = next((i for i, (n, _) in enumerate(parts) if n), None)
     if first is None:
-        return "less than a minute"
-    return " ".join(f"{n} {unit}" for n, unit in parts[first : first + 2] if n)
+        return tr("less than a minute")
+    return " ".join(tr(unit, count=n) for n, unit in parts[first : first + 2] if n)
 
 
 def share(rate: str | None) -> str:
     """A rate of 0 to 1 as per cent; a dash where it is a share of nothing."""
-    return "\u2013" if rate is None else f"{(Decimal(rate) * 100).quantize(Decimal('0.1'))} %"
-
-
-def plural(count: int, one: str, many: str) -> str:
-    return f"{number(count)} {one if count == 1 else many}"
+    if rate is None:
+        return "\u2013"
+    return f"{format_decimal((Decimal(rate) * 100).quantize(Decimal('0.1')), '0.0', locale=locale())} %"
 
 
 def web_link(value: Any) -> str:
@@ -157,30 +178,48 @@ def web_link(value: Any) -> str:
     return text if _HTTP.match(text) else ""
 
 
+def _as_read(written: Callable[..., str]) -> Callable[..., str]:
+    """A filter whose outcome depends on the reader: templates are compiled once, and must not keep it."""
+
+    @jinja2.pass_context
+    def filtered(_: Context, *args: Any, **kwargs: Any) -> str:
+        return written(*args, **kwargs)
+
+    return filtered
+
+
 class Renderer:
     """The templates of this package."""
 
     def __init__(self) -> None:
-        self._environment = jinja2.Environment(
+        self._environment = environment = jinja2.Environment(
             loader=jinja2.PackageLoader("services.console"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
         )
-        self._environment.filters.update(
-            money=money,
-            number=number,
-            moment=moment,
-            day=day,
-            words=words,
-            web_link=web_link,
-            duration=duration,
-            share=share,
+        environment.policies["ext.i18n.trimmed"] = True
+        environment.install_gettext_callables(  # type: ignore[attr-defined]  # an extension adds it
+            lambda text: translations().gettext(text),
+            lambda one, many, n: translations().ngettext(one, many, n),
+            newstyle=True,
+            pgettext=lambda context, text: translations().pgettext(context, text),
         )
-        self._environment.globals.update(
-            asset=asset, plural=plural, PHASES=PHASES, TONES=TONES, new_key=lambda: str(new_id())
+        depending = (money, number, day, words, duration, share, tr, label)
+        environment.filters.update({f.__name__: _as_read(f) for f in depending})
+        environment.filters.update(moment=moment, web_link=web_link)
+        environment.globals.update(
+            asset=asset,
+            became=became,
+            count=count,
+            language=language,
+            sides=sides,
+            PHASES=PHASES,
+            TONES=TONES,
+            new_key=lambda: str(new_id()),
         )
 
     def render(self, template: str, values: Mapping[str, Any]) -> str:

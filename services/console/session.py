@@ -37,6 +37,8 @@ class Person:
     marketplace: str
     lifecycle: str
     time_zone: str
+    # what the person has chosen, "" for nothing: then pages are in the browser's
+    language: str = ""
 
     @property
     def is_operator(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -19,6 +19,7 @@ from uuid import UUID
 from services.console.calls import Services
 from services.console.errors import Refused, ServiceDown, SignedOut
 from services.console.session import Person, Session
+from shared.languages import SOURCE
 
 # An access token that ends sooner is exchanged first, so that it does not end half-way through a page.
 EARLY_SECONDS: Final = 30
@@ -35,9 +36,12 @@ class _Renewal:
 class Tokens:
     """`clock` gives seconds since 1970."""
 
-    def __init__(self, services: Services, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, services: Services, clock: Callable[[], float] = time.time, *, language_seconds: float = 1.5
+    ) -> None:
         self._services = services
         self._clock = clock
+        self._patience = language_seconds
         self._renewals: dict[bytes, _Renewal] = {}
 
     async def sign_in(self, email: str, password: str, address: str) -> Session:
@@ -118,8 +122,19 @@ class Tokens:
             return renewed
 
     async def _described(self, session: Session) -> Session:
-        me = (await self._services.get("identity", "/v1/me", session.access)).body
-        return replace(session, person=_person(me))
+        before = session.person.language if session.person is not None else ""
+        answer, language = await asyncio.gather(
+            self._services.get("identity", "/v1/me", session.access), self._language(session.access, before)
+        )
+        return replace(session, person=_person(answer.body, language))
+
+    async def _language(self, access: str, before: str) -> str:
+        """What the person has chosen; as `before` where that cannot be had soon: nobody waits for it at the door."""
+        try:
+            wishes = await self._services.get("notification", "/v1/preferences", access, seconds=self._patience)
+        except (Refused, ServiceDown, SignedOut):
+            return before
+        return chosen_language(wishes.body) if isinstance(wishes.body, dict) else before
 
     def _tokens(self, session: Session, given: Any) -> Session:
         try:
@@ -140,7 +155,13 @@ class Tokens:
             del self._renewals[key]
 
 
-def _person(me: Any) -> Person:
+def chosen_language(wishes: Mapping[str, Any]) -> str:
+    """The language that a person has chosen, "" for none. A record says English where nobody said any."""
+    language = str(wishes.get("language") or "")
+    return language if wishes.get("language_chosen") or language != SOURCE else ""
+
+
+def _person(me: Any, language: str) -> Person:
     try:
         person, organisation, marketplace = me["person"], me["organisation"], me["marketplace"]
         return Person(
@@ -154,6 +175,7 @@ def _person(me: Any) -> Person:
             marketplace=marketplace["name"],
             lifecycle=marketplace["lifecycle"],
             time_zone=person["time_zone"],
+            language=language,
         )
     except (KeyError, TypeError):
         raise ServiceDown("identity", "a profile that cannot be read") from None

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.console.calls import Answer, Params, Services
 from services.console.errors import BadForm, Refused, ServiceDown, SignedOut
+from services.console.language import language_of, speak, tr
 from services.console.parts import ServiceName
 from services.console.posted import Posted
 from services.console.rendering import Renderer
@@ -87,9 +88,16 @@ class Visit:
                 pass
         return ZoneInfo("UTC")
 
+    @property
+    def language(self) -> str:
+        """What the person has chosen who is really here, else the browser's; English where there is neither."""
+        here = self.session and (self.session.own or self.session).person
+        return language_of(here.language if here else "", self.request.headers.get("accept-language", ""))
+
     def replace_session(self, session: Session | None) -> None:
         self.session = session
         self._session_changed = True
+        speak(self.language)
 
     # what was asked
 
@@ -113,7 +121,7 @@ class Visit:
         """The state of what the form was rendered from, for If-Match. Raises BadForm for what no page of ours has."""
         given = self.posted.one("etag")
         if given and not _STATE.fullmatch(given):
-            raise BadForm(400, "This form cannot be read", "It was not sent by one of the console's own pages.")
+            raise BadForm(400, tr("This form cannot be read"), tr("It was not sent by one of the console's own pages."))
         return given
 
     # the services

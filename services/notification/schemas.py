@@ -139,7 +139,10 @@ class EmailAddress(Shown):
 
 
 class Preferences(Shown):
+    """`language_chosen`: by the person; otherwise `language` is that of their record."""
+
     language: str
+    language_chosen: bool
     languages: list[str]
     time_zone: str
     quiet_hours: QuietHours | None

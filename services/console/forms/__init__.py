@@ -4,4 +4,16 @@ from services.console.forms.building import build, quantity
 from services.console.forms.fields import Choice, Field, Form, LineRow, UnitChoice
 from services.console.forms.filling import Files, Filled, filled
 
-__all__ = ["Choice", "Field", "Files", "Filled", "Form", "LineRow", "UnitChoice", "build", "filled", "quantity"]
+__all__ = [
+    "Choice",
+    "Field",
+    "Files",
+    "Filled",
+    "Form",
+    "LineRow",
+    "UnitChoice",
+    "became",
+    "build",
+    "filled",
+    "quantity",
+]

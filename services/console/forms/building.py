@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
+from babel.numbers import format_decimal
+
 from contracts.order import Line
 from services.console.forms.fields import Choice, Field, Form, Kind, LineRow, UnitChoice
+from services.console.language import N_, label, locale, tr
 from services.console.posted import Posted
-from services.console.rendering import day, money, words
+from services.console.rendering import became, day, money, words
 from services.console.schemas import Action, Order
 
 IMAGES: Final = "image/jpeg,image/png,image/webp,image/gif"
@@ -22,7 +25,7 @@ SINGLE_LINE: Final = 200
 # UN/ECE Rec 20 codes that people meet; a piece needs no word.
 UNITS: Final[Mapping[str, str]] = {
     "C62": "", "H87": "", "EA": "", "KGM": "kg", "GRM": "g", "LTR": "l", "MTR": "m", "MTK": "m²", "HUR": "h",
-    "DAY": "days", "TNE": "t", "MLT": "ml", "XBX": "boxes", "XPK": "packs",
+    "DAY": N_("days"), "TNE": "t", "MLT": "ml", "XBX": N_("boxes"), "XPK": N_("packs"),
 }  # fmt: skip
 Units = Mapping[str, Sequence[UnitChoice]]
 Schema = Mapping[str, Any]
@@ -40,10 +43,10 @@ class _Ground:
 
     @property
     def label(self) -> str:
-        return str(self.schema.get("title") or words(self.name))
+        return label(str(self.schema["title"])) if self.schema.get("title") else words(self.name)
 
     def field(self, kind: Kind, **more: Any) -> Field:
-        description = str(self.schema.get("description") or "")
+        description = tr(str(self.schema.get("description") or ""))
         hint = description[:1].upper() + description[1:]
         return Field(self.name, kind, self.label, required=self.required, **{"hint": hint, **more})
 
@@ -77,7 +80,7 @@ def build(
         elif ground.required:
             built.unknown.append(ground.label)
     return Form(
-        action.name, action.label, tuple(built.fields), tuple(built.unknown), values or Posted(), errors or {}
+        action.name, label(action.label), tuple(built.fields), tuple(built.unknown), values or Posted(), errors or {}
     )  # fmt: skip
 
 
@@ -105,7 +108,7 @@ def _by_schema(ground: _Ground) -> Field | None:
             step="1" if whole else "any",
         )
     if "array" in kinds and _types(schema.get("items") or {}) == {"string"}:
-        return ground.field("texts", hint="One on each line.")
+        return ground.field("texts", hint=tr("One on each line."))
     if "string" not in kinds:
         return None
     if schema.get("format") == "date":
@@ -140,7 +143,7 @@ def _choice(ground: _Ground) -> Field:
 
 
 def _quantity(ground: _Ground) -> Field:
-    return ground.field("quantity", most=16, hint="A number such as 2 or 2.5.")
+    return ground.field("quantity", most=16, hint=tr("A number such as 2 or 2.5."))
 
 
 def _money(ground: _Ground) -> Field | None:
@@ -161,30 +164,34 @@ def _day(ground: _Ground) -> Field:
 
 
 def _url(ground: _Ground) -> Field:
-    return ground.field("url", most=ground.schema.get("maxLength"), hint="An address that begins with https://")
+    return ground.field("url", most=ground.schema.get("maxLength"), hint=tr("An address that begins with https://"))
 
 
 def _files(ground: _Ground) -> Field:
     most = int(ground.schema.get("maxItems") or 3)
     return ground.field(
-        "files", most=most, accept=IMAGES, constant="image", hint=f"At most {most}: JPEG, PNG, WebP or GIF, 5 MB each."
+        "files",
+        most=most,
+        accept=IMAGES,
+        constant="image",
+        hint=tr("At most %(most)s: JPEG, PNG, WebP or GIF, 5 MB each.", most=most),
     )
 
 
 def _invoice(ground: _Ground) -> Field:
     accept = f"{IMAGES},application/pdf"
-    return ground.field("files", most=1, accept=accept, constant="invoice", hint="One image or PDF, at most 5 MB.")
+    return ground.field("files", most=1, accept=accept, constant="invoice", hint=tr("One image or PDF, at most 5 MB."))
 
 
 def _line_list(ground: _Ground) -> Field:
-    hint = "Leave all of them empty for everything; otherwise only lines with a quantity count."
+    hint = tr("Leave all of them empty for everything; otherwise only lines with a quantity count.")
     return ground.field("lines", hint=hint, rows=tuple(_rows(ground)))
 
 
 def _unit_list(ground: _Ground) -> Field:
     rows = tuple(row for row in _rows(ground) if row.units)
     return ground.field(
-        "units", hint="Tick exactly the things that go out." if rows else "No units are free.", rows=rows
+        "units", hint=tr("Tick exactly the things that go out.") if rows else tr("No units are free."), rows=rows
     )
 
 
@@ -198,19 +205,18 @@ def _rows(ground: _Ground) -> Sequence[LineRow]:
 def _row(line: Line, units: Units, pending: bool) -> LineRow:
     """A line with what has become of it so far; while others are decided, also that all of it is accepted."""
     line_id = str(line.line_id)
-    parts = [f"{quantity(line.ordered, line.unit_code)} ordered"]
+    parts = [tr("%(quantity)s ordered", quantity=quantity(line.ordered, line.unit_code))]
     for name in ("open", "accepted", "shipped", "received", "returned"):
         amount: Decimal = getattr(line, name)
         if amount and (amount != line.ordered or (pending and name == "accepted")):
-            parts.append(f"{quantity(amount, line.unit_code)} {name}")
+            parts.append(became(name, quantity(amount, line.unit_code)))
     return LineRow(line_id, line.name, line.sku, ", ".join(parts), tuple(units.get(line_id, ())), int(line.accepted))
 
 
 def quantity(amount: Decimal, unit_code: str) -> str:
     """A quantity with its unit: "2.5 kg", "3"."""
-    text = f"{amount:f}"
-    plain = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{plain} {UNITS.get(unit_code, unit_code)}".strip()
+    plain = format_decimal(amount.normalize(), "0.######", locale=locale())
+    return f"{plain} {tr(UNITS.get(unit_code, unit_code))}".strip()
 
 
 def _line(ground: _Ground) -> Field:
@@ -220,8 +226,8 @@ def _line(ground: _Ground) -> Field:
 def _issue(ground: _Ground) -> Field:
     named = {}
     for i in ground.order.issues:
-        reason = f": {words(i.reason_code)}" if i.reason_code else ""
-        named[str(i.issue_id)] = f"{words(i.kind)} of {day(i.opened_at.date())}{reason}"
+        told = tr("%(issue)s of %(day)s", issue=words(i.kind), day=day(i.opened_at.date()))
+        named[str(i.issue_id)] = f"{told}: {words(i.reason_code)}" if i.reason_code else told
     return _of_order(ground, named)
 
 
@@ -231,7 +237,9 @@ def _refund(ground: _Ground) -> Field:
 
 def _parcel(ground: _Ground) -> Field:
     named = {
-        str(p.parcel_id): " ".join(filter(None, (f"Parcel {p.number}", p.carrier, p.tracking_number)))
+        str(p.parcel_id): " ".join(
+            filter(None, (tr("Parcel %(number)s", number=p.number), p.carrier, p.tracking_number))
+        )
         for p in ground.order.parcels
     }
     return _of_order(ground, named)

@@ -18,6 +18,7 @@ from services.console.calls import File
 from services.console.entered import Wrong
 from services.console.errors import BadForm
 from services.console.forms.fields import KINDS
+from services.console.language import tr
 from services.console.posted import Posted
 
 MOST_PARAMS: Final = 40
@@ -53,12 +54,14 @@ def filled(posted: Posted, zone: ZoneInfo) -> Filled:
     found = Filled()
     told = [(name[2:], values[0]) for name, values in posted.values.items() if name.startswith("k.")]
     if len(told) > MOST_PARAMS:
-        raise BadForm(400, "This form cannot be read", f"An action has at most {MOST_PARAMS} parameters.")
+        raise BadForm(
+            400, tr("This form cannot be read"), tr("An action has at most %(most)s parameters.", most=MOST_PARAMS)
+        )
     for name, described in told:
         kind, _, rest = described.partition("|")
         constant, _, required = rest.partition("|")
         if kind not in KINDS or not _NAME.fullmatch(name):
-            raise BadForm(400, "This form cannot be read", "It was not sent by one of the console's own pages.")
+            raise BadForm(400, tr("This form cannot be read"), tr("It was not sent by one of the console's own pages."))
         try:
             value = _files(name, constant, posted, found) if kind == "files" else None
             if kind != "files":
@@ -67,7 +70,7 @@ def filled(posted: Posted, zone: ZoneInfo) -> Filled:
             found.errors[name] = str(e)
             continue
         if value is None and required:
-            found.errors[name] = "This is needed."
+            found.errors[name] = tr("This is needed.")
         elif value is not None and kind != "files":
             found.params[name] = value
     return found
@@ -96,7 +99,7 @@ def _files(name: str, kind: str, posted: Posted, found: Filled) -> bool | None:
     given = posted.files.get(f"p.{name}", ())
     files = Files(given, "invoice" if kind == "invoice" else "image")
     if files.single and len(given) > 1:
-        raise Wrong("Choose one file.")
+        raise Wrong(tr("Choose one file."))
     if given:
         found.files[name] = files
     return True if given else None
@@ -108,7 +111,7 @@ def _plain(g: _Given) -> Any:
 
 def _single_line(g: _Given) -> Any:
     if "\n" in g.text:
-        raise Wrong("This is one line: take the line breaks out.")
+        raise Wrong(tr("This is one line: take the line breaks out."))
     return g.text or None
 
 
@@ -145,13 +148,15 @@ def _lines(g: _Given) -> Any:
         try:
             text = entered.quantity(values[0])
         except Wrong:
-            raise Wrong(f"“{values[0][:40]}” is no quantity: enter numbers such as 2 or 2.5.") from None
+            raise Wrong(
+                tr("“%(typed)s” is no quantity: enter numbers such as 2 or 2.5.", typed=values[0][:40])
+            ) from None
         # 0 of a line is as good as not naming it
         if text.strip("0."):
             asked.append({"line_id": line_id, "quantity": text})
     if given and not asked:
         # nothing of anything is not what an empty form says: everything
-        raise Wrong("Enter how much, or leave all of them empty for everything.")
+        raise Wrong(tr("Enter how much, or leave all of them empty for everything."))
     return asked or None
 
 

@@ -17,6 +17,8 @@ from starlette.responses import Response
 from services.console.calls import File
 from services.console.errors import BadForm, NoSuchPage, Refused
 from services.console.forms import Filled, Form, build, filled
+from services.console.language import label as known
+from services.console.language import tr
 from services.console.page import Page, form
 from services.console.pages.order import order_of, units_of
 from services.console.schemas import Order
@@ -41,7 +43,9 @@ async def _with_files(visit: Visit) -> Response:
     """The files are in memory until the order service has them: only some at once."""
     global _uploading
     if _uploading >= visit.console.settings.uploads_at_once:
-        raise BadForm(503, "Too many uploads at once", "Others are uploading files. Wait a moment and send it again.")
+        raise BadForm(
+            503, tr("Too many uploads at once"), tr("Others are uploading files. Wait a moment and send it again.")
+        )
     _uploading += 1
     try:
         return await _act(visit)
@@ -111,18 +115,18 @@ def _of_file(refused: Refused, name: str, file: File) -> Refused:
 
 def _done(label: str, order: Any) -> str:
     """What the next page says. The label is the form's own and is shown to nobody but who sent it."""
-    said = f"{label[:80]}: done." if label else "Done."
+    said = tr("%(action)s: done.", action=label[:80]) if label else tr("Done.")
     made = [str(m.get("number", "")) for m in order.get("placed") or () if isinstance(m, dict)]
     if made:
-        said += f" New order: {', '.join(made)}."
-    return f"{said} The order is now: {order.get('status_label', '')}."
+        said += " " + tr("New order: %(numbers)s.", numbers=", ".join(made))
+    return f"{said} {tr('The order is now: %(status)s.', status=known(str(order.get('status_label', ''))))}"
 
 
 async def _refused(visit: Visit, error: Refused) -> Response:
     if error.status in (403, 404):
         raise error
     if error.code == "idempotency_in_flight":
-        visit.say("That is being done already: the form was sent twice.")
+        visit.say(tr("That is being done already: the form was sent twice."))
         return visit.go(f"/orders/{visit.id('order_id')}")
     if error.status in (409, 412) or error.code == "idempotency_key_reused":
         return await _changed_page(visit, error)
@@ -173,7 +177,7 @@ async def _impossible(visit: Visit, order: Order, error: Refused | None = None) 
         409,
         order=order,
         changed=bool(etag) and etag != str(order.sequence),
-        label=blocked.label if blocked else visit.posted.one("label")[:80],
+        label=known(blocked.label) if blocked else visit.posted.one("label")[:80],
         why=blocked.blocked if blocked else error.detail if error and error.status != 412 else "",
     )
 

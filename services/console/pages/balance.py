@@ -7,6 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from services.console.errors import Refused
+from services.console.language import tr
 from services.console.names import few_sellers
 from services.console.page import Page
 from services.console.reading import read
@@ -26,7 +27,9 @@ async def show(visit: Visit) -> Response:
             # a name that is no seller's: the form stays, so that it can be set right
             if e.status not in (404, 422) or not visit.person.is_operator:
                 raise
-            problem = f"No seller here is called {seller}. Use its short name, its id or your own id for it."
+            problem = tr(
+                "No seller here is called %(seller)s. Use its short name, its id or your own id for it.", seller=seller
+            )
     # a link may name the seller otherwise than by its id
     named = str(found.seller.organisation_id) if found is not None else seller
     return await visit.page(

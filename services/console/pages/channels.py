@@ -12,6 +12,7 @@ from starlette.responses import Response
 from services.console import entered
 from services.console.entered import Wrong
 from services.console.errors import NoSuchPage, Refused
+from services.console.language import N_, tr
 from services.console.names import organisations
 from services.console.page import Page, form
 from services.console.posted import Posted
@@ -20,7 +21,7 @@ from services.console.schemas import Channel, Channels, Courses
 from services.console.visit import Visit, part
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-CHANGED: Final = "Somebody else has changed the channel meanwhile. Look at it as it is now, then change it again."
+CHANGED: Final = N_("Somebody else has changed the channel meanwhile. Look at it as it is now, then change it again.")
 # Lines of a list that is typed, as the order service takes them; one more is sent on, so that it says so.
 MOST_PAIRS: Final = 1_000
 
@@ -104,8 +105,8 @@ async def put(visit: Visit) -> Response:
         if e.status not in (412, 422):
             raise
         wrong = {path.partition(".")[0]: f"{_after(path)}{message}" for path, message in e.fields.items()}
-        return await _page(visit, e.status, {"": CHANGED} if e.status == 412 else wrong or {"": e.detail})
-    visit.say(f"The channel {name} is set up: new orders follow it from now on.")
+        return await _page(visit, e.status, {"": tr(CHANGED)} if e.status == 412 else wrong or {"": e.detail})
+    visit.say(tr("The channel %(name)s is set up: new orders follow it from now on.", name=name))
     return visit.go("/channels")
 
 
@@ -147,7 +148,7 @@ def _pairs(text: str) -> Sequence[tuple[str, str]]:
     for line in [x.strip() for x in text.split("\n") if x.strip()][: MOST_PAIRS + 1]:
         left, equals, right = (x.strip() for x in line.partition("="))
         if not (left and equals and right):
-            raise Wrong(f"“{line[:40]}” is no line such as NAME = VALUE.")
+            raise Wrong(tr("“%(typed)s” is no line such as NAME = VALUE.", typed=line[:40]))
         found.append((left, right))
     return found
 

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.console.downloads import download
 from services.console.errors import NoSuchPage, Refused
+from services.console.language import N_, tr
 from services.console.page import Page, form
 from services.console.reading import read
 from services.console.schemas import Course, Courses, CourseSetting, Finding, Findings, Marketplace
@@ -17,7 +18,7 @@ from services.console.visit import Visit, part
 NAME_LETTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 # Characters of a text, as the order service takes them; one more is sent on, so that it says so.
 MOST_TEXT: Final = 200_000
-CHANGED: Final = "Somebody else has changed the settings meanwhile. They are below as they are now."
+CHANGED: Final = N_("Somebody else has changed the settings meanwhile. They are below as they are now.")
 
 
 async def show_all(visit: Visit) -> Response:
@@ -88,8 +89,12 @@ async def add(visit: Visit) -> Response:
             raise
         given = {"findings": e.document.get("findings") or [{"line": 0, "message": e.detail, "remedy": ""}]}
         return await _page(visit, _name(visit), 422, text=text, findings=Findings.model_validate(given).findings)
-    same = "was there already" if answer.status == 200 else "is in force for new orders; running ones stay on theirs"
-    visit.say(f"Version {answer.body['version']} of {answer.body['title']} {same}.")
+    version, title = answer.body["version"], answer.body["title"]
+    if answer.status == 200:
+        visit.say(tr("Version %(version)s of %(title)s was there already.", version=version, title=title))
+    else:
+        told = N_("Version %(version)s of %(title)s is in force for new orders; running ones stay on theirs.")
+        visit.say(tr(told, version=version, title=title))
     return visit.go(f"/lifecycles/{answer.body['name']}")
 
 
@@ -113,9 +118,9 @@ async def settle(visit: Visit) -> Response:
     except Refused as e:
         if e.status not in (412, 422):
             raise
-        told = CHANGED if e.status == 412 else "; ".join(e.fields.values()) or e.detail
+        told = tr(CHANGED) if e.status == 412 else "; ".join(e.fields.values()) or e.detail
         return await _page(visit, name, e.status, problem=told)
-    visit.say("Set. Orders follow it in a moment; what is due already stays as it is.")
+    visit.say(tr("Set. Orders follow it in a moment; what is due already stays as it is."))
     return visit.go(f"/lifecycles/{name}")
 
 

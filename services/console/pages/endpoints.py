@@ -15,6 +15,7 @@ from starlette.responses import Response
 from services.console.calls import Answer
 from services.console.entered import placed
 from services.console.errors import BadForm, Refused
+from services.console.language import tr
 from services.console.names import sellers
 from services.console.page import Page, form
 from services.console.pages.sending import FIELDS, FORMATS, SIGNATURES, Sending
@@ -68,11 +69,13 @@ class Draft:
         """What can be said before the service is asked, by field."""
         found = {}
         if not self.url:
-            found["url"] = "Enter the address that events are to be sent to."
+            found["url"] = tr("Enter the address that events are to be sent to.")
         if self.some and not self.types:
-            found["event_types"] = "Choose at least one, or all of them."
+            found["event_types"] = tr("Choose at least one, or all of them.")
         if self.types and not self.some:
-            found["event_types"] = "All events are chosen, and single ones as well: say “Only these”, or untick them."
+            found["event_types"] = tr(
+                "All events are chosen, and single ones as well: say “Only these”, or untick them."
+            )
         return found | self.sending.problems
 
     def body(self, *, new: bool) -> dict[str, Any]:
@@ -135,7 +138,7 @@ async def change(visit: Visit) -> Response:
         changed = await visit.send("PATCH", "webhook", f"/v1/endpoints/{found.endpoint_id}", body, if_match=state)
     except Refused as e:
         if e.status == 412:
-            wrong = {"": "The endpoint was changed elsewhere meanwhile. This is how it is now."}
+            wrong = {"": tr("The endpoint was changed elsewhere meanwhile. This is how it is now.")}
             return await _page(visit, Draft.kept(found), wrong, kept=found, etag=answer.etag, status=409)
         if e.status not in _SHOWN:
             raise
@@ -143,7 +146,7 @@ async def change(visit: Visit) -> Response:
     # of a key pair that was made for the change, the public half stands on the endpoint's page
     if secret := (changed.body.get("secrets") or {}).get("hmac"):
         return await secret_page(visit, read(Endpoint, "webhook", changed), secret, created=False)
-    visit.say("Saved. It holds for everything that is sent from now on.")
+    visit.say(tr("Saved. It holds for everything that is sent from now on."))
     return visit.go(f"/webhooks/{found.endpoint_id}")
 
 
@@ -206,7 +209,7 @@ def opened(visit: Visit) -> str:
     """The secret that the form was rendered with. Raises BadForm."""
     found = visit.console.cookies.opened(_use(visit), visit.posted.one("sealed"))
     if found is None:
-        raise BadForm(400, "This form cannot be read", "Open the page again, and send it from there.")
+        raise BadForm(400, tr("This form cannot be read"), tr("Open the page again, and send it from there."))
     return found
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from services.console.language import tr
 from services.console.page import Page, form
 from services.console.reading import read
 from services.console.schemas import Feed
@@ -26,11 +27,11 @@ async def show(visit: Visit) -> Response:
 
 
 async def mark_read(visit: Visit) -> Response:
-    return await _mark(visit, "read", "Marked as read.")
+    return await _mark(visit, "read", tr("Marked as read."))
 
 
 async def archive(visit: Visit) -> Response:
-    return await _mark(visit, "archive", "Moved to the archive.")
+    return await _mark(visit, "archive", tr("Moved to the archive."))
 
 
 async def _mark(visit: Visit, what: str, said: str) -> Response:
@@ -42,7 +43,7 @@ async def _mark(visit: Visit, what: str, said: str) -> Response:
 
 async def read_all(visit: Visit) -> Response:
     await visit.send("POST", "notification", "/v1/notifications/read-all", {}, key=visit.form_key)
-    visit.say("Everything is marked as read.")
+    visit.say(tr("Everything is marked as read."))
     return _back(visit)
 
 

@@ -20,6 +20,7 @@ from services.console.entered import Wrong, placed
 from services.console.errors import NoSuchPage, Refused
 from services.console.forms import quantity
 from services.console.forms.building import UNITS
+from services.console.language import N_, Texts, tr
 from services.console.names import PAGE_SIZE as MOST_SELLERS
 from services.console.names import order_numbers, sellers
 from services.console.page import Page, form
@@ -36,26 +37,35 @@ MOST_UNITS: Final = 30
 MOST_CODES: Final = 1_000
 PIECE: Final = "C62"
 # UN/ECE Rec 20 codes by the words for them; other codes stay what they are.
-MEASURES: Final[Mapping[str, str]] = {PIECE: "Pieces"} | {code: word for code, word in UNITS.items() if word}
-MODES: Final[Mapping[str, str]] = {"delivery": "Delivery", "pickup": "Pickup"}
-LABELS: Final[Mapping[str, str]] = {
-    "sku": "Article number",
-    "name": "Name",
-    "price": "Price",
-    "currency": "Currency",
-    "unit_code": "Sold in",
-    "stock": "Stock",
-    "delivery_mode": "Handed over by",
-    "location": "Where it is",
-    "kg_per_unit": "Weight of one in kg",
-    "material": "Material",
-    "active": "On sale",
-}
+MEASURES: Final[Mapping[str, str]] = Texts({PIECE: N_("Pieces")} | {code: word for code, word in UNITS.items() if word})
+MODES: Final[Mapping[str, str]] = Texts({"delivery": N_("Delivery"), "pickup": N_("Pickup")})
+LABELS: Final[Mapping[str, str]] = Texts(
+    {
+        "sku": N_("Article number"),
+        "name": N_("Name"),
+        "price": N_("Price"),
+        "currency": N_("Currency"),
+        "unit_code": N_("Sold in"),
+        "stock": N_("Stock"),
+        "delivery_mode": N_("Handed over by"),
+        "location": N_("Where it is"),
+        "kg_per_unit": N_("Weight of one in kg"),
+        "material": N_("Material"),
+        "active": N_("On sale"),
+    }
+)
+_NEEDED: Final[Mapping[str, str]] = Texts(
+    {
+        "sku": N_("Enter an article number."),
+        "name": N_("Enter a name."),
+        "currency": N_("Enter a currency such as EUR."),
+    }
+)
 # The form's names of the service's fields, and refusals that belong to one although they do not name it.
 _FIELDS: Final[Mapping[str, str]] = {"on_hand": "stock", "available": "stock", "codes": "units"}
 _CODES: Final[Mapping[str, str]] = {"sku_taken": "sku", "stock_moved": "stock", "not_tracked": "units"}
 _SHOWN: Final = (400, 409, 422)
-CHANGED: Final = "The listing was changed elsewhere meanwhile. The form shows it as it is now."
+CHANGED: Final = N_("The listing was changed elsewhere meanwhile. The form shows it as it is now.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +108,9 @@ class Draft:
     def problems(self) -> dict[str, str]:
         """What can be said before the service is asked, by field."""
         found = {}
-        for name, what in (("sku", "an article number"), ("name", "a name"), ("currency", "a currency such as EUR")):
+        for name, told in _NEEDED.items():
             if not getattr(self, name):
-                found[name] = f"Enter {what}."
+                found[name] = told
         for name, reader in (("price", entered.amount), ("stock", entered.quantity), ("kg_per_unit", entered.quantity)):
             text = getattr(self, name)
             try:
@@ -109,9 +119,11 @@ class Draft:
             except Wrong as e:
                 found[name] = str(e)
         if self.units and not self.tracked:
-            found["units"] = "Codes are for listings whose every piece has one: tick the box, or take the codes out."
+            found["units"] = tr(
+                "Codes are for listings whose every piece has one: tick the box, or take the codes out."
+            )
         if self.tracked and self.stock and not self.stock_read:
-            found["stock"] = "Pieces with codes are counted by them: leave the stock empty, and enter the codes."
+            found["stock"] = tr("Pieces with codes are counted by them: leave the stock empty, and enter the codes.")
         return found
 
     def body(self) -> dict[str, Any]:
@@ -131,12 +143,16 @@ class Draft:
 
     def otherwise(self, kept: Draft) -> Sequence[str]:
         """What was typed and is not what is kept, in words."""
-        said = {"active": {"yes": "yes", "": "no"}, "delivery_mode": {**MODES, "": "as the order says"}}
+        said = {"active": {"yes": tr("yes"), "": tr("no")}, "delivery_mode": {**MODES, "": tr("as the order says")}}
         return [
-            f"{label}: you entered {said.get(name, {}).get(getattr(self, name), getattr(self, name)) or 'nothing'}"
+            tr("%(field)s: you entered %(typed)s", field=label, typed=_typed(said.get(name, {}), getattr(self, name)))
             for name, label in LABELS.items()
             if getattr(self, name) != getattr(kept, name)
         ]
+
+
+def _typed(said: Mapping[str, str], text: str) -> str:
+    return said.get(text, text) or tr("nothing")
 
 
 def _plain(number: Any) -> str:
@@ -150,8 +166,8 @@ def _codes(text: str) -> list[str]:
 def _need_keeper(visit: Visit) -> None:
     """Raises Refused for whoever sells nothing here."""
     if not visit.person.keeps_listings:
-        told = "Listings are kept by those who sell, and by operators."
-        raise Refused("order", 403, "listings_not_yours", "Not allowed", told)
+        told = tr("Listings are kept by those who sell, and by operators.")
+        raise Refused("order", 403, "listings_not_yours", tr("Not allowed"), told)
 
 
 async def show_all(visit: Visit) -> Response:
@@ -199,7 +215,7 @@ async def create(visit: Visit) -> Response:
     draft = Draft.posted(visit.posted)
     problems = draft.problems
     if visit.person.is_operator and not draft.seller:
-        problems["seller"] = "Say which seller it is of."
+        problems["seller"] = tr("Say which seller it is of.")
     if problems:
         return await _form(visit, draft, problems)
     body = draft.body()
@@ -214,7 +230,11 @@ async def create(visit: Visit) -> Response:
             raise
         return await _form(visit, draft, placed(e, _FIELDS, _CODES), status=e.status)
     made = read(Listing, "order", answer)
-    visit.say(f"{made.name} is {'on sale' if made.active else 'kept, and not on sale yet'}.")
+    visit.say(
+        tr("%(name)s is on sale.", name=made.name)
+        if made.active
+        else tr("%(name)s is kept, and not on sale yet.", name=made.name)
+    )
     return visit.go(f"{HOME}/{made.listing_id}")
 
 
@@ -243,7 +263,7 @@ async def change(visit: Visit) -> Response:
     except Refused as e:
         if e.status == 412:
             now = Draft.kept(listing)
-            told = dict(enumerate([CHANGED, *draft.otherwise(now)]))
+            told = dict(enumerate([tr(CHANGED), *draft.otherwise(now)]))
             return await _form(visit, now, {str(n): t for n, t in told.items()}, listing, answer.etag, 409)
         if e.status not in _SHOWN:
             raise
@@ -251,7 +271,7 @@ async def change(visit: Visit) -> Response:
             now = Draft.kept(listing)
             draft = replace(draft, stock=now.stock, stock_read=now.stock_read)
         return await _form(visit, draft, placed(e, _FIELDS, _CODES), listing, state, e.status)
-    visit.say(f"{draft.name} is saved.")
+    visit.say(tr("%(name)s is saved.", name=draft.name))
     return visit.go(f"{HOME}/{listing.listing_id}")
 
 
@@ -260,7 +280,7 @@ async def add_units(visit: Visit) -> Response:
     codes = _codes(visit.posted.one("units"))
     draft = replace(Draft.kept(listing), units=visit.posted.one("units"))
     if not codes:
-        return await _form(visit, draft, {"units": "Enter at least one code."}, listing, answer.etag)
+        return await _form(visit, draft, {"units": tr("Enter at least one code.")}, listing, answer.etag)
     path = f"/v1/listings/{listing.listing_id}/units"
     try:
         added = await visit.send("POST", "order", path, {"codes": codes}, key=visit.form_key)
@@ -269,7 +289,12 @@ async def add_units(visit: Visit) -> Response:
             raise
         return await _form(visit, draft, placed(e, _FIELDS, _CODES), listing, answer.etag, e.status)
     more = (read(Listing, "order", added).on_hand or 0) - (listing.on_hand or 0)
-    visit.say(f"Pieces with codes that were added: {more:f}. Codes that are there already stay what they were.")
+    visit.say(
+        tr(
+            "Pieces with codes that were added: %(count)s. Codes that are there already stay what they were.",
+            count=f"{more:f}",
+        )
+    )
     return visit.go(f"{HOME}/{listing.listing_id}")
 
 
@@ -301,7 +326,7 @@ async def _form(
         kept=kept,
         state=state,
         errors=errors or {},
-        labels={**LABELS, "seller": "Seller", "units": "Codes"},
+        labels={**LABELS, "seller": tr("Seller"), "units": tr("Codes")},
         measures=MEASURES,
         modes=MODES,
         measured=quantity,

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from services.console.entered import Wrong, amount, placed
 from services.console.errors import Refused
+from services.console.language import N_, Texts, tr
 from services.console.names import organisations
 from services.console.page import Page, form
 from services.console.reading import read
@@ -18,14 +19,16 @@ from services.console.schemas import Invited, MemberRow
 from services.console.visit import Visit
 
 PEOPLE: Final = "/people"
-ROLES: Final[Mapping[str, str]] = {
-    "buyer": "Buyer: orders, and sees what they ordered",
-    "seller": "Seller: accepts, ships and answers",
-    "member": "Member: does what buyers and sellers may, for all orders of the organisation",
-    "admin": "Admin: also looks after people",
-    "approver": "Approver: approves orders above a purchasing limit",
-    "operator": "Operator: runs the marketplace",
-}
+ROLES: Final[Mapping[str, str]] = Texts(
+    {
+        "buyer": N_("Buyer: orders, and sees what they ordered"),
+        "seller": N_("Seller: accepts, ships and answers"),
+        "member": N_("Member: does what buyers and sellers may, for all orders of the organisation"),
+        "admin": N_("Admin: also looks after people"),
+        "approver": N_("Approver: approves orders above a purchasing limit"),
+        "operator": N_("Operator: runs the marketplace"),
+    }
+)
 # The service's names of the fields, and refusals that belong to one although they do not name it.
 _FIELD_OF: Final[Mapping[str, str]] = {"purchasing_limit": "limit", "organisation_id": "organisation"}
 _FIELD_BY_CODE: Final[Mapping[str, str]] = {"email_taken": "email"}
@@ -55,9 +58,9 @@ class Draft:
         """What can be said before the service is asked, by field."""
         found = {}
         if not self.name:
-            found["name"] = "Enter a name."
+            found["name"] = tr("Enter a name.")
         if not self.roles:
-            found["roles"] = "Choose at least one role."
+            found["roles"] = tr("Choose at least one role.")
         try:
             amount(self.limit or "0")
         except Wrong as e:
@@ -107,11 +110,14 @@ async def save(visit: Visit) -> Response:
     except Refused as e:
         if e.status == 412:
             visit.say(
-                f"{person.name} was changed elsewhere meanwhile. This is how it is now; nothing of yours was kept."
+                tr(
+                    "%(name)s was changed elsewhere meanwhile. This is how it is now; nothing of yours was kept.",
+                    name=person.name,
+                )
             )
             return visit.go(f"{PEOPLE}/{person.person_id}")
         return await _refused(visit, draft, e, person)
-    visit.say(f"{draft.name} is saved.")
+    visit.say(tr("%(name)s is saved.", name=draft.name))
     return visit.go(PEOPLE)
 
 
@@ -136,7 +142,7 @@ async def enter(visit: Visit) -> Response:
             raise
         return await visit.page("welcome.html", e.status, errors=placed(e), token=token)
     visit.replace_session(session)
-    visit.say("Your password is set, and you are signed in.")
+    visit.say(tr("Your password is set, and you are signed in."))
     return visit.go("/orders")
 
 

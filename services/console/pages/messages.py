@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from services.console.errors import Refused, ServiceDown
+from services.console.language import tr
 from services.console.page import Page, form
 from services.console.pages.order import THREADS, Draft
 from services.console.pages.order import page as order_page
@@ -41,7 +42,9 @@ async def post(visit: Visit) -> Response:
     text = visit.posted.one("text")
     on_behalf = bool(visit.posted.one("on_behalf")) and kind == "buyer_seller"
     if not text:
-        return await order_page(visit, status=422, draft=Draft(problem="Write something first.", on_behalf=on_behalf))
+        return await order_page(
+            visit, status=422, draft=Draft(problem=tr("Write something first."), on_behalf=on_behalf)
+        )
     body: dict[str, Any] = {"text": text, "kind": kind}
     if on_behalf:
         body["on_behalf_of"] = "seller"
@@ -51,11 +54,11 @@ async def post(visit: Visit) -> Response:
         if e.status in (403, 404):
             raise
         if e.code == "idempotency_in_flight":
-            return _back(visit, "Your message is being sent already: the form was sent twice.")
+            return _back(visit, tr("Your message is being sent already: the form was sent twice."))
         return await order_page(visit, status=422, draft=Draft(text, _why(e), on_behalf))
     # who answers has read what was on the page
     await _read_up_to(visit, int(answer.body.get("seq", 0)), kind)
-    return _back(visit, "Your message was sent.")
+    return _back(visit, tr("Your message was sent."))
 
 
 def _why(error: Refused) -> str:
@@ -65,7 +68,7 @@ def _why(error: Refused) -> str:
 async def mark_read(visit: Visit) -> Response:
     seq = visit.posted.one("seq")
     await _read_up_to(visit, int(seq) if seq.isascii() and seq.isdigit() and len(seq) < 16 else 0, _kind(visit))
-    return _back(visit, "Marked as read.")
+    return _back(visit, tr("Marked as read."))
 
 
 async def _read_up_to(visit: Visit, seq: int, kind: str) -> None:

@@ -15,6 +15,8 @@ from services.console.changes import resolution, said
 from services.console.downloads import download
 from services.console.errors import Refused, ServiceDown
 from services.console.forms import Form, UnitChoice, build, quantity
+from services.console.language import label as known
+from services.console.language import tr
 from services.console.lifecycles import labels, lifecycle, line_labels
 from services.console.page import Page
 from services.console.reading import read
@@ -88,7 +90,7 @@ async def page(visit: Visit, *, status: int = 200, draft: Draft | None = None) -
         stages=stages(order, course, visit.person),
         labels=named,
         line_labels=line_labels(course, visit.person),
-        due=course.deadlines if course else {},
+        due={name: known(said) for name, said in course.deadlines.items()} if course else {},
         timeline=timeline,
         said=said,
         resolution=resolution,
@@ -157,10 +159,12 @@ async def talk(visit: Visit, order_id: UUID) -> Talk:
             older=bool(older),
         )
     except ServiceDown:
-        return Talk(kind=kind, problem="Messages cannot be shown right now. Load the page again in a moment.")
+        return Talk(kind=kind, problem=tr("Messages cannot be shown right now. Load the page again in a moment."))
     except Refused as e:
         if e.status == 404:
-            return Talk(kind=kind, problem="There is no thread for this order yet. It opens moments after the order.")
+            return Talk(
+                kind=kind, problem=tr("There is no thread for this order yet. It opens moments after the order.")
+            )
         return Talk(kind=kind, problem=e.detail)
 
 

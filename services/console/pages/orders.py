@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from services.console.downloads import download
 from services.console.errors import NoSuchPage, Refused
+from services.console.language import N_, Texts, count, tr
 from services.console.lifecycles import decisions, filtered_by, lifecycle
 from services.console.names import few_sellers, order_numbers
 from services.console.page import Page, form
@@ -29,22 +30,28 @@ from services.console.visit import Visit, part
 PAGE_SIZE: Final = 25
 _ACTION: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SORTS: Final[Mapping[str, str]] = {
-    "-placed_at": "Newest first",
-    "placed_at": "Oldest first",
-    "-total": "Largest total first",
-    "total": "Smallest total first",
-    "status": "Status, A to Z",
-    "-status": "Status, Z to A",
-}
-ISSUES: Final[Mapping[str, str]] = {"open": "Open issue", "resolved": "Resolved issue", "none": "No issue"}
-MONEY: Final[Mapping[str, str]] = {
-    "unpaid": "Not paid",
-    "paid": "Paid",
-    "refunding": "Being refunded",
-    "partially_refunded": "Partly refunded",
-    "refunded": "Refunded",
-}
+SORTS: Final[Mapping[str, str]] = Texts(
+    {
+        "-placed_at": N_("Newest first"),
+        "placed_at": N_("Oldest first"),
+        "-total": N_("Largest total first"),
+        "total": N_("Smallest total first"),
+        "status": N_("Status, A to Z"),
+        "-status": N_("Status, Z to A"),
+    }
+)
+ISSUES: Final[Mapping[str, str]] = Texts(
+    {"open": N_("Open issue"), "resolved": N_("Resolved issue"), "none": N_("No issue")}
+)
+MONEY: Final[Mapping[str, str]] = Texts(
+    {
+        "unpaid": N_("Not paid"),
+        "paid": N_("Paid"),
+        "refunding": N_("Being refunded"),
+        "partially_refunded": N_("Partly refunded"),
+        "refunded": N_("Refunded"),
+    }
+)
 FORMATS: Final = ("csv", "xlsx")
 # Orders that are named where something was refused for several.
 MOST_NAMED: Final = 5
@@ -121,14 +128,14 @@ class Filters:
 
 def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequence[tuple[str, str, bool]]:
     """What waits for somebody, one list for each: (words, address, whether it is the list that is shown)."""
-    lists = [("All", Filters())]
+    lists = [(tr("All"), Filters())]
     if person.buys and course is not None and any(s.phase == "approval" for s in course.states):
-        lists.append(("To approve", Filters(phase="approval")))
+        lists.append((tr("To approve"), Filters(phase="approval")))
     if person.sells or person.is_operator:
-        lists += [("New", Filters(phase="pending")), ("Overdue", Filters(overdue="true"))]
-    lists.append(("Open issues", Filters(issue="open")))
+        lists += [(tr("New"), Filters(phase="pending")), (tr("Overdue"), Filters(overdue="true"))]
+    lists.append((tr("Open issues"), Filters(issue="open")))
     if person.is_operator or person.sells:
-        lists.append(("To be refunded", Filters(money="refunding")))
+        lists.append((tr("To be refunded"), Filters(money="refunding")))
     here = replace(current, sort="")
     return [(words, f"/orders{wanted.query()}", wanted == here) for words, wanted in lists]
 
@@ -216,13 +223,13 @@ async def selected(visit: Visit) -> Response:
     home = f"/orders{back}" if back.startswith("?") else "/orders"
     ids = [i for i in dict.fromkeys(visit.posted.many("order")) if _ID.fullmatch(i)]
     if not ids:
-        visit.say("No order is selected. Tick the orders first.")
+        visit.say(tr("No order is selected. Tick the orders first."))
         return visit.go(home)
     if (kind := visit.posted.one("export")) in FORMATS:
         return visit.go(f"/orders/export.{kind}?{urlencode({'ids': ','.join(ids)})}")
     action = visit.posted.one("action")
     if not _ACTION.fullmatch(action):
-        visit.say("Choose what to do with the selected orders.")
+        visit.say(tr("Choose what to do with the selected orders."))
         return visit.go(home)
     body = {"action": action, "order_ids": ids}
     answer = await visit.send("POST", "order", "/v1/orders/bulk", body, key=visit.form_key)
@@ -239,13 +246,25 @@ async def _done(visit: Visit, answer: Any) -> str:
             whys.setdefault(str(result["problem"]["detail"]), []).append(UUID(result["order_id"]))
     numbers = await order_numbers(visit, [i for ids in whys.values() for i in ids])
     reasons = [_why(detail, ids, numbers) for detail, ids in whys.items()]
-    return " ".join([f"Done for {done} of {done + refused} orders.", *reasons])
+    return " ".join(
+        [
+            count(
+                "Done for %(done)s of %(count)s order.",
+                "Done for %(done)s of %(count)s orders.",
+                done + refused,
+                done=done,
+            ),
+            *reasons,
+        ]
+    )
 
 
 def _why(detail: str, ids: Sequence[UUID], numbers: Mapping[UUID, str]) -> str:
     named = [numbers[i] for i in ids if i in numbers]
     more = len(named) - MOST_NAMED
-    whom = ", ".join(named[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    whom = ", ".join(named[:MOST_NAMED])
+    if more > 0:
+        whom = tr("%(names)s and %(count)s more", names=whom, count=more)
     return f"{whom}: {detail}{'' if detail.endswith('.') else '.'}" if whom else detail
 
 

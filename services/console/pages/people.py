@@ -11,6 +11,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.console.errors import Refused
+from services.console.language import tr
 from services.console.names import organisations
 from services.console.page import Page, form
 from services.console.reading import read
@@ -44,7 +45,7 @@ async def come_back(visit: Visit) -> Response:
     """Be oneself again. Whoever is so already stays."""
     assert visit.session is not None
     if visit.session.own is not None:
-        visit.say(f"You are no longer logged in as {visit.person.name}.")
+        visit.say(tr("You are no longer logged in as %(name)s.", name=visit.person.name))
         visit.replace_session(visit.session.own)
     return visit.go(ADDRESS)
 

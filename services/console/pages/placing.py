@@ -19,6 +19,7 @@ from services.console import entered
 from services.console.entered import Wrong
 from services.console.errors import Refused
 from services.console.forms import quantity
+from services.console.language import N_, Texts, label, tr
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
@@ -33,12 +34,14 @@ MOST_LINES: Final = 500
 MOST_TYPED, MOST_NAME = 16, 40
 MOST_CURSOR: Final = 2_000
 # Fields of the form that go into the address, by their names in the order.
-ADDRESS: Final[Mapping[str, str]] = {
-    "line1": "Street and number",
-    "postal_code": "Postal code",
-    "city": "City",
-    "country": "Country, two letters",
-}
+ADDRESS: Final[Mapping[str, str]] = Texts(
+    {
+        "line1": N_("Street and number"),
+        "postal_code": N_("Postal code"),
+        "city": N_("City"),
+        "country": N_("Country, two letters"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def chosen(posted: Posted) -> Sequence[Chosen]:
     for name, values in posted.values.items():
         listing_id = name.removeprefix("q.")
         if listing_id != name and values[0] and _is_id(listing_id):
-            called = posted.one(f"n.{listing_id}")[:MOST_NAME] or "An item"
+            called = posted.one(f"n.{listing_id}")[:MOST_NAME] or tr("An item")
             found.append(Chosen(listing_id, values[0][:MOST_TYPED], called))
     return found[: MOST_LINES + 1]
 
@@ -107,7 +110,10 @@ async def _page(visit: Visit, status: int = 200, problems: Mapping[str, str] | N
     here = {str(o.listing_id) for o in offers}
     picked = chosen(visit.posted)
     if len(picked) > MOST_LINES and not told:
-        status, told[""] = 422, f"An order has {MOST_LINES} items at most. Take some of them out, and order them apart."
+        status, told[""] = (
+            422,
+            tr("An order has %(most)s items at most. Take some of them out, and order them apart.", most=MOST_LINES),
+        )
     return await visit.page(
         "place.html",
         status,
@@ -133,7 +139,7 @@ async def _offers(visit: Visit, shelf: Shelf) -> tuple[Offers | None, str]:
     except Refused as e:
         if e.status not in (400, 422) or shelf == Shelf():
             raise
-        return None, f"{e.detail} This is the first page of everything."
+        return None, f"{e.detail} {tr('This is the first page of everything.')}"
 
 
 async def place(visit: Visit) -> Response:
@@ -151,8 +157,8 @@ async def place(visit: Visit) -> Response:
             raise
         return await _page(visit, e.status, dict(_said(*wrong, lines) for wrong in e.fields.items()) or {"": e.detail})
     made = answer.body["orders"]
-    told = ", ".join(f"{o['number']} ({o['status_label']})" for o in made)
-    visit.say(f"Ordered: {told}.")
+    told = ", ".join(f"{o['number']} ({label(o['status_label'])})" for o in made)
+    visit.say(tr("Ordered: %(orders)s.", orders=told))
     if len(made) == 1:
         return visit.go(f"/orders/{made[0]['order_id']}")
     return visit.go("/orders?" + urlencode({"ids": ",".join(o["order_id"] for o in made)}))
@@ -186,10 +192,14 @@ async def _order(visit: Visit, lines: Lines) -> dict[str, Any]:
     first, _ = await part(visit.get("order", f"/v1/listings/{item.listing_id}"))
     if first is None:
         raise _Unfit(
-            {item.listing_id: f"{item.name} is not on sale any more. Take it out, or look at what there is now."}
+            {
+                item.listing_id: tr(
+                    "%(item)s is not on sale any more. Take it out, or look at what there is now.", item=item.name
+                )
+            }
         )
     if not posted.one("name"):
-        raise _Unfit({"name": "Say for whom the order is."})
+        raise _Unfit({"name": tr("Say for whom the order is.")})
     address = {name: posted.one(name) for name in ADDRESS if posted.one(name)}
     if "country" in address:
         address["country"] = address["country"].upper()
@@ -215,14 +225,18 @@ def _lines(picked: Sequence[Chosen]) -> Lines:
         try:
             amount = entered.quantity(item.typed)
         except Wrong:
-            problems[item.listing_id] = f"{item.name}: “{item.typed}” is no quantity: enter numbers such as 2 or 2.5."
+            problems[item.listing_id] = tr(
+                "%(item)s: “%(typed)s” is no quantity: enter numbers such as 2 or 2.5.",
+                item=item.name,
+                typed=item.typed,
+            )
             continue
         if amount.strip("0."):
             lines.append((item, amount))
     if problems:
         raise _Unfit(problems)
     if not lines:
-        raise _Unfit({"": "Enter how much of something is to be ordered."})
+        raise _Unfit({"": tr("Enter how much of something is to be ordered.")})
     return lines
 
 

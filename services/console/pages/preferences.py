@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from zoneinfo import available_timezones
 
@@ -13,19 +14,23 @@ from starlette.responses import Response
 
 from services.console.entered import placed
 from services.console.errors import Refused
+from services.console.language import N_, Texts, tr
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
 from services.console.schemas import CategoryPreference, Digest, LogIns, Preferences, QuietHours
+from services.console.tokens import chosen_language
 from services.console.visit import Visit, part
 
 ADDRESS: Final = "/settings/notifications"
 CHANNELS: Final = ("in_app", "email")
-DIGESTS: Final[Mapping[str, str]] = {
-    "off": "Each one by itself, at once",
-    "hourly": "Collected, every hour",
-    "daily": "Collected, once a day",
-}
+DIGESTS: Final[Mapping[str, str]] = Texts(
+    {
+        "off": N_("Each one by itself, at once"),
+        "hourly": N_("Collected, every hour"),
+        "daily": N_("Collected, once a day"),
+    }
+)
 # Zones by place; the rest of the database are offsets and old names.
 ZONES: Final = sorted(
     z for z in available_timezones() if z.partition("/")[0] in
@@ -41,7 +46,7 @@ async def save(visit: Visit) -> Response:
     posted = visit.posted
     quiet = {"start": posted.one("quiet_start"), "end": posted.one("quiet_end")} if posted.one("quiet") else None
     if quiet is not None and not all(quiet.values()):
-        return await _page(visit, {"quiet_hours": "Say from when until when the quiet hours are."})
+        return await _page(visit, {"quiet_hours": tr("Say from when until when the quiet hours are.")})
     names = posted.many("category")[:50]
     body: dict[str, Any] = {
         "language": posted.one("language") or None,
@@ -54,18 +59,19 @@ async def save(visit: Visit) -> Response:
         await visit.send("PUT", "notification", "/v1/preferences", body, if_match=visit.form_state)
     except Refused as e:
         if e.status == 412:
-            wrong = {"": "Your settings were changed elsewhere meanwhile. This is how they are now."}
+            wrong = {"": tr("Your settings were changed elsewhere meanwhile. This is how they are now.")}
             return await _page(visit, wrong, 409, keep=False)
         if e.status not in (400, 422):
             raise
         return await _page(visit, placed(e))
-    visit.say("Your notification settings are saved.")
+    _follow(visit, posted.one("language"))
+    visit.say(tr("Your notification settings are saved."))
     return visit.go(ADDRESS)
 
 
 async def resume(visit: Visit) -> Response:
     await visit.send("POST", "notification", "/v1/preferences/email/resume", key=visit.form_key)
-    visit.say("E-mail is sent to your address again.")
+    visit.say(tr("E-mail is sent to your address again."))
     return visit.go(ADDRESS)
 
 
@@ -88,10 +94,25 @@ async def _page(
         etag=etag,
         errors=errors or {},
         digests=DIGESTS,
+        chosen=_chosen(wishes, visit.posted if errors and keep else None),
         languages=[(code, _name(code)) for code in wishes.languages],
         zones=zones,
         others=read(LogIns, "identity", others).items if others is not None else None,
     )
+
+
+def _chosen(wishes: Preferences, posted: Posted | None) -> str:
+    """The language that is chosen, "" for none."""
+    return chosen_language(wishes.model_dump()) if posted is None else posted.one("language")
+
+
+def _follow(visit: Visit, language: str) -> None:
+    """Have the session say what was chosen: pages are in it from now on, without asking for it each time.
+
+    Without a choice, a record may still name one; it is asked for when the tokens are exchanged next.
+    """
+    if visit.session is not None and visit.session.own is None:
+        visit.replace_session(replace(visit.session, person=replace(visit.person, language=language)))
 
 
 def _as_posted(wishes: Preferences, posted: Posted) -> Preferences:

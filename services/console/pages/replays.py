@@ -14,17 +14,19 @@ from starlette.responses import Response
 
 from services.console.entered import Wrong, moment, placed
 from services.console.errors import Refused
+from services.console.language import N_, Texts, count, tr
 from services.console.names import order_numbers, orders_called
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
-from services.console.rendering import plural
 from services.console.schemas import Endpoint, EventType, EventTypes, Replay, Replays
 from services.console.visit import Visit
 
 PAGE_SIZE: Final = 25
-SCOPES: Final[Mapping[str, str]] = {"missing": "Only what never arrived", "all": "Everything"}
-STATES: Final[Mapping[str, str]] = {"running": "Being queued", "done": "Queued", "canceled": "Stopped"}
+SCOPES: Final[Mapping[str, str]] = Texts({"missing": N_("Only what never arrived"), "all": N_("Everything")})
+STATES: Final[Mapping[str, str]] = Texts(
+    {"running": N_("Being queued"), "done": N_("Queued"), "canceled": N_("Stopped")}
+)
 # The service's names of the fields; what it says of the range as a whole stands at its end.
 _FIELD_OF: Final[Mapping[str, str]] = {
     "received_from": "from", "received_to": "to", "body": "to", "event_types": "types", "order_id": "order",
@@ -66,9 +68,9 @@ class Range:
             except Wrong as e:
                 wrong[name] = str(e)
         if "from" in found and found["from"] >= datetime.fromtimestamp(now, UTC):
-            wrong["from"] = "Choose a time that has passed."
+            wrong["from"] = tr("Choose a time that has passed.")
         elif "from" in found and "to" in found and found["to"] <= found["from"]:
-            wrong["to"] = "Choose a time after the first one."
+            wrong["to"] = tr("Choose a time after the first one.")
         body: dict[str, Any] = {
             "scope": self.scope,
             **{f"received_{name}": at.isoformat() for name, at in found.items()},
@@ -108,8 +110,11 @@ async def _order(visit: Visit, text: str) -> tuple[str, str]:
     if len(found) == 1:
         return str(found[0].order_id), ""
     if found:
-        return "", f"Several orders are called so. Enter one of these: {', '.join(c.number for c in found[:10])}."
-    return "", "You see no order with this number. Enter the whole number as it stands in the list of orders."
+        return "", tr(
+            "Several orders are called so. Enter one of these: %(numbers)s.",
+            numbers=", ".join(c.number for c in found[:10]),
+        )
+    return "", tr("You see no order with this number. Enter the whole number as it stands in the list of orders.")
 
 
 def taken(endpoint: Endpoint, types: Sequence[EventType]) -> Sequence[str]:
@@ -120,20 +125,31 @@ def taken(endpoint: Endpoint, types: Sequence[EventType]) -> Sequence[str]:
 
 def said(replay: Replay) -> str:
     """How many are queued, as the service knows it right now."""
-    queued = plural(replay.queued, "event is", "events are")
     if replay.status == "done":
-        return f"{queued} queued and sent again, in order."
-    return f"It has begun: {queued} queued so far. Load this page again to see how many there are in the end."
+        return count(
+            "%(count)s event is queued and sent again, in order.",
+            "%(count)s events are queued and sent again, in order.",
+            replay.queued,
+        )
+    return count(
+        "It has begun: %(count)s event is queued so far. Load this page again to see how many there are in the end.",
+        "It has begun: %(count)s events are queued so far. Load this page again to see how many there are in the end.",
+        replay.queued,
+    )
 
 
 async def cancel(visit: Visit) -> Response:
     path = f"/v1/replays/{visit.id('replay_id')}/cancel"
     replay = read(Replay, "webhook", await visit.send("POST", "webhook", path))
     if replay.status == "canceled":
-        before = f"Stopped. {plural(replay.queued, 'event was', 'events were')} queued before and sent."
-        visit.say(before if replay.queued else "Stopped before anything was queued.")
+        before = count(
+            "Stopped. %(count)s event was queued before and sent.",
+            "Stopped. %(count)s events were queued before and sent.",
+            replay.queued,
+        )
+        visit.say(before if replay.queued else tr("Stopped before anything was queued."))
     else:
-        visit.say("Nothing was stopped: everything was queued already.")
+        visit.say(tr("Nothing was stopped: everything was queued already."))
     return visit.go(f"/webhooks/{visit.id('endpoint_id')}/replays")
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Final
 from urllib.parse import urlencode
 
+from babel.dates import format_skeleton
 from starlette.responses import Response
 
 from contracts.money import Money
@@ -19,6 +20,7 @@ from services.console.charts import Chart, Value, bars
 from services.console.entered import Wrong, placed
 from services.console.entered import day as entered_day
 from services.console.errors import Refused
+from services.console.language import N_, Texts, locale, tr
 from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
 from services.console.reading import read
@@ -26,11 +28,13 @@ from services.console.rendering import day, money, number, words
 from services.console.schemas import Figures, OrdersReport, Period, Savings, SellersReport, StatusRow, Summary
 from services.console.visit import Visit, part
 
-CLOCKS: Final[Mapping[str, str]] = {
-    "placed": "Day the order was placed",
-    "event": "Day on which things happened",
-}
-INTERVALS: Final[Mapping[str, str]] = {"day": "Day", "month": "Month", "all": "Whole period"}
+CLOCKS: Final[Mapping[str, str]] = Texts(
+    {
+        "placed": N_("Day the order was placed"),
+        "event": N_("Day on which things happened"),
+    }
+)
+INTERVALS: Final[Mapping[str, str]] = Texts({"day": N_("Day"), "month": N_("Month"), "all": N_("Whole period")})
 # A chart of more bars than this says nothing any more.
 MOST_BARS: Final = 400
 MOST_SELLERS: Final = 25
@@ -148,9 +152,24 @@ async def show(visit: Visit) -> Response:
         asked=asked,
         clock=clock,
         interval=interval,
+        drawn=_drawn(clock, interval),
         clocks=CLOCKS,
         intervals=INTERVALS,
     )
+
+
+def _drawn(clock: str, interval: str) -> Mapping[str, str]:
+    """What the charts show, in words."""
+    monthly = interval == "month"
+    if clock == "placed":
+        return {
+            "orders": tr("Orders by month") if monthly else tr("Orders by day"),
+            "revenue": tr("Gross by month") if monthly else tr("Gross by day"),
+        }
+    return {
+        "orders": tr("Changes of status by month") if monthly else tr("Changes of status by day"),
+        "revenue": tr("Paid by month") if monthly else tr("Paid by day"),
+    }
 
 
 def _days(asked: Mapping[str, str]) -> dict[str, str]:
@@ -173,8 +192,8 @@ def _more(found: Found, asked: Mapping[str, str], clock: str, interval: str) -> 
 def _exports(visit: Visit, asked: Mapping[str, str], clock: str, interval: str) -> Sequence[tuple[str, str]]:
     """The tables of the page as files, by their words."""
     query = urlencode({**asked, "clock": clock, "interval": interval})
-    files = [("Export CSV", f"/reports/orders.csv?{query}")]
-    return [*files, ("Export sellers", f"/reports/sellers.csv?{query}")] if visit.person.is_operator else files
+    files = [(tr("Export CSV"), f"/reports/orders.csv?{query}")]
+    return [*files, (tr("Export sellers"), f"/reports/sellers.csv?{query}")] if visit.person.is_operator else files
 
 
 def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str], clock: str) -> Sequence[Report]:
@@ -186,7 +205,7 @@ def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str],
 def _report(currency: str, orders: OrdersReport, summary: Summary, named: Mapping[str, str], clock: str) -> Report:
     rows = [r for r in orders.rows if r.currency == currency]
     lines = _lines(rows, orders)
-    total = Line(orders.period.first, "Together")
+    total = Line(orders.period.first, tr("Together"))
     for row in rows:
         _add(total, row)
     present = dict.fromkeys(r.status for r in sorted(rows, key=lambda r: PHASE_ORDER.get(r.phase, 9)))
@@ -248,8 +267,8 @@ def _short(line: Line) -> str:
 
 def _label(at: date, interval: str) -> str:
     if interval == "all":
-        return "Whole period"
-    return f"{at:%b} {at.year}" if interval == "month" else day(at)
+        return tr("Whole period")
+    return format_skeleton("yMMM", at, locale=locale()) if interval == "month" else day(at)
 
 
 PAGES: Final[Sequence[Page]] = (Page("/reports", show),)

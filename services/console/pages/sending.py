@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.console import entered
+from services.console.language import N_, Texts, tr
 from services.console.posted import Posted
 from services.console.schemas import Endpoint
 
@@ -16,11 +17,13 @@ FORMATS: Final[Mapping[str, str]] = {
     "cloudevents_binary": "CloudEvents, binary",
     "cloudevents_structured": "CloudEvents, structured",
 }
-SIGNATURES: Final[Mapping[str, str]] = {
-    "hmac": "A shared secret (HMAC-SHA256)",
-    "ed25519": "A key pair (ed25519)",
-    "both": "Both, one beside the other",
-}
+SIGNATURES: Final[Mapping[str, str]] = Texts(
+    {
+        "hmac": N_("A shared secret (HMAC-SHA256)"),
+        "ed25519": N_("A key pair (ed25519)"),
+        "both": N_("Both, one beside the other"),
+    }
+)
 # The form's names of the service's fields, where they differ.
 FIELDS: Final[Mapping[str, str]] = {"timeout_ms": "timeout", "retry_schedule": "retries"}
 _WAITS: Final = re.compile(r"[,\s]+")
@@ -62,19 +65,19 @@ class Sending:
     def problems(self) -> dict[str, str]:
         """What can be said before the service is asked, by field."""
         found = {}
-        for name, text, more in (
-            ("rate_limit", self.rate_limit, "how many are sent in a second"),
-            ("timeout", self.timeout, "of seconds"),
+        for name, text, told in (
+            ("rate_limit", self.rate_limit, N_("Enter a number how many are sent in a second, such as 2 or 0.5.")),
+            ("timeout", self.timeout, N_("Enter a number of seconds, such as 2 or 0.5.")),
         ):
             try:
                 if text:
                     entered.quantity(text)
             except entered.Wrong:
-                found[name] = f"Enter a number {more}, such as 2 or 0.5."
+                found[name] = tr(told)
         if not all(wait.isdecimal() for wait in _apart(self.retries)):
-            found["retries"] = "Enter whole seconds with commas between them, such as 5, 300, 3600."
+            found["retries"] = tr("Enter whole seconds with commas between them, such as 5, 300, 3600.")
         if any(":" not in line for line in _lines(self.headers)):
-            found["headers"] = "Enter one header on each line, as Name: value."
+            found["headers"] = tr("Enter one header on each line, as Name: value.")
         return found
 
     def body(self, *, new: bool) -> dict[str, Any]:

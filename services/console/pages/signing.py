@@ -9,6 +9,7 @@ from typing import Final
 from starlette.responses import Response
 
 from services.console.errors import Refused
+from services.console.language import tr
 from services.console.page import Page, form
 from services.console.visit import Visit
 
@@ -42,7 +43,7 @@ async def sign_in(visit: Visit) -> Response:
     email, password = visit.posted.one("email"), visit.posted.one("password")
     wanted = local_path(visit.posted.one("next"))
     if not email or not password:
-        return await _page(visit, 422, wanted, email, "Enter both your e-mail address and your password.")
+        return await _page(visit, 422, wanted, email, tr("Enter both your e-mail address and your password."))
     address = visit.request.client.host if visit.request.client else "unknown"
     try:
         session = await visit.console.tokens.sign_in(email, password, address)
@@ -56,15 +57,15 @@ async def sign_out(visit: Visit) -> Response:
     if visit.session is not None:
         await visit.console.tokens.sign_out(visit.session)
     visit.replace_session(None)
-    visit.say("You are signed out.")
+    visit.say(tr("You are signed out."))
     return visit.go("/sign-in")
 
 
 def _why(error: Refused) -> str:
     if error.status == 429:
-        return f"{error.detail} Then try again."
+        return tr("%(why)s Then try again.", why=error.detail)
     if error.status in (401, 403):
-        return "The e-mail address or the password is not right. Check both, and try again."
+        return tr("The e-mail address or the password is not right. Check both, and try again.")
     return error.detail
 
 

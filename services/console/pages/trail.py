@@ -12,6 +12,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.console.calls import Params
+from services.console.language import N_, Texts, tr
 from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
 from services.console.pages.order import order_of
@@ -25,15 +26,17 @@ L = TypeVar("L", Timeline, Notices, Deliveries, Endpoints)
 PAGE_SIZE: Final = 100
 # Of each kind 1,000 at most: an order has some ten events and a hundred of what went out of them.
 MOST_PAGES: Final = 10
-ARRIVED: Final[Mapping[str, str]] = {
-    "pending": "Waiting",
-    "sent": "Sent",
-    "unknown": "Handed over, the answer was lost",
-    "bounced": "Came back",
-    "failed": "Failed",
-    "suppressed": "The address takes no mail",
-    "skipped": "Not wanted",
-}
+ARRIVED: Final[Mapping[str, str]] = Texts(
+    {
+        "pending": N_("Waiting"),
+        "sent": N_("Sent"),
+        "unknown": N_("Handed over, the answer was lost"),
+        "bounced": N_("Came back"),
+        "failed": N_("Failed"),
+        "suppressed": N_("The address takes no mail"),
+        "skipped": N_("Not wanted"),
+    }
+)
 TONES: Final[Mapping[str, str]] = {
     "sent": "good",
     "delivered": "good",
@@ -65,19 +68,31 @@ async def show(visit: Visit) -> Response:
         part(_sent(visit, order_id)),
         part(_endpoints(visit)),
     )
-    missing = [what for what, why in (("notifications", no_told), ("webhooks", no_sent)) if why is not None]
     course = await lifecycle(visit, order.lifecycle.name, order.lifecycle.version)
     return await visit.page(
         "trail.html",
         order=order,
         happenings=happenings(history, told or (), sent or ()),
         labels=labels(course, visit.person),
-        missing=missing,
+        missing=_missing(no_told is not None, no_sent is not None),
         endpoints=ends or {},
         arrived=ARRIVED,
         states=STATES,
         tones=TONES,
     )
+
+
+def _missing(told: bool, sent: bool) -> str:
+    """What cannot be shown, in words."""
+    if told and sent:
+        return tr(
+            "What went out as notifications and as webhooks cannot be shown right now. Load the page again in a moment."
+        )
+    if told:
+        return tr("What went out as notifications cannot be shown right now. Load the page again in a moment.")
+    if sent:
+        return tr("What went out as webhooks cannot be shown right now. Load the page again in a moment.")
+    return ""
 
 
 async def _all(model: type[L], visit: Visit, service: ServiceName, path: str, params: Params = ()) -> Sequence[Any]:

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from services.console.entered import placed
 from services.console.errors import Refused
+from services.console.language import tr
 from services.console.page import Page, form
 from services.console.pages import orders
 from services.console.pages.orders import Filters
@@ -18,7 +19,7 @@ from services.console.visit import Visit
 async def save(visit: Visit) -> Response:
     filters, name = Filters.posted(visit.posted), visit.posted.one("name")
     if not name:
-        return await orders.page(visit, filters, saving={"name": "Enter a name for the view."})
+        return await orders.page(visit, filters, saving={"name": tr("Enter a name for the view.")})
     body = {"name": name, "filters": dict(filters.params())}
     try:
         await visit.send("POST", "identity", "/v1/me/views", body, key=visit.form_key)
@@ -27,7 +28,7 @@ async def save(visit: Visit) -> Response:
             raise
         wrong = {"name": " ".join(placed(e, codes={"too_many_views": "name"}).values())}
         return await orders.page(visit, filters, saving=wrong)
-    visit.say(f"Saved as “{name}”.")
+    visit.say(tr("Saved as “%(name)s”.", name=name))
     return visit.go(f"/orders{filters.query()}")
 
 
@@ -38,7 +39,7 @@ async def remove(visit: Visit) -> Response:
         # removed already: that is what was wanted
         if e.status != 404:
             raise
-    visit.say("The view is removed. The orders in it stay as they are.")
+    visit.say(tr("The view is removed. The orders in it stay as they are."))
     return visit.go("/orders")
 
 

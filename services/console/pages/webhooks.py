@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from services.console.calls import Answer
 from services.console.errors import BadForm, Refused
+from services.console.language import N_, Texts, tr
 from services.console.names import order_numbers, organisations, sellers
 from services.console.pace import Slot, paced
 from services.console.page import Page, form
@@ -35,30 +36,34 @@ from services.console.visit import Visit, part
 PAGE_SIZE: Final = 25
 # What the figures may cover: the words, how many hours that is, and what a bar stands for.
 SPANS: Final[Mapping[str, tuple[str, int, Slot]]] = {
-    "day": ("Last 24 hours", 24, "hour"),
-    "week": ("Last 7 days", 168, "day"),
-    "month": ("Last 30 days", 720, "day"),
+    "day": (N_("Last 24 hours"), 24, "hour"),
+    "week": (N_("Last 7 days"), 168, "day"),
+    "month": (N_("Last 30 days"), 720, "day"),
 }
-STATES: Final[Mapping[str, str]] = {
-    "pending": "Waiting",
-    "delivered": "Delivered",
-    "exhausted": "Gave up",
-    "aborted": "Refused by the receiver",
-    "held": "Kept back",
-    "discarded": "Discarded",
-}
+STATES: Final[Mapping[str, str]] = Texts(
+    {
+        "pending": N_("Waiting"),
+        "delivered": N_("Delivered"),
+        "exhausted": N_("Gave up"),
+        "aborted": N_("Refused by the receiver"),
+        "held": N_("Kept back"),
+        "discarded": N_("Discarded"),
+    }
+)
 # What a status can be switched to, with the words on the button.
 SWITCHES: Final[Mapping[str, Sequence[tuple[str, str]]]] = {
-    "active": (("pause", "Pause"), ("disable", "Disable")),
-    "paused": (("resume", "Resume"), ("disable", "Disable")),
-    "disabled": (("enable", "Enable"),),
+    "active": (("pause", N_("Pause")), ("disable", N_("Disable"))),
+    "paused": (("resume", N_("Resume")), ("disable", N_("Disable"))),
+    "disabled": (("enable", N_("Enable")),),
 }
-DONE: Final[Mapping[str, str]] = {
-    "pause": "Paused. Events wait and leave in order when you resume.",
-    "resume": "Resumed.",
-    "disable": "Disabled. Events are kept and can be sent later.",
-    "enable": "Enabled. What was kept meanwhile is sent first, in order.",
-}
+DONE: Final[Mapping[str, str]] = Texts(
+    {
+        "pause": N_("Paused. Events wait and leave in order when you resume."),
+        "resume": N_("Resumed."),
+        "disable": N_("Disabled. Events are kept and can be sent later."),
+        "enable": N_("Enabled. What was kept meanwhile is sent first, in order."),
+    }
+)
 
 
 async def show(visit: Visit) -> Response:
@@ -107,10 +112,10 @@ async def endpoint(visit: Visit) -> Response:
         taken=taken(found, types),
         sellers=await _sellers(visit, found),
         span=span,
-        spans={code: label for code, (label, _, _) in SPANS.items()},
+        spans={code: tr(label) for code, (label, _, _) in SPANS.items()},
         first="?" + urlencode(query) if query else "",
         **_figures(visit, stats[0], span),
-        switches=SWITCHES.get(found.status, ()),
+        switches=[(verb, tr(label)) for verb, label in SWITCHES.get(found.status, ())],
         sealed=sealed(visit),
         scopes=SCOPES,
         replay=Range.usual(visit.now, visit.zone),
@@ -151,14 +156,14 @@ async def send_test(visit: Visit) -> Response:
     answer = await visit.send(
         "POST", "webhook", f"/v1/endpoints/{visit.id('endpoint_id')}/test", body, key=visit.form_key
     )  # fmt: skip
-    visit.say("A test event is on its way. Load this page again to see how it went.")
+    visit.say(tr("A test event is on its way. Load this page again to see how it went."))
     return visit.go(f"/webhooks/deliveries/{UUID(answer.body['delivery_id'])}")
 
 
 async def switch(visit: Visit) -> Response:
     endpoint_id, verb = visit.id("endpoint_id"), visit.posted.one("verb")
     if verb not in DONE:
-        raise BadForm(400, "This form cannot be read", "Open the page again, and send it from there.")
+        raise BadForm(400, tr("This form cannot be read"), tr("Open the page again, and send it from there."))
     body = {"replay_missing": True} if verb == "enable" else None
     try:
         await visit.send("POST", "webhook", f"/v1/endpoints/{endpoint_id}/{verb}", body, key=visit.form_key)
@@ -197,7 +202,7 @@ async def delete(visit: Visit) -> Response:
         # deleted already: that is what was wanted
         if e.status != 404:
             raise
-    visit.say("The endpoint is deleted.")
+    visit.say(tr("The endpoint is deleted."))
     return visit.go("/webhooks")
 
 
@@ -221,9 +226,9 @@ async def retry(visit: Visit) -> Response:
     except Refused as e:
         if e.status != 409:
             raise
-        visit.say(f"It was not sent again: {e.detail}")
+        visit.say(tr("It was not sent again: %(why)s", why=e.detail))
         return visit.go(f"/webhooks/deliveries/{visit.id('delivery_id')}")
-    visit.say("It is sent again. Load this page again to see how it went.")
+    visit.say(tr("It is sent again. Load this page again to see how it went."))
     return visit.go(f"/webhooks/deliveries/{UUID(answer.body['delivery_id'])}")
 
 

@@ -126,6 +126,7 @@ class EmailAddress(Read):
 
 class Preferences(Read):
     language: str
+    language_chosen: bool = False
     languages: tuple[str, ...]
     time_zone: str
     quiet_hours: QuietHours | None = None

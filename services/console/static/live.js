@@ -8,7 +8,10 @@
   let wait = EVERY, timer = 0, asking = false;
 
   const number = (place) => place.querySelector(".count");
-  const written = (count) => count.toLocaleString("en-GB");
+  const written = (count) => count.toLocaleString(document.documentElement.lang);
+  // texts in the page's language stand in the page
+  const words = said.dataset;
+  const unread = (count) => (count === 1 ? words.one : words.many);
 
   const draw = (place, count) => {
     let badge = number(place);
@@ -18,10 +21,10 @@
       badge.className = "count";
       place.append(" ", badge);
     }
-    const unread = document.createElement("span");
-    unread.className = "unseen";
-    unread.textContent = " unread";
-    badge.replaceChildren(written(count), unread);
+    const what = document.createElement("span");
+    what.className = "unseen";
+    what.textContent = ` ${unread(count)}`;
+    badge.replaceChildren(written(count), what);
   };
 
   // One line for all that has grown; what was read elsewhere meanwhile is no news any more.
@@ -30,8 +33,10 @@
       const here = place.getAttribute("aria-current") === "page";
       const link = document.createElement("a");
       link.href = here ? location.href.split("#")[0] : place.getAttribute("href");
-      link.textContent = here ? "Load the page again" : `Show ${place.dataset.label.toLowerCase()}`;
-      return [`${place.dataset.label}: ${written(known[place.dataset.count])} unread. `, link, " "];
+      link.textContent = here ? words.again : words.show.replace("{what}", () => place.dataset.label.toLowerCase());
+      const count = known[place.dataset.count];
+      const facts = { what: place.dataset.label, count: written(count), unread: unread(count) };
+      return [`${words.news.replace(/\{(\w+)\}/g, (_, name) => facts[name])} `, link, " "];
     });
     said.replaceChildren(...parts);
     said.hidden = !parts.length;

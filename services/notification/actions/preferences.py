@@ -153,6 +153,7 @@ def _shown(wishes: Preference, address: Address) -> Preferences:
         quiet = QuietHours(start=_wall(wishes.quiet_from), end=_wall(wishes.quiet_until))
     return Preferences(
         language=language,
+        language_chosen=wishes.language is not None,
         languages=sorted(languages()),
         time_zone=wishes.time_zone or address.time_zone,
         quiet_hours=quiet,

@@ -2,56 +2,36 @@
 
 from __future__ import annotations
 
-import io
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
-from babel import Locale
 from babel.dates import format_date, format_time
 from babel.lists import format_list
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
-from babel.support import NullTranslations, Translations
+from babel.support import NullTranslations
 
 from services.notification.telling.timing import zone
-from shared.amounts import ENGLISH, written
+from shared.amounts import written
+from shared.languages import SOURCE, known, locale_of, translations
+from shared.languages import languages as of_package
 
-SOURCE_LANGUAGE: Final = "en"
+SOURCE_LANGUAGE: Final = SOURCE
+PACKAGE: Final = "services.notification"
 
 # UN/ECE Recommendation 20 codes that people meet on orders; the code itself is shown for all others.
 _UNITS: Final = {"KGM": "kg", "GRM": "g", "TNE": "t", "LTR": "l", "MTR": "m", "MTK": "m²", "MTQ": "m³", "HUR": "h"}
 _PIECES: Final = frozenset(("C62", "EA", "H87", "PCE"))
 
 
-@cache
 def languages() -> frozenset[str]:
     """The languages there are texts in: English, and every folder of `locale`."""
-    folders = (f for f in files("services.notification").joinpath("locale").iterdir() if f.is_dir())
-    return frozenset({SOURCE_LANGUAGE, *(f.name for f in folders)})
+    return of_package(PACKAGE)
 
 
 def language_for(wanted: str) -> str:
     """The language to write in for somebody who asked for `wanted` ("nb-NO" is nb; unknown ones are English)."""
-    first = wanted.replace("_", "-").split("-")[0].lower()
-    # Norwegian is Bokmål unless somebody says Nynorsk
-    first = {"no": "nb"}.get(first, first)
-    return first if first in languages() else SOURCE_LANGUAGE
-
-
-@cache
-def _translations(language: str) -> NullTranslations:
-    if language == SOURCE_LANGUAGE:
-        return NullTranslations()
-    path = files("services.notification").joinpath("locale", language, "LC_MESSAGES", "messages.po")
-    catalog = read_po(io.BytesIO(path.read_bytes()), locale=language)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalog)
-    compiled.seek(0)
-    return Translations(compiled)
+    return known(wanted, PACKAGE) or SOURCE_LANGUAGE
 
 
 class Words:
@@ -60,9 +40,9 @@ class Words:
     def __init__(self, language: str, time_zone: str) -> None:
         self.language = language_for(language)
         # as on the pages that a letter leads to
-        self.locale = Locale.parse(ENGLISH if self.language == SOURCE_LANGUAGE else self.language)
+        self.locale = locale_of(self.language)
         self.zone = zone(time_zone)
-        self._translations = _translations(self.language)
+        self._translations = translations(PACKAGE, self.language)
 
     def text(self, msgid: str) -> str:
         """The translation of a text; the text itself where there is none."""
