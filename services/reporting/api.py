@@ -6,10 +6,13 @@ from datetime import date
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import FastAPI, Query
+from fastapi import Depends, FastAPI, Query
+from starlette.responses import Response, StreamingResponse
 
-from services.reporting import actions, schemas
-from services.reporting.schemas import Clock, Interval
+from services.reporting import actions, exporting, schemas
+from services.reporting.actions import Asked
+from services.reporting.exports.files import Format
+from services.reporting.schemas import Clock, Interval, SavingsBy
 from shared.process import Runtime
 from shared.web import Caller, Cursor, Paging, Router, Run, create_app
 
@@ -19,24 +22,30 @@ SELLERS: Final = Cursor("sellers.-gross", int, UUID, str)
 First = Annotated[date | None, Query(alias="from", description="First day, in the marketplace's time zone.")]
 Last = Annotated[date | None, Query(alias="to", description="Last day, included. The last 30 days by default.")]
 By = Annotated[Clock, Query(description="By the day an order was placed, or by the day on which things happened.")]
+Seller = Annotated[UUID | None, Query(description="Figures of this organisation alone. A seller gets its own anyway.")]
+SavedBy = Annotated[SavingsBy, Query(description="By side, or for each organisation by side.")]
+
+
+async def asked(first: First = None, last: Last = None, clock: By = "placed", seller: Seller = None) -> Asked:
+    """The filters that all reports of orders share."""
+    return Asked(first, last, clock, seller)
+
+
+Filtered = Annotated[Asked, Depends(asked)]
 
 
 @router.get("/v1/reports/orders")
-async def orders(
-    caller: Caller, run: Run, first: First = None, last: Last = None, clock: By = "placed", interval: Interval = "day"
-) -> schemas.OrdersReport:
+async def orders(caller: Caller, run: Run, filtered: Filtered, interval: Interval = "day") -> schemas.OrdersReport:
     """Orders, money and status: one row per day (or month, or the whole period), currency and status."""
-    return await actions.orders(run, caller, first, last, clock, interval)
+    return await actions.orders(run, caller, filtered, interval)
 
 
 @router.get("/v1/reports/sellers")
-async def sellers(
-    caller: Caller, run: Run, page: Paging, first: First = None, last: Last = None, clock: By = "placed"
-) -> schemas.SellersPage:
+async def sellers(caller: Caller, run: Run, page: Paging, filtered: Filtered) -> schemas.SellersPage:
     """Figures, rates and reply times by seller, largest gross first. A seller sees itself."""
     after = SELLERS.decode(page.cursor)
     period, rows = await actions.sellers(
-        run, caller, first, last, clock, (after[0], after[1], after[2]) if after else None, page.fetch
+        run, caller, filtered, (after[0], after[1], after[2]) if after else None, page.fetch
     )
     shown, next_cursor = page.of(rows, _cursor_of)
     return schemas.SellersPage(period=period, items=tuple(row for _, row in shown), next_cursor=next_cursor)
@@ -48,23 +57,35 @@ def _cursor_of(row: tuple[int, schemas.SellerRow]) -> str:
 
 
 @router.get("/v1/reports/summary")
-async def summary(
-    caller: Caller, run: Run, first: First = None, last: Last = None, clock: By = "placed"
-) -> schemas.Summary:
-    """The period at a glance: figures by currency, rates, reply times, and the period of equal length before."""
-    return await actions.summary(run, caller, first, last, clock)
+async def summary(caller: Caller, run: Run, filtered: Filtered) -> schemas.Summary:
+    """The period at a glance: figures by currency and channel, rates, reply times, and the same period before."""
+    return await actions.summary(run, caller, filtered)
 
 
 @router.get("/v1/reports/savings")
-async def savings(caller: Caller, run: Run, first: First = None, last: Last = None) -> schemas.Savings:
-    """What reuse saved (weight, emissions, value) on received orders: of the own organisation, or of all."""
-    return await actions.savings(run, caller, first, last)
+async def savings(caller: Caller, run: Run, filtered: Filtered, by: SavedBy = "side") -> schemas.Savings:
+    """What reuse saved (weight, emissions, value) on received orders, by day of receipt: of the own organisation, or
+    of all."""
+    return await actions.savings(run, caller, filtered, by)
 
 
 @router.get("/v1/reports/savings/factors")
-async def factors(caller: Caller) -> schemas.Factors:
-    """The published, versioned factor table and its sources."""
-    return actions.factors(caller)
+async def factors(
+    caller: Caller, version: Annotated[str | None, Query(max_length=20, description="None: the newest.")] = None
+) -> schemas.Factors:
+    """A published version of the factor table, with its sources."""
+    return actions.factors(caller, version)
+
+
+@router.get("/v1/reports/{table}/export", response_class=Response)
+async def export(
+    table: exporting.Table, caller: Caller, run: Run, filtered: Filtered, interval: Interval = "day",
+    by: SavedBy = "side", kind: Annotated[Format, Query(alias="format")] = "csv",
+) -> Response:  # fmt: skip
+    """Exactly what the report says to the same filters, as CSV, XLSX or Parquet."""
+    media_type, name, chunks = await exporting.export(run, caller, filtered, interval, by, table, kind)
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return StreamingResponse(chunks, media_type=media_type, headers=headers)
 
 
 def api(runtime: Runtime) -> FastAPI:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from services.reporting import rebuild, reconcile
 from services.reporting.settings import Settings
+from services.reporting.told import AMOUNTS
 from shared import logs
 from shared.kafka.scan import ScanError
 from shared.postgres import Database
@@ -66,7 +67,7 @@ async def _reconcile(given: argparse.Namespace, settings: Settings, db: Database
         sums = [
             {"marketplace_id": str(m), "currency": c, "orders": s.told_orders,
              **{name: {"topics_minor": s.told[i], "reports_minor": s.reported[i]}
-                for i, name in enumerate(reconcile.AMOUNTS)}}
+                for i, name in enumerate(AMOUNTS)}}
             for (m, c), s in result.sums.items()
         ]  # fmt: skip
         _say_json(
@@ -74,6 +75,7 @@ async def _reconcile(given: argparse.Namespace, settings: Settings, db: Database
             figures=result.figures,
             orders=result.orders,
             behind=result.behind,
+            ahead=result.ahead,
             unreadable=result.unreadable,
             differences=result.differences,
             told=result.told,

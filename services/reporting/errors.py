@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.errors import Forbidden, Unprocessable
+from shared.errors import Forbidden, NotFound, Unprocessable
 
 
 def not_for_buyers() -> Forbidden:
@@ -18,3 +18,11 @@ def no_scope() -> Forbidden:
 
 def bad_period(why: str) -> Unprocessable:
     return Unprocessable("invalid_period", why)
+
+
+def not_your_figures() -> Forbidden:
+    return Forbidden("not_your_figures", "You get figures of your own organisation. Leave seller out.")
+
+
+def no_such_factors(version: str) -> NotFound:
+    return NotFound("no_such_factors", f"There is no factor table of version {version[:20]!r}.")

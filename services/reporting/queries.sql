@@ -196,6 +196,9 @@ SET replies = d.replies + excluded.replies, elapsed_seconds = d.elapsed_seconds 
     within_4h = d.within_4h + excluded.within_4h, within_8h = d.within_8h + excluded.within_8h,
     within_24h = d.within_24h + excluded.within_24h;
 
+-- name: one_moment
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;
+
 -- name: time_zone
 SELECT zone FROM marketplace WHERE marketplace_id = $1;
 
@@ -287,6 +290,50 @@ WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketpla
   AND d.clock = $2 AND d.day BETWEEN $3::date AND $4::date
 GROUP BY d.channel, d.currency ORDER BY d.channel, d.currency LIMIT $5;
 
+-- name: report_channels_of_seller
+-- As with statuses, one seller's channels come from its facts: day x seller x channel is no roll-up.
+WITH own AS (
+    SELECT * FROM order_fact
+    WHERE marketplace_id = $1 AND generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+      AND seller_organisation_id = $6 AND seller_knows
+), happened AS (
+    SELECT v.order_id, v.day, v.phase, v.enters_phase::int AS entries,
+           v.total_minor - lag(v.total_minor, 1, 0::bigint) OVER w AS gross_minor,
+           CASE WHEN v.phase = 'canceled' THEN v.total_minor ELSE 0 END
+               - lag(CASE WHEN v.phase = 'canceled' THEN v.total_minor ELSE 0 END, 1, 0::bigint) OVER w
+               AS canceled_minor,
+           v.paid_minor - lag(v.paid_minor, 1, 0::bigint) OVER w AS paid_minor,
+           v.refunded_minor - lag(v.refunded_minor, 1, 0::bigint) OVER w AS refunded_minor,
+           v.commission_minor - lag(v.commission_minor, 1, 0::bigint) OVER w AS commission_minor,
+           v.commission_reversed_minor - lag(v.commission_reversed_minor, 1, 0::bigint) OVER w
+               AS commission_reversed_minor
+    FROM order_movement v
+    WHERE $2 = 'event' AND v.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
+      AND v.order_id IN (SELECT order_id FROM own)
+    WINDOW w AS (PARTITION BY v.order_id ORDER BY v.sequence)
+), d AS (
+    SELECT channel, currency, phase, 1 AS entries, total_minor AS gross_minor,
+           CASE WHEN phase = 'canceled' THEN total_minor ELSE 0 END AS canceled_minor, paid_minor, refunded_minor,
+           commission_minor, commission_reversed_minor
+    FROM own WHERE $2 = 'placed' AND placed_day BETWEEN $3::date AND $4::date
+    UNION ALL
+    SELECT own.channel, own.currency, h.phase, h.entries, h.gross_minor, h.canceled_minor, h.paid_minor,
+           h.refunded_minor, h.commission_minor, h.commission_reversed_minor
+    FROM happened h JOIN own ON own.order_id = h.order_id WHERE h.day BETWEEN $3::date AND $4::date
+)
+SELECT d.channel, d.currency,
+       coalesce(sum(d.entries) FILTER (WHERE d.phase = 'approval'), 0)::bigint AS approval,
+       coalesce(sum(d.entries) FILTER (WHERE d.phase = 'pending'), 0)::bigint AS pending,
+       coalesce(sum(d.entries) FILTER (WHERE d.phase = 'preparing'), 0)::bigint AS preparing,
+       coalesce(sum(d.entries) FILTER (WHERE d.phase = 'in_transit'), 0)::bigint AS in_transit,
+       coalesce(sum(d.entries) FILTER (WHERE d.phase = 'completed'), 0)::bigint AS completed,
+       coalesce(sum(d.entries) FILTER (WHERE d.phase = 'canceled'), 0)::bigint AS canceled,
+       sum(d.gross_minor)::bigint AS gross_minor, sum(d.canceled_minor)::bigint AS canceled_minor,
+       sum(d.paid_minor)::bigint AS paid_minor, sum(d.refunded_minor)::bigint AS refunded_minor,
+       sum(d.commission_minor)::bigint AS commission_minor,
+       sum(d.commission_reversed_minor)::bigint AS commission_reversed_minor
+FROM d GROUP BY d.channel, d.currency ORDER BY d.channel, d.currency LIMIT $5;
+
 -- name: report_totals_of_seller
 SELECT d.currency,
        sum(d.approval)::bigint AS approval, sum(d.pending)::bigint AS pending,
@@ -358,11 +405,15 @@ WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketpla
 GROUP BY 1, 2;
 
 -- name: report_savings
--- $4 one organisation; null for the marketplace: then each order is told once, by its seller's or internal row.
-SELECT d.side, d.currency, d.factors, sum(d.orders)::bigint AS orders, sum(d.grams)::bigint AS grams,
+-- $4 one organisation or null for all; $5 is side or organisation. By side, each order of the marketplace is told once,
+-- by its seller's or internal row; by organisation, for both.
+SELECT CASE WHEN $5::text = 'organisation' OR $4::uuid IS NOT NULL THEN d.organisation_id END AS organisation_id,
+       CASE WHEN $5::text = 'organisation' OR $4::uuid IS NOT NULL THEN coalesce(o.name, '') END AS organisation_name,
+       d.side, d.currency, d.factors, sum(d.orders)::bigint AS orders, sum(d.grams)::bigint AS grams,
        sum(d.co2e_grams)::bigint AS co2e_grams, sum(d.value_minor)::bigint AS value_minor
-FROM saving_day d
+FROM saving_day d LEFT JOIN organisation o ON o.organisation_id = d.organisation_id
 WHERE d.marketplace_id = $1 AND d.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
   AND d.day BETWEEN $2::date AND $3::date
-  AND CASE WHEN $4::uuid IS NULL THEN d.side <> 'buyer' ELSE d.organisation_id = $4 END
-GROUP BY d.side, d.currency, d.factors HAVING sum(d.orders) <> 0 ORDER BY d.side, d.currency, d.factors;
+  AND CASE WHEN $4::uuid IS NOT NULL THEN d.organisation_id = $4 ELSE $5::text = 'organisation' OR d.side <> 'buyer' END
+GROUP BY 1, 2, d.side, d.currency, d.factors HAVING sum(d.orders) <> 0
+ORDER BY 2, 1, d.side, d.currency, d.factors LIMIT $6;

@@ -67,11 +67,19 @@ INSERT INTO reply_day SELECT * FROM reply_day_computed WHERE marketplace_id = $1
 -- name: all_marketplaces
 SELECT marketplace_id FROM marketplace ORDER BY marketplace_id;
 
+-- name: every_fact
+SELECT f.order_id, f.sequence FROM order_fact f JOIN marketplace m USING (marketplace_id, generation)
+ORDER BY f.order_id;
+
 -- name: facts_of
-SELECT f.order_id, f.sequence, f.status, f.currency, f.total_minor, f.paid_minor, f.refunded_minor, f.commission_minor,
-       f.commission_reversed_minor
-FROM order_fact f JOIN marketplace m ON m.marketplace_id = f.marketplace_id AND m.generation = f.generation
+SELECT f.*, m.zone FROM order_fact f JOIN marketplace m USING (marketplace_id, generation)
 WHERE f.order_id = ANY ($1::uuid[]);
+
+-- name: movements_of
+SELECT v.order_id, v.sequence, v.marketplace_id, v.occurred_at, v.day, v.status, v.phase, v.enters_status,
+       v.enters_phase, v.total_minor, v.paid_minor, v.refunded_minor, v.commission_minor, v.commission_reversed_minor
+FROM order_movement v JOIN marketplace m USING (marketplace_id, generation)
+WHERE v.order_id = ANY ($1::uuid[]);
 
 -- name: try_rebuild_lock
 SELECT pg_try_advisory_lock($1);

@@ -1,38 +1,34 @@
 """Reconciling: every roll-up against the facts, and every fact against the topics, to the cent.
 
-The roll-ups are compared with the views that say the same figures from the facts; the facts with the newest snapshot
-of each order in the topics, read by themselves, one partition at a time so that memory holds a part of the orders.
+The roll-ups are compared with the views that say the same figures from the facts. The facts, and the movements behind
+the figures by event date, are made once more from the topics, by themselves, one partition at a time so that memory
+holds a part of the orders. What is reported without being in the topics is found by the orders known at the beginning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import asyncio
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 from contracts.money import from_minor
-from contracts.order import OrderEvent
 from services.reporting import store
+from services.reporting.projections.facts import Fact, Movement
 from services.reporting.reading import Progress, events, partitions
 from services.reporting.settings import Settings
+from services.reporting.told import AMOUNTS, Known, Told, amounts_of, fold, unlike
 from shared.postgres import Database
 
 FIGURES: Final = ("status_day", "channel_day", "seller_day", "saving_day", "reply_day")
-AMOUNTS: Final = ("gross", "paid", "refunded", "commission", "commission_reversed")
 # Differences of each kind (a roll-up's, orders') that are told one by one.
 MOST_TOLD: Final = 20
 CHUNK: Final = 1_000
-
-
-class Told(NamedTuple):
-    """An order as the topics tell it: its newest sequence, status and amounts in minor units."""
-
-    marketplace_id: UUID
-    sequence: int
-    status: str
-    currency: str
-    amounts: tuple[int, int, int, int, int]
+# What is in the topics is reported within moments; what is not after so long is not on its way.
+PATIENCE_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -47,11 +43,16 @@ class Sums:
 
 @dataclass(slots=True)
 class Result:
-    """What was compared and what was not equal. `behind`: orders whose newest events are still to be consumed."""
+    """What was compared and what was not equal.
+
+    `behind`: orders with events that were not taken in, which is a difference. `ahead`: orders that went on while the
+    topics were read: nothing is said of those.
+    """
 
     figures: int = 0
     orders: int = 0
     behind: int = 0
+    ahead: int = 0
     unreadable: int = 0
     differences: int = 0
     told: list[str] = field(default_factory=list)
@@ -67,19 +68,50 @@ class Result:
         return self.differences == 0
 
 
-async def reconcile(settings: Settings, db: Database, progress: Progress) -> Result:
-    """Compare everything. Raises ScanError where the topics cannot be read."""
+async def reconcile(settings: Settings, db: Database, progress: Progress, patience: float = PATIENCE_SECONDS) -> Result:
+    """Compare everything. Raises ScanError where the topics cannot be read.
+
+    Orders that are behind the topics are waited for, `patience` seconds in all.
+    """
     result = Result()
     await _figures(settings, db, progress, result)
+    known = await _known(settings, db)
     count = await partitions(settings)
+    late: dict[UUID, Told] = {}
     for partition in range(count):
         told: dict[UUID, Told] = {}
         stage = f"orders of partition {partition + 1} of {count}"
         async for read in events(settings, progress, stage, messages=False, partition=partition):
             result.unreadable += read.unreadable
-            _fold(told, read.orders)
-        await _facts(db, told, result)
+            fold(told, read.orders)
+        result.orders += len(told)
+        _meet(known, told, result)
+        late |= await _facts(db, told, result)
+    deadline = time.monotonic() + patience
+    while late and time.monotonic() < deadline:
+        await asyncio.sleep(LOOK_SECONDS)
+        late = await _facts(db, late, result)
+    _missing(late, result)
+    for order_id in known.unmet():
+        result.add("order", f"{order_id}: reported here, but in no topic")
     return result
+
+
+async def _known(settings: Settings, db: Database) -> Known:
+    """The orders that are reported at this moment: whatever the topics hold from now on, they must hold these."""
+    known = Known()
+    async with db.transaction() as tx:
+        await store.allow_long(tx, settings.reporting_compute_seconds)
+        async for order_id, sequence in store.every_fact(tx):
+            known.add(order_id, sequence)
+    return known
+
+
+def _meet(known: Known, told: dict[UUID, Told], result: Result) -> None:
+    for order_id, order in told.items():
+        sequence = known.meet(order_id)
+        if sequence > order.sequence:
+            result.add("order", f"{order_id}: change {sequence} is reported here, the topics end with {order.sequence}")
 
 
 async def _figures(settings: Settings, db: Database, progress: Progress, result: Result) -> None:
@@ -96,60 +128,49 @@ async def _figures(settings: Settings, db: Database, progress: Progress, result:
         progress("figures by marketplace", done, len(places))
 
 
-def _fold(told: dict[UUID, Told], arrived: Iterable[OrderEvent]) -> None:
-    for e in arrived:
-        known = told.get(e.order_id)
-        if known is None or e.sequence > known.sequence:
-            told[e.order_id] = _told(e)
-
-
-def _told(e: OrderEvent) -> Told:
-    totals, commission = e.order.totals, e.order.commission
-    amounts = (
-        totals.total.minor, totals.paid.minor, totals.refunded.minor, commission.amount.minor, commission.reversed.minor
-    )  # fmt: skip
-    return Told(e.marketplace_id, e.sequence, e.order.status, e.order.currency, amounts)
-
-
-async def _facts(db: Database, told: dict[UUID, Told], result: Result) -> None:
-    ids = sorted(told)
+async def _facts(db: Database, told: dict[UUID, Told], result: Result) -> dict[UUID, Told]:
+    """Compare the orders with what is reported of them; those that reporting is behind with."""
+    ids, behind = sorted(told), {}
     for start in range(0, len(ids), CHUNK):
         chunk = ids[start : start + CHUNK]
         async with db.transaction() as tx:
-            facts = {r["order_id"]: r for r in await store.facts_of(tx, chunk)}
+            await store.one_moment(tx)
+            facts = await store.facts_of(tx, chunk)
+            moved = await store.movements_of(tx, chunk)
         for order_id in chunk:
-            result.orders += 1
-            _compare(order_id, told[order_id], facts.get(order_id), result)
+            fact = facts.get(order_id)
+            order, own = told[order_id], moved.get(order_id, [])
+            # a later event may have come by its topic before an earlier one by another
+            if fact is None or fact[0].sequence < order.sequence or len(own) < order.events:
+                behind[order_id] = order
+            elif fact[0].sequence > order.sequence or len(own) > order.events:
+                result.ahead += 1
+            else:
+                _compare(order, *fact, own, result)
+    return behind
 
 
-def _compare(order_id: UUID, told: Told, fact: Any, result: Result) -> None:
-    if fact is None or fact["sequence"] < told.sequence:
-        result.behind += 1
-        return
-    if fact["sequence"] > told.sequence:
-        return  # it went on while the topics were read
+def _compare(told: Told, fact: Fact, zone: str, moved: Sequence[Movement], result: Result) -> None:
     sums = result.sums.setdefault((told.marketplace_id, told.currency), Sums())
-    reported = tuple(fact[f"{name}_minor"] for name in ("total", *AMOUNTS[1:]))
     sums.told_orders += 1
     sums.reported_orders += 1
-    for i in range(len(AMOUNTS)):
-        sums.told[i] += told.amounts[i]
-        sums.reported[i] += reported[i]
-    if reported != told.amounts or fact["status"] != told.status or fact["currency"] != told.currency:
-        result.add("order", f"{order_id}: " + ", ".join(_apart(told, fact, reported)))
+    for i, (given, kept) in enumerate(zip(told.amounts, amounts_of(fact), strict=True)):
+        sums.told[i] += given
+        sums.reported[i] += kept
+    apart = unlike(told, fact, zone, moved)
+    if apart:
+        result.add("order", f"{fact.order_id}: " + ", ".join(apart))
 
 
-def _apart(told: Told, fact: Any, reported: Sequence[int]) -> list[str]:
-    found = []
-    for name, given, kept in zip(AMOUNTS, told.amounts, reported, strict=True):
-        if given != kept:
-            currency = told.currency
-            found.append(f"{name} {from_minor(given, currency)} in the topics, {from_minor(kept, currency)} here")
-    if fact["status"] != told.status:
-        found.append(f"status {told.status} in the topics, {fact['status']} here")
-    if fact["currency"] != told.currency:
-        found.append(f"currency {told.currency} in the topics, {fact['currency']} here")
-    return found
+def _missing(late: dict[UUID, Told], result: Result) -> None:
+    """Orders that reporting never came to, with their amounts: these are in the topics and not in the reports."""
+    result.behind = len(late)
+    for order_id, told in sorted(late.items()):
+        sums = result.sums.setdefault((told.marketplace_id, told.currency), Sums())
+        sums.told_orders += 1
+        for i, given in enumerate(told.amounts):
+            sums.told[i] += given
+        result.add("order", f"{order_id}: not all of its {told.events} events in the topics were taken in")
 
 
 def lines(result: Result) -> list[str]:
@@ -163,8 +184,13 @@ def lines(result: Result) -> list[str]:
         said.append(f"  {marketplace_id} {currency}: {sums.told_orders} orders; topics / reports: {amounts}")
     if result.unreadable:
         said.append(f"{result.unreadable} records could not be read (see the dead letters).")
+    if result.ahead:
+        said.append(f"{result.ahead} orders went on while the topics were read; nothing is said of them.")
     if result.behind:
-        said.append(f"{result.behind} orders have events that reporting has not taken in yet: run this again later.")
+        said.append(
+            f"{result.behind} orders have events that reporting has not taken in: is its consumer running? See "
+            "its dead letters and parked events."
+        )
     said += [f"DIFFERENT {d}" for d in result.told]
     if result.differences > len(result.told):
         said.append(f"... and {result.differences - len(result.told)} more differences.")

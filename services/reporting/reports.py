@@ -55,10 +55,12 @@ def figures(row: Row, clock: Clock) -> Figures:
         return Money.of(minor, currency)
 
     phases = {p: row[p] for p in PHASES}
-    # By event date an order enters several phases; placed is the one that it enters first.
+    # By event date an order enters several phases; into pending, its placing, it counts once (see `facts.movement`).
     orders = sum(phases.values()) if clock == "placed" else phases["pending"]
     gross, commission, reverted = row["gross_minor"], row["commission_minor"], row["commission_reversed_minor"]
-    average = int((Decimal(gross) / orders).quantize(Decimal(1), ROUND_HALF_EVEN)) if orders > 0 else None
+    # by event date, gross is what changed, also on orders that were placed before: no average of those placed
+    whole = clock == "placed" and orders > 0
+    average = int((Decimal(gross) / orders).quantize(Decimal(1), ROUND_HALF_EVEN)) if whole else None
     return Figures(
         currency=currency,
         orders=orders,

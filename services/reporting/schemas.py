@@ -12,6 +12,7 @@ from contracts.money import Money
 
 Clock = Literal["placed", "event"]
 Interval = Literal["day", "month", "all"]
+SavingsBy = Literal["side", "organisation"]
 
 
 class Shown(BaseModel):
@@ -91,7 +92,8 @@ class Replies(Shown):
 class Figures(Shown):
     """net = paid - refunded; commission_net = commission - commission_reversed; average = gross / orders.
 
-    By event date, `orders` are those placed (or revealed) in the period, and money is what changed in it.
+    By event date, `orders` are those placed (or revealed) in the period, however often they come back to pending, money
+    is what changed in it, and there is no average.
     """
 
     currency: str
@@ -128,7 +130,7 @@ class ChannelFigures(Shown):
 
 
 class Summary(Shown):
-    """Figures by currency, the same for the period of equal length before, and by channel (operators only)."""
+    """Figures by currency, the same for the period of equal length before, and by channel."""
 
     period: Period
     figures: tuple[Figures, ...]
@@ -140,8 +142,14 @@ class Summary(Shown):
 
 
 class SavingRow(Shown):
-    """Savings of received orders. side: as buyer, as seller, or internal (both at once)."""
+    """Savings of received orders. side: as buyer, as seller, or internal (both at once).
 
+    By side, the organisation is the one whose savings they are, or None for the whole marketplace: then an order
+    between two organisations is told once, as its seller's. By organisation, it is told for each of the two.
+    """
+
+    organisation_id: UUID | None
+    organisation_name: str | None
     side: Literal["buyer", "seller", "internal"]
     currency: str
     factors: str
@@ -168,6 +176,10 @@ class FactorRow(Shown):
 
 
 class Factors(Shown):
+    """A version of the table: receipts from the day `published` (UTC) until the next version's are counted with it."""
+
     version: str
+    published: date
+    versions: tuple[str, ...]
     formula: str
     materials: tuple[FactorRow, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -186,10 +186,18 @@ async def report_totals(
     return await tx.fetch(q.report_totals_of_seller, marketplace_id, clock, first, last, seller)
 
 
+async def one_moment(tx: Transaction) -> None:
+    """Have all statements of this transaction see the figures as they are at one moment. Before any other statement."""
+    await tx.execute(q.one_moment)
+
+
 async def report_channels(
-    tx: Transaction, marketplace_id: UUID, clock: str, first: date, last: date, rows: int
+    tx: Transaction, marketplace_id: UUID, clock: str, first: date, last: date, rows: int, seller: UUID | None
 ) -> list[Row]:
-    return await tx.fetch(q.report_channels, marketplace_id, clock, first, last, rows)
+    """Sums by channel and currency, of the marketplace or of one seller."""
+    if seller is None:
+        return await tx.fetch(q.report_channels, marketplace_id, clock, first, last, rows)
+    return await tx.fetch(q.report_channels_of_seller, marketplace_id, clock, first, last, rows, seller)
 
 
 async def report_sellers(
@@ -216,9 +224,10 @@ async def report_replies(
 
 
 async def report_savings(
-    tx: Transaction, marketplace_id: UUID, first: date, last: date, organisation: UUID | None
+    tx: Transaction, marketplace_id: UUID, first: date, last: date, organisation: UUID | None, by: str, rows: int
 ) -> list[Row]:
-    return await tx.fetch(q.report_savings, marketplace_id, first, last, organisation)
+    """Sums by side, or by organisation and side; of one organisation, or of all."""
+    return await tx.fetch(q.report_savings, marketplace_id, first, last, organisation, by, rows)
 
 
 async def changed_zones(tx: Transaction) -> list[UUID]:
@@ -277,9 +286,26 @@ async def all_marketplaces(tx: Transaction) -> list[UUID]:
     return [r["marketplace_id"] for r in await tx.fetch(rebuilding.all_marketplaces)]
 
 
-async def facts_of(tx: Transaction, orders: Sequence[UUID]) -> list[Row]:
-    """What is reported of orders, in the generation that is served."""
-    return await tx.fetch(rebuilding.facts_of, orders)
+async def every_fact(tx: Transaction) -> AsyncIterator[tuple[UUID, int]]:
+    """Each order that is served with its sequence, by rising id."""
+    async for r in tx.stream(rebuilding.every_fact, prefetch=5_000):
+        yield r["order_id"], r["sequence"]
+
+
+async def facts_of(tx: Transaction, orders: Sequence[UUID]) -> dict[UUID, tuple[Fact, str]]:
+    """What is reported of orders, in the generation that is served, and the zone that decides its days."""
+    return {
+        r["order_id"]: (Fact(*(r[name] for name in Fact._fields)), r["zone"])
+        for r in await tx.fetch(rebuilding.facts_of, orders)
+    }
+
+
+async def movements_of(tx: Transaction, orders: Sequence[UUID]) -> dict[UUID, list[Movement]]:
+    """The known events of orders, in the generation that is served."""
+    found: dict[UUID, list[Movement]] = {}
+    for r in await tx.fetch(rebuilding.movements_of, orders):
+        found.setdefault(r["order_id"], []).append(Movement(*r.values()))
+    return found
 
 
 async def unequal_figures(tx: Transaction, figure: str, marketplace_id: UUID, rows: int) -> list[Row]:

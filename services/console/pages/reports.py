@@ -23,9 +23,10 @@ from services.console.errors import Refused
 from services.console.language import N_, Texts, locale, tr
 from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
+from services.console.pages.figures import TABLES, links
 from services.console.reading import read
 from services.console.rendering import day, money, number, words
-from services.console.schemas import Figures, OrdersReport, Period, Savings, SellersReport, StatusRow, Summary
+from services.console.schemas import Factors, Figures, OrdersReport, Period, Savings, SellersReport, StatusRow, Summary
 from services.console.visit import Visit, part
 
 CLOCKS: Final[Mapping[str, str]] = Texts(
@@ -83,6 +84,7 @@ class Found:
     summary: Summary | None = None
     savings: Savings | None = None
     sellers: SellersReport | None = None
+    factors: Factors | None = None
 
     @property
     def period(self) -> Period | None:
@@ -91,22 +93,26 @@ class Found:
         return self.savings.period if self.savings is not None else None
 
 
-async def _asked_for(visit: Visit, params: Sequence[tuple[str, str]], interval: str, sees_orders: bool) -> Found:
+async def _asked_for(visit: Visit, asked: Mapping[str, str], sees_orders: bool) -> Found:
     """Orders and revenue for those who sell, and what was saved, which may be missing where it is not all there is."""
-    saved = part(visit.get("reporting", "/v1/reports/savings", [p for p in params if p[0] != "clock"]))
+    params = [(name, asked[name]) for name in ("from", "to", "clock", "seller")]
+    saved = part(visit.get("reporting", "/v1/reports/savings", [*params, ("by", asked["by"])]))
     if not sees_orders:
         answer, why = await saved
         if why is not None:
             raise why
-        return Found(savings=_read_savings(answer))
+        savings = _read_savings(answer)
+        return Found(savings=savings, factors=await _factors(visit, savings))
     orders, summary, (answer, _), sellers = await asyncio.gather(
-        visit.get("reporting", "/v1/reports/orders", [*params, ("interval", interval)]),
+        visit.get("reporting", "/v1/reports/orders", [*params, ("interval", asked["interval"])]),
         visit.get("reporting", "/v1/reports/summary", params),
         saved,
         _sellers(visit, params),
     )
+    savings = _read_savings(answer)
     return Found(
-        read(OrdersReport, "reporting", orders), read(Summary, "reporting", summary), _read_savings(answer), sellers
+        read(OrdersReport, "reporting", orders), read(Summary, "reporting", summary), savings, sellers,
+        await _factors(visit, savings),
     )  # fmt: skip
 
 
@@ -122,15 +128,35 @@ def _read_savings(answer: Answer | None) -> Savings | None:
     return read(Savings, "reporting", answer) if answer is not None else None
 
 
+async def _factors(visit: Visit, savings: Savings | None) -> Factors | None:
+    """What the savings were worked out with, where there are any."""
+    if savings is None or not savings.rows:
+        return None
+    answer, _ = await part(visit.get("reporting", "/v1/reports/savings/factors"))
+    return read(Factors, "reporting", answer) if answer is not None else None
+
+
+def _asked(visit: Visit) -> dict[str, str]:
+    """What the page is asked for, as its form, its links and its files say it."""
+    only = visit.person.is_operator
+    return {
+        "from": visit.asked("from", 10),
+        "to": visit.asked("to", 10),
+        "clock": visit.asked("clock") if visit.asked("clock") in CLOCKS else "placed",
+        "interval": visit.asked("interval") if visit.asked("interval") in INTERVALS else "day",
+        "seller": visit.asked("seller", 40) if only else "",
+        "by": "organisation" if only and visit.asked("by") == "organisation" else "side",
+    }
+
+
 async def show(visit: Visit) -> Response:
-    clock = visit.asked("clock") if visit.asked("clock") in CLOCKS else "placed"
-    interval = visit.asked("interval") if visit.asked("interval") in INTERVALS else "day"
-    asked = {"from": visit.asked("from", 10), "to": visit.asked("to", 10)}
+    asked = _asked(visit)
+    clock = asked["clock"]
     sees_orders = visit.person.is_operator or visit.person.sells
     found, errors = Found(), _days(asked)
     try:
         if not errors:
-            found = await _asked_for(visit, [*asked.items(), ("clock", clock)], interval, sees_orders)
+            found = await _asked_for(visit, asked, sees_orders)
     except Refused as e:
         # a period that cannot be: the form stays, so that it can be set right
         if e.status not in (400, 422):
@@ -142,31 +168,36 @@ async def show(visit: Visit) -> Response:
         422 if errors else 200,
         reports=reports_of(found.orders, found.summary, named, clock) if found.orders and found.summary else [],
         savings=found.savings,
+        factors=found.factors,
         summary=found.summary,
         sellers=found.sellers,
-        more_sellers=_more(found, asked, clock, interval),
-        exports=_exports(visit, asked, clock, interval),
+        more_sellers=_more(found, asked),
+        files={table: links(table, asked) for table in TABLES},
+        other=lambda **changed: "?" + urlencode({k: v for k, v in {**asked, **changed}.items() if v}),
         period=found.period,
         sees_orders=sees_orders,
         errors=errors,
         asked=asked,
         clock=clock,
-        interval=interval,
-        drawn=_drawn(clock, interval),
+        interval=asked["interval"],
+        drawn=_drawn(clock, asked["interval"]),
         clocks=CLOCKS,
         intervals=INTERVALS,
     )
 
 
 def _drawn(clock: str, interval: str) -> Mapping[str, str]:
-    """What the charts show, in words."""
+    """What the charts and the file of the table show, in words."""
     monthly = interval == "month"
+    file = tr("Orders by status") if interval == "all" else tr("Orders by month") if monthly else tr("Orders by day")
     if clock == "placed":
         return {
+            "file": file,
             "orders": tr("Orders by month") if monthly else tr("Orders by day"),
             "revenue": tr("Gross by month") if monthly else tr("Gross by day"),
         }
     return {
+        "file": file,
         "orders": tr("Changes of status by month") if monthly else tr("Changes of status by day"),
         "revenue": tr("Paid by month") if monthly else tr("Paid by day"),
     }
@@ -175,25 +206,18 @@ def _drawn(clock: str, interval: str) -> Mapping[str, str]:
 def _days(asked: Mapping[str, str]) -> dict[str, str]:
     """What is wrong with the days that were asked for, by field."""
     wrong = {}
-    for name, text in asked.items():
+    for name in ("from", "to"):
         try:
-            if text:
-                entered_day(text)
+            if asked[name]:
+                entered_day(asked[name])
         except Wrong as e:
             wrong[name] = str(e)
     return wrong
 
 
-def _more(found: Found, asked: Mapping[str, str], clock: str, interval: str) -> str:
+def _more(found: Found, asked: Mapping[str, str]) -> str:
     cursor = found.sellers.next_cursor if found.sellers is not None else None
-    return "?" + urlencode({**asked, "clock": clock, "interval": interval, "sellers": cursor}) if cursor else ""
-
-
-def _exports(visit: Visit, asked: Mapping[str, str], clock: str, interval: str) -> Sequence[tuple[str, str]]:
-    """The tables of the page as files, by their words."""
-    query = urlencode({**asked, "clock": clock, "interval": interval})
-    files = [(tr("Export CSV"), f"/reports/orders.csv?{query}")]
-    return [*files, (tr("Export sellers"), f"/reports/sellers.csv?{query}")] if visit.person.is_operator else files
+    return "?" + urlencode({**asked, "sellers": cursor}) if cursor else ""
 
 
 def reports_of(orders: OrdersReport, summary: Summary, named: Mapping[str, str], clock: str) -> Sequence[Report]:

@@ -43,6 +43,8 @@ class Figures(Read):
     orders: int
     gross: Money
     average: Money | None = None
+    canceled: Money
+    paid: Money
     refunded: Money
     net: Money
     commission_net: Money
@@ -59,6 +61,8 @@ class ReplyTime(Read):
     replies: int = 0
     mean_seconds: int | None = None
     mean_business_seconds: int | None = None
+    within_1h: int = 0
+    within_24h: int = 0
 
 
 class Replies(Read):
@@ -100,8 +104,10 @@ class Summary(Read):
 
 
 class SavingRow(Read):
+    organisation_name: str | None = None
     side: str
     currency: str
+    factors: str
     orders: int
     kg: str
     co2e_kg: str
@@ -111,6 +117,23 @@ class SavingRow(Read):
 class Savings(Read):
     period: Period
     rows: tuple[SavingRow, ...] = ()
+
+
+class FactorRow(Read):
+    material: str
+    co2e_kg_per_kg: str
+    displacement: str
+    source_title: str
+    source_url: str
+
+
+class Factors(Read):
+    """The published table of the savings formula."""
+
+    version: str
+    published: date
+    formula: str
+    materials: tuple[FactorRow, ...] = ()
 
 
 class BalanceSeller(Read):

@@ -1,4 +1,4 @@
-"""The columns of an export, and how a cell is kept from being run as a formula."""
+"""The columns of an export."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from decimal import Decimal
 from typing import Any, Final, Literal
 
 Kind = Literal["text", "amount", "time", "number"]
-# What a spreadsheet takes for the beginning of a formula (OWASP, CSV injection), and its full-width twins.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20", "|", "%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,6 @@ COLUMNS: Final[Sequence[Column]] = (
     Column("updated_at", "time", _field("updated_at")),
     Column("closed_at", "time", _field("closed_at")),
 )
-
-
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet might run the text. White space before it does not help."""
-    return text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
 
 
 def amount(text: str) -> Decimal:

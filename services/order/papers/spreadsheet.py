@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, Protocol
 from xml.sax.saxutils import escape
 
-from services.order.papers.cells import COLUMNS, Column, is_formula, moment
+from services.order.papers.cells import COLUMNS, Column, moment
+from shared.formulas import is_formula, quoted
 
 # Excel's own limit is 1,048,576 rows with the heading.
 MOST_ROWS: Final = 1_000_000
@@ -59,9 +60,7 @@ def _csv_cell(column: Column, card: Mapping[str, Any]) -> Any:
     value = column.of(card)
     if value is None:
         return ""
-    if column.kind == "text" and is_formula(str(value)):
-        return f"'{value}"
-    return value
+    return quoted(str(value)) if column.kind == "text" else value
 
 
 class _Pipe(io.RawIOBase):

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from contracts.order import Deadline, OrderCompleted, OrderEvent, OrderSnapshot
+from contracts.order import Deadline, OrderCompleted, OrderCreated, OrderEvent, OrderSnapshot
 from services.reporting.projections.savings import Saving, saving
 
 # The order was taken on by its seller: it is being prepared, or is beyond that.
@@ -155,7 +155,7 @@ def _is_late(deadline: Deadline) -> bool:
 
 
 def movement(e: OrderEvent, day_of: DayOf) -> Movement:
-    """The row of an event."""
+    """The row of an event. An order enters pending once, when it is placed: what comes back to it was placed before."""
     order, change, totals, commission = e.order, e.change, e.order.totals, e.order.commission
     return Movement(
         e.order_id,
@@ -166,7 +166,7 @@ def movement(e: OrderEvent, day_of: DayOf) -> Movement:
         order.status,
         order.phase,
         change.from_status != change.to_status,
-        change.from_phase != change.to_phase,
+        change.from_phase != change.to_phase and (change.to_phase != "pending" or isinstance(e, OrderCreated)),
         totals.total.minor,
         totals.paid.minor,
         totals.refunded.minor,
@@ -177,7 +177,8 @@ def movement(e: OrderEvent, day_of: DayOf) -> Movement:
 
 def fact(order: OrderSnapshot, amounts: Movement, joined: Flags, day_of: DayOf) -> Fact:
     """The row of a snapshot whose amounts were read already, with the flags of all events so far."""
-    saved = saving(order) if order.phase == "completed" else Saving.NONE
+    received_at = joined.completed_at or order.updated_at
+    saved = saving(order, received_at) if order.phase == "completed" else Saving.NONE
     return Fact(
         order.order_id,
         order.marketplace_id,

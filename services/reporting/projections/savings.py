@@ -1,14 +1,16 @@
 """Savings of reuse: kg x factor x displacement x quantity, on goods that were received and not given back.
 
 loopfront page: completed orders, inside an organisation and between organisations, generate savings in its reports.
-The factors are a published, versioned table with their sources (factors.toml); a refund takes its part back.
+The factors are published tables with their sources (factors/<version>.toml), each for what is received from its day on.
+A refund takes its part back.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from importlib.resources import files
 from typing import Any, ClassVar, Final
@@ -31,7 +33,10 @@ class Factor:
 
 @dataclass(frozen=True, slots=True)
 class FactorTable:
+    """A published version. `published` is the first day (UTC) whose receipts are counted with it."""
+
     version: str
+    published: date
     materials: Mapping[str, Factor]
     sources: Mapping[str, Mapping[str, str]]
 
@@ -61,19 +66,40 @@ def read_table(text: str) -> FactorTable:
         if not (0 < factor.co2e <= 1_000 and 0 < factor.displacement <= 1):
             raise ValueError(f"material {name}: co2e takes 0 to 1000 and displacement 0 to 1")
         materials[name] = factor
-    return FactorTable(raw["version"], materials, raw["source"])
+    return FactorTable(raw["version"], raw["published"], materials, raw["source"])
 
 
-TABLE: Final = read_table(files(__package__).joinpath("factors.toml").read_text(encoding="utf-8"))
+def in_order(tables: Iterable[FactorTable]) -> tuple[FactorTable, ...]:
+    """The tables by the day of their publication. Raises ValueError where two have one version or one day."""
+    found = tuple(sorted(tables, key=lambda t: t.published))
+    for what in ({t.version for t in found}, {t.published for t in found}):
+        if len(what) != len(found):
+            raise ValueError("two factor tables have the same version or the same day of publication")
+    return found
 
 
-def saving(order: OrderSnapshot, table: FactorTable = TABLE) -> Saving:
+TABLES: Final = in_order(
+    read_table(f.read_text(encoding="utf-8"))
+    for f in files(__package__).joinpath("factors").iterdir()
+    if f.name.endswith(".toml")
+)
+TABLE: Final = TABLES[-1]
+
+
+def table_of(received_at: datetime, tables: Sequence[FactorTable] = TABLES) -> FactorTable:
+    """The table that was in force at a moment; the first one for what came before it was published."""
+    day = received_at.astimezone(UTC).date()
+    return next((t for t in reversed(tables) if t.published <= day), tables[0])
+
+
+def saving(order: OrderSnapshot, received_at: datetime, tables: Sequence[FactorTable] = TABLES) -> Saving:
     """The saving of a completed order; Saving.NONE where nothing in it is reused goods of known weight."""
     if order.lifecycle.name not in REUSE_LIFECYCLES or order.money == "refunded":
         return Saving.NONE
+    table, loose = table_of(received_at, tables), _loose(order)
     grams = co2e = value = Decimal(0)
     for line in order.lines:
-        kept = _kept(line)
+        kept = _kept(line, loose)
         if line.kg_per_unit is None or not kept:
             continue
         kg = line.kg_per_unit * line.received * kept
@@ -81,18 +107,24 @@ def saving(order: OrderSnapshot, table: FactorTable = TABLE) -> Saving:
         factor = table.materials.get((line.material or "").strip().lower())
         if factor is not None:
             co2e += kg * factor.co2e * factor.displacement * GRAMS
-        value += line.total.minor * kept
+        value += line.total.minor * kept * min(Decimal(1), line.received / line.ordered)
     whole = _whole(grams)
     return Saving(whole, _whole(co2e), _whole(value), table.version) if whole else Saving.NONE
 
 
-def _kept(line: Line) -> Decimal:
+def _loose(order: OrderSnapshot) -> Decimal:
+    """The share of the order that was paid back without saying for which line: it is taken from all of them."""
+    refunded = order.totals.refunded.minor - sum(line.refunded.minor for line in order.lines)
+    return Decimal(refunded) / order.totals.total.minor if refunded > 0 and order.totals.total.minor > 0 else Decimal(0)
+
+
+def _kept(line: Line, loose: Decimal) -> Decimal:
     """The share of what was received that stays: what was returned or paid back is not counted, nor twice."""
     if line.received <= 0:
         return Decimal(0)
     returned = line.returned / line.received
     refunded = Decimal(line.refunded.minor) / line.total.minor if line.total.minor > 0 else Decimal(0)
-    return max(Decimal(0), 1 - max(returned, refunded))
+    return max(Decimal(0), 1 - max(returned, refunded + loose))
 
 
 def _whole(value: Decimal) -> int:

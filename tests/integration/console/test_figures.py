@@ -56,6 +56,17 @@ async def test_the_operator_sees_sellers_and_channels_and_takes_the_figures_alon
         assert sum(int(r["orders"]) for r in days) > 0
         assert sum(float(r["gross"]) for r in days) > 0
         assert (await owner.get("/reports/orders.csv?from=nonsense")).status == 422
+        assert (await owner.get("/reports/people.csv")).status == 404
+        for table in ("orders", "summary", "rates", "sellers"):
+            for kind, begins in (("xlsx", b"PK"), ("parquet", b"PAR1")):
+                [address] = [a for a in page.links() if a.startswith(f"/reports/{table}.{kind}?")]
+                file = await owner.get(address)
+                assert (file.status, file.raw[: len(begins)]) == (200, begins)
+        [alone] = [a for a in page.links() if a.startswith("?") and "seller=" in a]
+        of_one = await owner.get("/reports" + alone)
+        assert f"Figures of {name} alone" in of_one.text()
+        [taken_of_one] = [a for a in of_one.links() if a.startswith("/reports/orders.csv")]
+        assert f"seller={sellers[0]['seller_id']}" in taken_of_one
 
 
 async def test_a_seller_sees_its_balance_and_the_operator_any_sellers_and_a_buyer_none(

@@ -14,7 +14,7 @@ import pytest
 from contracts.envelope import Received
 from contracts.identity import Marketplace, Member, MemberChanged, Organisation
 from contracts.messaging import MessagePosted
-from contracts.order import Actor, OrderCreated
+from contracts.order import Actor, Change, OrderCreated, OrderEvent, OrderUpdated, Phase
 from services.reporting.handlers import on_members, on_messages
 from shared.ids import new_id
 from tests.builders import order_event, snapshot
@@ -73,7 +73,13 @@ async def test_a_seller_sees_its_own_figures_and_nothing_of_what_it_may_not_know
         assert {f["currency"]: minor(f["gross"]) for f in summary["figures"]} == {
             c: sum(o.totals.total.minor for o in own if o.currency == c) for c in {o.currency for o in own}
         }
-        assert summary["channels"] == []
+        assert {c["channel"] for c in summary["channels"]} <= {"direct", "shop"}
+        for f in summary["figures"]:
+            parts = [c["figures"] for c in summary["channels"] if c["figures"]["currency"] == f["currency"]]
+            assert f["orders"] == sum(p["orders"] for p in parts)
+            assert f["phases"] == {p: sum(x["phases"][p] for x in parts) for p in f["phases"]}
+            for name in ("gross", "canceled", "paid", "refunded", "net", "commission", "commission_net"):
+                assert minor(f[name]) == sum(minor(p[name]) for p in parts), name
     _, report = await desk.as_seller(world.marketplace_id, seller, f"/v1/reports/orders?{ALL}&interval=all")
     assert sum(r["orders"] for r in report["rows"]) == len(own)
     assert {r["status"] for r in report["rows"]} == {o.status for o in own}
@@ -82,6 +88,57 @@ async def test_a_seller_sees_its_own_figures_and_nothing_of_what_it_may_not_know
     assert created == len(own)
     _, page = await desk.as_seller(world.marketplace_id, seller, f"/v1/reports/sellers?{ALL}")
     assert {r["seller_organisation_id"] for r in page["items"]} == {str(seller)}
+
+
+async def test_an_order_that_comes_back_to_pending_was_placed_once(desk: Desk) -> None:
+    marketplace_id = new_id()
+    order = snapshot(marketplace_id=marketplace_id)
+    events: list[OrderEvent] = []
+    came: tuple[str, Phase] | None = None
+    steps: tuple[tuple[type[OrderEvent], str, Phase], ...] = (
+        (OrderCreated, "pending", "pending"), (OrderUpdated, "processing", "preparing"),
+        (OrderUpdated, "pending", "pending"),
+    )  # fmt: skip
+    for sequence, (cls, status, phase) in enumerate(steps, 1):
+        order = order.model_copy(update={"sequence": sequence, "status": status, "phase": phase})
+        change = Change(
+            action="act", label="Act", from_status=came[0] if came else None, to_status=status,
+            from_phase=came[1] if came else None, to_phase=phase, actor=Actor(kind="service", name="test"),
+        )  # fmt: skip
+        events.append(order_event(cls, order, change=change))
+        came = status, phase
+    await desk.project(events)
+    day = f"from={order.placed_at.date()}&to={order.placed_at.date()}"
+    for clock in ("placed", "event"):
+        _, summary = await desk.get(marketplace_id, f"/v1/reports/summary?{day}&clock={clock}")
+        [figures] = summary["figures"]
+        assert figures["orders"] == 1
+        assert figures["average"] == (figures["gross"] if clock == "placed" else None)
+    _, report = await desk.get(marketplace_id, f"/v1/reports/orders?{day}&clock=event")
+    assert {r["status"]: r["orders"] for r in report["rows"]} == {"pending": 2, "processing": 1}
+
+
+async def test_an_operator_sees_one_seller_alone_and_savings_by_organisation(desk: Desk) -> None:
+    world = World(17, currencies=["EUR"])
+    await desk.project(world.lives(120))
+    seller, other = (s.organisation_id for s in world.sellers[:2])
+    for report in ("summary", "orders", "sellers"):
+        path = f"/v1/reports/{report}?{ALL}"
+        _, alone = await desk.get(world.marketplace_id, f"{path}&seller={seller}")
+        _, own = await desk.as_seller(world.marketplace_id, seller, path)
+        assert alone == own
+        status, problem = await desk.as_seller(world.marketplace_id, seller, f"{path}&seller={other}")
+        assert (status, problem["code"]) == (403, "not_your_figures")
+    _, by = await desk.get(world.marketplace_id, f"/v1/reports/savings?{ALL}&by=organisation")
+    _, whole = await desk.get(world.marketplace_id, f"/v1/reports/savings?{ALL}")
+    told = [r for r in by["rows"] if r["side"] != "buyer"]
+    assert sum(Decimal(r["kg"]) for r in told) == sum(Decimal(r["kg"]) for r in whole["rows"])
+    assert {r["organisation_id"] for r in told} <= {str(s.organisation_id) for s in world.sellers}
+    _, mine = await desk.as_seller(world.marketplace_id, seller, f"/v1/reports/savings?{ALL}&by=organisation")
+    assert {(r["organisation_id"], r["organisation_name"]) for r in mine["rows"]} == {
+        (str(seller), world.sellers[0].name)
+    }
+    assert (await desk.get(world.marketplace_id, "/v1/reports/savings/factors?version=none"))[0] == 404
 
 
 async def test_sellers_are_paged_by_gross(desk: Desk) -> None:

@@ -17,6 +17,7 @@ from contracts.envelope import Event, encode
 from contracts.messaging import MessagePosted
 from contracts.order import Actor, OrderEvent
 from contracts.topics import ORDER_TOPICS
+from services.reporting import store
 from services.reporting.app import service
 from services.reporting.rebuild import rebuild
 from services.reporting.reconcile import reconcile
@@ -164,6 +165,42 @@ async def test_reconciling_finds_what_is_wrong_and_rebuilding_mends_it(upkeep: U
                 " WHERE d.generation <> m.generation"
             )
             assert stale == 0, table
+
+
+# What is done to one order, and what is said of it.
+FAULTS = {
+    "DELETE FROM order_fact WHERE order_id = $1": "were taken in",
+    "DELETE FROM order_movement WHERE order_id = $1": "were taken in",
+    "UPDATE order_fact SET sequence = sequence + 1 WHERE order_id = $1": "the topics end with",
+    "UPDATE order_fact SET seller_organisation_id = gen_random_uuid() WHERE order_id = $1": "counted under",
+    "UPDATE order_fact SET late = NOT late WHERE order_id = $1": "late",
+    "UPDATE order_fact SET placed_day = placed_day + 1 WHERE order_id = $1": "a day that is not",
+    "UPDATE order_movement SET paid_minor = paid_minor + 1 WHERE order_id = $1": "day by day",
+}
+
+
+async def test_nothing_is_equal_that_the_topics_tell_otherwise(upkeep: Upkeep) -> None:
+    world = World(37)
+    events = world.lives(len(FAULTS) + 3)
+    await upkeep.send(events)
+    await upkeep.consumed(events)
+    wrong = dict(zip(sorted(newest(events)), FAULTS.items(), strict=False))
+    for order_id, (sql, _) in wrong.items():
+        await upkeep.execute(sql, order_id)
+    stray = new_id()
+    moved = sorted(newest(events))[-1]
+    await upkeep.execute("UPDATE order_fact SET order_id = $2 WHERE order_id = $1", moved, stray)
+    async with upkeep.runtime.worker_db.transaction() as tx:
+        # the faults are in all figures, so that only the topics know better
+        await store.compute_figures(tx, world.marketplace_id)
+    result = await reconcile(upkeep.settings, upkeep.runtime.worker_db, quiet, patience=0)
+    told = {t.removeprefix("order ").partition(":")[0]: t for t in result.told}
+    expected = {str(i): said for i, (_, said) in wrong.items()} | {str(stray): "no topic", str(moved): "were taken in"}
+    assert told.keys() == expected.keys(), result.told
+    assert all(said in told[i] for i, said in expected.items()), told
+    assert result.behind == 3
+    assert (await rebuild(upkeep.settings, upkeep.runtime.worker_db, quiet)).swapped
+    assert (await reconcile(upkeep.settings, upkeep.runtime.worker_db, quiet)).told == []
 
 
 async def test_a_rebuild_while_events_come_in_loses_none_and_reports_are_served(upkeep: Upkeep) -> None:

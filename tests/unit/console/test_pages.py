@@ -18,7 +18,6 @@ from contracts.money import Money
 from services.console.changes import resolution, said
 from services.console.charts import Value, bars
 from services.console.forms import build
-from services.console.pages.figures import cell
 from services.console.pages.order import Draft, Talk, stages
 from services.console.pages.orders import Filters
 from services.console.pages.signing import local_path
@@ -224,11 +223,6 @@ def test_durations_and_shares_are_written_as_people_say_them() -> None:
              86_400: "1 d", 90_000: "1 d 1 h", 86_460: "1 d"}  # fmt: skip
     assert {s: duration(s) for s in shown} == shown
     assert [share(r) for r in (None, "0", "0.3333", "1")] == ["\u2013", "0.0 %", "33.3 %", "100.0 %"]
-
-
-def test_cells_of_a_sheet_are_no_formulas() -> None:
-    given = ["=1+1", "@x", "-12.50", "12.50", 3, None, "-x", "Søylen"]
-    assert [cell(v) for v in given] == ["'=1+1", "'@x", "-12.50", "12.50", "3", "", "'-x", "Søylen"]
 
 
 def test_money_has_the_digits_of_its_currency() -> None:
