@@ -26,6 +26,8 @@ KEYWORDS: Final[Mapping[str, Any]] = {
     "_": None, "N_": None, "tr": None, "count": (1, 2), "ngettext": (1, 2), "pgettext": ((1, "c"), 2),
 }  # fmt: skip
 # The built-in lifecycles are the order service's; their labels are shown by the console, in a context of their own.
+# Two that the order service itself gives stand beside them: of the first entry of a timeline, and of a deadline.
+OF_ORDERS: Final = ("Order placed", "Evidence")
 PROFILES: Final = "services/order/workflow/profiles"
 LIFECYCLE: Final = "lifecycle"
 METHODS: Final = [("**.py", "python"), ("templates/**", "jinja2.ext:babel_extract")]
@@ -69,6 +71,7 @@ def extracted(package: Package) -> Catalog:
 
 def labels() -> Iterator[str]:
     """Every label of the built-in lifecycles: of statuses, actions, their parameters, settings and deadlines."""
+    yield from OF_ORDERS
     for path in sorted((ROOT / PROFILES).glob("*.toml")):
         yield from _labels(tomllib.loads(path.read_text(encoding="utf-8")))
 
@@ -76,7 +79,7 @@ def labels() -> Iterator[str]:
 def _labels(part: Any, named: str = "") -> Iterator[str]:
     if isinstance(part, Mapping):
         for name, value in part.items():
-            yield from _labels(value, "label" if named in ("labels", "deadline_labels") else name)
+            yield from _labels(value, "label" if named == "labels" else name)
     elif isinstance(part, list):
         for value in part:
             yield from _labels(value, named)

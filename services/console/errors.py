@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.console.codes import refusal
 from services.console.language import tr
 from services.console.parts import PARTS, ServiceName
 
@@ -37,6 +38,7 @@ class Refused(Exception):
     document: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.title, self.detail = tr(self.title), refusal(self.code, self.detail)
         # back in the browser and sent once more, with something else in it
         if self.code == "idempotency_key_reused":
             self.detail = tr(

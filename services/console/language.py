@@ -82,8 +82,16 @@ def count(one: str, many: str, n: int | Decimal, **values: Any) -> str:
     return str(translations().ngettext(one, many, whole)) % {"count": shown, **values}
 
 
+# What the order service says beside a label, of deadlines and of what the clock does.
+_BESIDE: Final = (N_("%(what)s: overdue"), N_("%(what)s: due"), N_("%(what)s, by itself"))
+
+
 def label(text: str) -> str:
     """A label of a lifecycle: those of the built-in ones are translated, others stay as they were written."""
+    for beside in _BESIDE:
+        ending = beside.removeprefix("%(what)s")
+        if text.endswith(ending):
+            return tr(beside, what=label(text.removesuffix(ending)))
     return str(translations().pgettext(LIFECYCLE, text)) if text else ""
 
 

@@ -18,6 +18,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from contracts.money import Money
+from services.console.codes import WORDS
 from services.console.language import N_, Texts, count, label, language, locale, tr, translations
 from shared.amounts import written
 from shared.ids import new_id
@@ -45,19 +46,6 @@ TONES: Final[Mapping[str, str]] = {
     "in_transit": "info",
     "completed": "good",
     "canceled": "plain",
-}
-_WORDS: Final[Mapping[str, str]] = {
-    "unpaid": N_("Not paid"),
-    "refunding": N_("Being refunded"),
-    "partially_refunded": N_("Partly refunded"),
-    "cancellation_request": N_("Cancellation request"),
-    "canceled": N_("Cancelled"),
-    "own_side": N_("Only our own side"),
-    "everyone": N_("Everyone on the order"),
-    "api_key": N_("API key"),
-    "exhausted": N_("Gave up"),
-    "held": N_("Kept back"),
-    "http_error": N_("HTTP error"),
 }
 # What has become of a quantity of a line.
 _BECAME: Final[Mapping[str, str]] = {
@@ -139,7 +127,7 @@ def day(value: Any) -> str:
 def words(code: Any) -> str:
     """A code such as `lost_in_transit` as words."""
     text = str(code or "")
-    return tr(_WORDS.get(text) or text.replace("_", " ").replace(".", " ").capitalize())
+    return tr(WORDS.get(text) or text.replace("_", " ").replace(".", " ").capitalize())
 
 
 def became(what: str, quantity: str) -> str:

@@ -43,7 +43,9 @@ class _Ground:
 
     @property
     def label(self) -> str:
-        return label(str(self.schema["title"])) if self.schema.get("title") else words(self.name)
+        title = str(self.schema.get("title") or "")
+        # what has no label of its own is called by its name
+        return words(self.name) if title.lower() in ("", self.name.replace("_", " ")) else label(title)
 
     def field(self, kind: Kind, **more: Any) -> Field:
         description = tr(str(self.schema.get("description") or ""))

@@ -171,6 +171,7 @@ async def _changed_page(visit: Visit, error: Refused) -> Response:
 
 async def _impossible(visit: Visit, order: Order, error: Refused | None = None) -> Response:
     blocked = next((a for a in order.blocked_actions if a.name == _action(visit)), None)
+    why = tr(blocked.blocked) if blocked and blocked.blocked else ""
     etag = visit.posted.one("etag")
     return await visit.page(
         "action_gone.html",
@@ -178,7 +179,7 @@ async def _impossible(visit: Visit, order: Order, error: Refused | None = None) 
         order=order,
         changed=bool(etag) and etag != str(order.sequence),
         label=known(blocked.label) if blocked else visit.posted.one("label")[:80],
-        why=blocked.blocked if blocked else error.detail if error and error.status != 412 else "",
+        why=why if blocked else error.detail if error and error.status != 412 else "",
     )
 
 

@@ -107,7 +107,7 @@ async def test_from_the_topics_to_the_mailbox_and_back(
                 pytest.fail(f"{len(mailbox.mails())} of 3 mails came: {await standing(world)}", pytrace=False)
             delivered = await outcomes(stack, topic_prefix, 6)
         assert {m.subject.partition(" ORD")[0] for m in mailbox.mails()} == {
-            "Your order", "Ny bestilling", "Ny melding fra Buyer Person om bestilling",
+            "Your order", "Ny ordre", "Ny melding fra Buyer Person om ordre",
         }  # fmt: skip
         assert sorted(e.channel for e in delivered) == ["email"] * 3 + ["in_app"] * 3
         assert {e.cause_event_id for e in delivered if e.category == "order_confirmation"} == {created}

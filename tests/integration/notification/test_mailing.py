@@ -70,8 +70,8 @@ async def test_mails_are_in_the_recipients_language_and_zone(world: World) -> No
     async with world.sending():
         await settled(world, "sent", "sent", "skipped")
     [mail] = world.mailbox.mails(to="seller@")
-    assert mail.subject.startswith("Ny bestilling ORD-1 fra")
-    assert "Se bestillingen" in mail.html
+    assert mail.subject.startswith("Ny ordre ORD-1 fra")
+    assert "Se ordren" in mail.html
     assert "2. juli 2026" in mail.text  # the day it was in Oslo
     [other] = world.mailbox.mails(to="buyer@")
     assert "1 July 2026" in other.text
