@@ -9,11 +9,23 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.envelope import Event
-from contracts.order import Actor, Side
+from contracts.order import Actor, Part, Side
+
+
+class AttachedFile(Part):
+    """A file of a message, without its bytes. `file_name` is of the sender's making, or of ours where the marketplace
+    hides contact details; `sha256` is of the bytes that messaging gives out."""
+
+    attachment_id: UUID
+    file_name: str
+    media_type: str
+    bytes: int = Field(ge=1)
+    sha256: str
 
 
 class MessagePosted(Event, type="message.posted", version=1):
-    """A message on an order's thread. `audience` is who may read it; `preview` is at most 200 characters."""
+    """A message on an order's thread. `audience` is who may read it; `preview` is at most 200 characters of its text,
+    and empty where it has attachments only."""
 
     order_id: UUID
     order_number: str
@@ -31,6 +43,8 @@ class MessagePosted(Event, type="message.posted", version=1):
     audience: tuple[Side, ...] = ("buyer", "seller", "operator")
     preview: str = Field(max_length=200)
     attachment_count: int = 0
+    # left out where there are none, as before there were any
+    attachments: tuple[AttachedFile, ...] | None = None
     automatic: bool = False
 
     def key(self) -> str:

@@ -6,6 +6,7 @@ No redirects, no proxies, no cookies: an answer is JSON from the configured addr
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from services.console.settings import Settings
 from shared.stop import Stop
 from shared.telemetry import current_traceparent, span
 
+_LINE_BREAK: Final = re.compile(r"[\x00-\x1f\x7f]")
 Params = Iterable[tuple[str, Any]]
 # The connection was gone before an answer began: with an idempotency key the same request may go out once more.
 _LOST: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -87,11 +89,12 @@ class Services:
     async def upload(
         self, service: ServiceName, path: str, token: str, file: File, *, key: str, fields: Mapping[str, str]
     ) -> Answer:
-        """A file as multipart/form-data under the name `file`."""
-        form = aiohttp.FormData(default_to_multipart=True)
+        """A file as multipart/form-data under the name `file`. Raises SignedOut, Refused, ServiceDown."""
+        # with quoted fields the name would arrive as percent signs; a line break would end its header
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
         for name, value in fields.items():
             form.add_field(name, value)
-        form.add_field("file", file.content, filename=file.name, content_type=file.media_type)
+        form.add_field("file", file.content, filename=_LINE_BREAK.sub("_", file.name), content_type=file.media_type)
         return await self._call("POST", service, path, token, data=form, headers={"idempotency-key": key})
 
     @asynccontextmanager

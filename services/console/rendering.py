@@ -153,6 +153,13 @@ def duration(seconds: int | None) -> str:
     return " ".join(tr(unit, count=n) for n, unit in parts[first : first + 2] if n)
 
 
+def size(count: int) -> str:
+    """How large a file is."""
+    unit, of = (N_("%(count)s MB"), 1_000_000) if count >= 1_000_000 else (N_("%(count)s kB"), 1_000)
+    shown = max(Decimal(count) / of, Decimal("0.1"))
+    return tr(unit, count=format_decimal(shown, "0.#", locale=locale()))
+
+
 def share(rate: str | None) -> str:
     """A rate of 0 to 1 as per cent; a dash where it is a share of nothing."""
     if rate is None:
@@ -196,7 +203,7 @@ class Renderer:
             newstyle=True,
             pgettext=lambda context, text: translations().pgettext(context, text),
         )
-        depending = (money, number, day, words, duration, share, tr, label)
+        depending = (money, number, day, words, duration, share, size, tr, label)
         environment.filters.update({f.__name__: _as_read(f) for f in depending})
         environment.filters.update(moment=moment, web_link=web_link)
         environment.globals.update(

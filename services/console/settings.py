@@ -38,7 +38,7 @@ class Settings(ServiceSettings):
     export_seconds: float = Field(default=600.0, gt=0, le=3_600)
     answer_bytes: int = Field(default=4_000_000, ge=10_000, le=50_000_000)
     form_bytes: int = Field(default=200_000, ge=10_000, le=2_000_000)
-    # a form with files, of which an action takes three images and an invoice of 5 MB each
+    # a form with files: an action takes three images and an invoice of 5 MB each, a message 20 MB in all
     upload_bytes: int = Field(default=21_000_000, ge=100_000, le=100_000_000)
     # such forms are held in memory while their files are handed on, so not many at once
     uploads_at_once: int = Field(default=4, ge=1, le=100)

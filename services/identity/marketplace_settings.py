@@ -38,6 +38,10 @@ def _kinds(text: str) -> bool:
     return text == "none" or set(text.split(",")) <= {"email", "phone", "link"}
 
 
+def _files(text: str) -> bool:
+    return text == "none" or set(text.split(",")) <= {"image", "pdf"}
+
+
 _FLAG: Final = Rule(lambda text: text in ("true", "false"), "is true or false")
 KNOWN_SETTINGS: Final[dict[str, Rule]] = {
     # the order service's lifecycles: the ranges are those of their files
@@ -53,5 +57,6 @@ KNOWN_SETTINGS: Final[dict[str, Rule]] = {
     "commission_rate": Rule(_fraction, "is a fraction such as 0.12 for 12 %"),
     # messaging
     "message_masking": Rule(_kinds, "is none, or some of email,phone,link separated by commas"),
+    "message_attachments": Rule(_files, "is none, or some of image,pdf separated by commas"),
     "phone_region": Rule(lambda t: len(t) == 2 and t.isascii() and t.isalpha() and t.isupper(), "is a country: NO"),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.messaging.actions import attaching
 from services.messaging.api import api
 from services.messaging.handlers import HANDLERS
 from services.messaging.settings import Settings
@@ -20,5 +21,6 @@ def service(settings: Settings | None = None, clock: Clock = utc_now) -> Service
         migrations=Path(__file__).parent / "migrations",
         api=api,
         handlers=HANDLERS,
+        workers={"uploads": attaching.forget},
         clock=clock,
     )

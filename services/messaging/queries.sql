@@ -189,3 +189,41 @@ SELECT m.message_id, m.seq, m.posted_at, m.sender_side, m.on_behalf_of, t.thread
        t.order_number, t.kind, t.buyer_organisation_id, t.buyer_person_id, t.seller_organisation_id
 FROM message m JOIN thread t ON t.thread_id = m.thread_id
 WHERE m.posted_at > $1 ORDER BY m.posted_at, m.message_id LIMIT $2;
+
+-- name: add_attachment
+INSERT INTO attachment (attachment_id, marketplace_id, thread_id, file_name, media_type, bytes, sha256, side,
+                        uploaded_by, uploaded_at, content, thumbnail)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- name: count_attachments
+-- Of a thread, and of those that somebody has uploaded and not posted anywhere since a moment.
+SELECT (SELECT count(*) FROM attachment WHERE thread_id = $1) AS of_thread,
+       (SELECT count(*) FROM attachment WHERE uploaded_by = $2 AND message_id IS NULL AND uploaded_at > $3) AS waiting;
+
+-- name: waiting_attachments
+-- Locked until the transaction ends: what is being posted is neither posted elsewhere nor deleted.
+SELECT attachment_id, message_id, position, file_name, media_type, bytes, sha256 FROM attachment
+WHERE attachment_id = ANY ($1::uuid[]) AND thread_id = $2 AND uploaded_by = $3 AND message_id IS NULL
+ORDER BY attachment_id FOR UPDATE;
+
+-- name: post_attachments
+UPDATE attachment AS a SET message_id = $1, position = b.position
+FROM unnest($2::uuid[]) WITH ORDINALITY AS b (attachment_id, position)
+WHERE a.attachment_id = b.attachment_id AND a.message_id IS NULL;
+
+-- name: attachments_of
+SELECT attachment_id, message_id, position, file_name, media_type, bytes, sha256 FROM attachment
+WHERE message_id = ANY ($1::uuid[]) ORDER BY message_id, position;
+
+-- name: read_attachment
+-- $3: the small picture of it, not the whole file.
+SELECT a.attachment_id, a.position, a.file_name, a.media_type, a.sha256, a.side, a.uploaded_by, t.kind AS thread_kind,
+       CASE WHEN $3::boolean THEN a.thumbnail ELSE a.content END AS content
+FROM attachment a JOIN thread t ON t.thread_id = a.thread_id
+WHERE a.attachment_id = $1 AND t.order_id = $2;
+
+-- name: forget_attachments
+-- Uploads that nobody posted.
+DELETE FROM attachment WHERE attachment_id IN (
+    SELECT attachment_id FROM attachment WHERE message_id IS NULL AND uploaded_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+);

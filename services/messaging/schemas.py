@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from contracts.order import Side
+from services.messaging.attachments import MOST_FILES
 from services.messaging.masking import Kind
 from services.messaging.policy import ThreadKind
 
@@ -31,17 +32,35 @@ def readable(text: str) -> str:
     return text
 
 
+def _each_once(ids: tuple[UUID, ...]) -> tuple[UUID, ...]:
+    if len(set(ids)) != len(ids):
+        raise ValueError("each attachment stands once")
+    return ids
+
+
 class Given(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
 class PostMessage(Given):
-    """A message. `on_behalf_of` is for operators, `automatic` for systems with an API key."""
+    """A message. `on_behalf_of` is for operators, `automatic` for systems with an API key.
 
-    text: Annotated[str, Field(min_length=1, max_length=MOST_TEXT), AfterValidator(readable)]
+    `attachment_ids` are of files that the caller uploaded for this thread; with any, the text may be left out.
+    """
+
+    # before the text, which may be empty only where there are some
+    attachment_ids: Annotated[tuple[UUID, ...], Field(max_length=MOST_FILES), AfterValidator(_each_once)] = ()
+    text: Annotated[str, Field(max_length=MOST_TEXT, validate_default=True)] = ""
     kind: ThreadKind = "buyer_seller"
     on_behalf_of: Literal["seller"] | None = None
     automatic: bool = False
+
+    @field_validator("text", mode="after")
+    @classmethod
+    def _readable(cls, text: str, info: ValidationInfo) -> str:
+        if info.data.get("attachment_ids") and not text.strip():
+            return ""
+        return readable(text)
 
 
 class MarkRead(Given):
@@ -76,6 +95,17 @@ class Sender(Shown):
     acted_by_name: str | None = None
 
 
+class Attachment(Shown):
+    """A file of a message. `sha256` is of the bytes that are given out; `thumbnail`: whether it has a small picture."""
+
+    attachment_id: UUID
+    file_name: str
+    media_type: str
+    bytes: int
+    sha256: str
+    thumbnail: bool
+
+
 class Message(Shown):
     """A message as the caller may see it. `hidden` says which contact details the marketplace's policy hid."""
 
@@ -88,6 +118,7 @@ class Message(Shown):
     automatic: bool
     text: str
     hidden: tuple[Kind, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Participant(Shown):
@@ -130,11 +161,15 @@ class ThreadPage(Shown):
 
 
 class Conversation(Shown):
-    """A page of a thread's messages, oldest first; `next_cursor` leads to older ones."""
+    """A page of a thread's messages, oldest first; `next_cursor` leads to older ones.
+
+    `attachment_kinds`: what may be attached here, "image" and "pdf" or less.
+    """
 
     thread: Thread
     items: tuple[Message, ...]
     next_cursor: str | None
+    attachment_kinds: tuple[str, ...] = ()
 
 
 class ReadState(Shown):

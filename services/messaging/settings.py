@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import Field
 
 from shared.settings import ServiceSettings
 
+MOST_UPLOAD: Final = 20_000_000
+
 
 class Settings(ServiceSettings):
-    """Bounds of the live stream."""
+    """Bounds of attachments and of the live stream."""
 
     http_port: int = Field(default=8003, ge=0, le=65_535)
+
+    # one file as it is sent, and what a message carries in all as it is kept
+    messaging_attachment_bytes: int = Field(default=10_000_000, ge=10_000, le=MOST_UPLOAD)
+    messaging_attachments_bytes: int = Field(default=20_000_000, ge=10_000, le=100_000_000)
+    # of one image; half as many of a WebP. Decoding takes 10 bytes of memory for each, one image at a time
+    messaging_image_pixels: int = Field(default=24_000_000, ge=10_000, le=100_000_000)
 
     # open streams of one process, and of one person in it
     messaging_streams_most: int = Field(default=500, ge=1, le=100_000)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from contracts.order import Side
 from services.messaging import schemas, store
+from services.messaging.attachments import shown_name
 from services.messaging.masking import Masked, MaskingPolicy, hide
 from services.messaging.policy import SIDES_OF, Reach, sees_original
 
 OPERATOR_NAME = "Marketplace operator"
 
 
-def message(m: store.Message, viewer: Side, reader: Reach, policy: MaskingPolicy) -> schemas.Message:
+def message(
+    m: store.Message, files: Sequence[store.Attachment], viewer: Side, reader: Reach, policy: MaskingPolicy
+) -> schemas.Message:
     """A message as a side may see it: contact details of others hidden where the marketplace's policy says so."""
     original = sees_original(viewer, m.sender_side)
     masked = Masked(m.text, ()) if original else hide(m.text, m.contacts, policy)
@@ -34,6 +39,19 @@ def message(m: store.Message, viewer: Side, reader: Reach, policy: MaskingPolicy
         automatic=m.automatic,
         text=masked.text,
         hidden=masked.hidden,
+        attachments=tuple(attachment(f, policy, original=original) for f in files),
+    )
+
+
+def attachment(f: store.Attachment, policy: MaskingPolicy, *, original: bool) -> schemas.Attachment:
+    """A file with the name that a reader may see; `original` as in `policy.sees_original`."""
+    return schemas.Attachment(
+        attachment_id=f.attachment_id,
+        file_name=shown_name(f.file_name, f.media_type, f.position or 1, policy, original=original),
+        media_type=f.media_type,
+        bytes=f.bytes,
+        sha256=f.sha256,
+        thumbnail=f.media_type.startswith("image/"),
     )
 
 

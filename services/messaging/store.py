@@ -10,6 +10,7 @@ from uuid import UUID
 
 from contracts.identity import MemberChanged
 from contracts.order import OrderSnapshot, Side
+from services.messaging.attachments import allowed
 from services.messaging.masking import NOTHING, Contact, MaskingPolicy
 from services.messaging.policy import THREAD_KINDS, Reach, ThreadKind
 from services.messaging.turns import Turn
@@ -90,6 +91,34 @@ class Message:
     from_operator: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file without its bytes; `message_id` and `position` once it is posted."""
+
+    attachment_id: UUID
+    message_id: UUID | None
+    position: int | None
+    file_name: str
+    media_type: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """The bytes of a file, or of the small picture of it, and what decides who may have them."""
+
+    attachment_id: UUID
+    position: int | None
+    file_name: str
+    media_type: str
+    sha256: str
+    side: Side
+    uploaded_by: UUID
+    thread_kind: ThreadKind
+    content: bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     total: int
@@ -148,8 +177,15 @@ async def put_marketplaces(tx: Transaction, rows: Sequence[tuple[UUID, str, str,
 
 async def masking(tx: Transaction, marketplace_id: UUID) -> MaskingPolicy:
     """The marketplace's policy; nothing is hidden while nothing is known of it."""
+    return (await rules(tx, marketplace_id))[0]
+
+
+async def rules(tx: Transaction, marketplace_id: UUID) -> tuple[MaskingPolicy, frozenset[str]]:
+    """What is hidden in the marketplace, and which kinds of files it takes."""
     row = await tx.fetchrow(q.marketplace, marketplace_id)
-    return NOTHING if row is None else MaskingPolicy.of(row["settings"], row["time_zone"])
+    if row is None:
+        return NOTHING, allowed({})
+    return MaskingPolicy.of(row["settings"], row["time_zone"]), allowed(row["settings"])
 
 
 async def thread_of_order(tx: Transaction, order_id: UUID, kind: ThreadKind, reader: Reach) -> Thread | None:
@@ -248,3 +284,53 @@ async def people(
 async def posted_since(tx: Transaction, moment: datetime, rows: int) -> list[Row]:
     """Messages of all marketplaces posted after a moment, oldest first, with what decides who may know of them."""
     return await tx.fetch(q.posted_since, moment, rows)
+
+
+async def count_attachments(tx: Transaction, thread_id: UUID, person: UUID, since: datetime) -> tuple[int, int]:
+    """(files of the thread, uploads of somebody that wait to be posted)."""
+    row = await tx.fetchrow(q.count_attachments, thread_id, person, since)
+    assert row is not None
+    return row["of_thread"], row["waiting"]
+
+
+async def add_attachment(
+    tx: Transaction, thread: Thread, new: Attachment, side: Side, by: UUID, at: datetime, content: bytes,
+    thumbnail: bytes | None,
+) -> None:  # fmt: skip
+    await tx.execute(
+        q.add_attachment, new.attachment_id, thread.marketplace_id, thread.thread_id, new.file_name, new.media_type,
+        new.bytes, new.sha256, side, by, at, content, thumbnail,
+    )  # fmt: skip
+
+
+async def waiting_attachments(tx: Transaction, thread_id: UUID, by: UUID, ids: Sequence[UUID]) -> list[Attachment]:
+    """Those of the ids that somebody uploaded for a thread and has not posted, in the order of the ids; locked."""
+    if not ids:
+        return []
+    rows = await tx.fetch(q.waiting_attachments, list(ids), thread_id, by)
+    found = {r["attachment_id"]: Attachment(**dict(r)) for r in rows}
+    return [found[i] for i in ids if i in found]
+
+
+async def post_attachments(tx: Transaction, message_id: UUID, ids: Sequence[UUID]) -> None:
+    """The locked files are the message's from now on, in this order."""
+    await tx.execute(q.post_attachments, message_id, list(ids))
+
+
+async def attachments_of(tx: Transaction, messages: Sequence[Message]) -> dict[UUID, list[Attachment]]:
+    """The files of messages by message, each list in its order."""
+    found: dict[UUID, list[Attachment]] = {}
+    if messages:
+        for r in await tx.fetch(q.attachments_of, [m.message_id for m in messages]):
+            found.setdefault(r["message_id"], []).append(Attachment(**dict(r)))
+    return found
+
+
+async def read_attachment(tx: Transaction, order_id: UUID, attachment_id: UUID, *, small: bool) -> Content | None:
+    row = await tx.fetchrow(q.read_attachment, attachment_id, order_id, small)
+    return Content(**dict(row)) if row else None
+
+
+async def forget_attachments(tx: Transaction, before: datetime, rows: int) -> int:
+    """Delete uploads of before a moment that were never posted; how many there were, at most `rows`."""
+    return int((await tx.execute(q.forget_attachments, before, rows)).rpartition(" ")[2])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any, Final, TypeVar
 
 import jiter
@@ -20,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive
 
-from shared.errors import BadRequest, Problem, TooLarge, Unprocessable
+from shared.errors import BadRequest, Problem, TooLarge, Unavailable, Unprocessable
 from shared.web.exchange import Exchange, exchange
 from shared.web.settings import WebSettings
 
@@ -36,11 +37,33 @@ F = TypeVar("F", bound=Callable[..., Any])
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def max_body(limit: int) -> Callable[[F], F]:
-    """Allow an endpoint a body of up to `limit` bytes, not the service's default. Stands under the route's line."""
+class Room:
+    """How many large bodies an endpoint of this process holds in memory at once."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Raises Unavailable where there is no room left."""
+        if self._free <= 0:
+            raise Unavailable("uploads_full", "Others are uploading files right now. Send it again in a moment.")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+def max_body(limit: int, at_once: int | None = None) -> Callable[[F], F]:
+    """Allow an endpoint a body of up to `limit` bytes, not the service's default. Stands under the route's line.
+
+    With `at_once`, only so many are read and answered at once in this process; others are refused unread (503).
+    """
 
     def mark(endpoint: F) -> F:
         endpoint.__max_body__ = limit  # type: ignore[attr-defined]
+        endpoint.__room__ = Room(at_once) if at_once else None  # type: ignore[attr-defined]
         return endpoint
 
     return mark
@@ -128,6 +151,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         limit: int | None = getattr(self.endpoint, "__max_body__", None)
+        room: Room | None = getattr(self.endpoint, "__room__", None)
         field = self.body_field
         form = field is not None and isinstance(field.field_info, params.Form)
         bodiless = (self.methods or set()) <= _BODILESS
@@ -141,6 +165,10 @@ class StrictRoute(APIRoute):
                 _expect_known(request.query_params.keys(), taken)
             if bodiless:
                 return await handle(request)
+            with room.taken() if room is not None else nullcontext():
+                return await read_and_handle(request)
+
+        async def read_and_handle(request: Request) -> Response:
             ex = exchange(request.scope)
             web: WebSettings = request.app.state.web
             ex.body = await read_body(

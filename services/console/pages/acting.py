@@ -15,17 +15,17 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.console.calls import File
-from services.console.errors import BadForm, NoSuchPage, Refused
+from services.console.errors import NoSuchPage, Refused
 from services.console.forms import Filled, Form, build, filled
 from services.console.language import label as known
 from services.console.language import tr
 from services.console.page import Page, form
 from services.console.pages.order import order_of, units_of
 from services.console.schemas import Order
+from services.console.uploads import room
 from services.console.visit import Visit
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
-_uploading = 0
 
 
 async def show(visit: Visit) -> Response:
@@ -34,23 +34,8 @@ async def show(visit: Visit) -> Response:
 
 
 async def act(visit: Visit) -> Response:
-    if visit.posted.files:
-        return await _with_files(visit)
-    return await _act(visit)
-
-
-async def _with_files(visit: Visit) -> Response:
-    """The files are in memory until the order service has them: only some at once."""
-    global _uploading
-    if _uploading >= visit.console.settings.uploads_at_once:
-        raise BadForm(
-            503, tr("Too many uploads at once"), tr("Others are uploading files. Wait a moment and send it again.")
-        )
-    _uploading += 1
-    try:
+    with room(visit):
         return await _act(visit)
-    finally:
-        _uploading -= 1
 
 
 async def _act(visit: Visit) -> Response:

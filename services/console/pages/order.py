@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from starlette.responses import Response
@@ -53,13 +53,23 @@ class Talk:
     problem: str = ""
 
 
+class Uploaded(NamedTuple):
+    """A file that waits to be posted. Its name is what the form said it is, and is shown to whoever sent that."""
+
+    attachment_id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message that came back."""
+    """A message that came back. `kept` are files that are uploaded already, `lost` those to be chosen again."""
 
     text: str = ""
     problem: str = ""
     on_behalf: bool = False
+    kept: Sequence[Uploaded] = ()
+    lost: Sequence[str] = ()
+    file_problem: str = ""
 
 
 async def show(visit: Visit) -> Response:
@@ -217,6 +227,18 @@ async def picture(visit: Visit) -> Response:
     return await download(visit, "order", path, inline=True)
 
 
+async def attachment(visit: Visit) -> Response:
+    return await download(visit, "messaging", _attachment(visit))
+
+
+async def thumbnail(visit: Visit) -> Response:
+    return await download(visit, "messaging", _attachment(visit), [("small", "true")], inline=True)
+
+
+def _attachment(visit: Visit) -> str:
+    return f"/v1/orders/{visit.id('order_id')}/attachments/{visit.id('attachment_id')}"
+
+
 async def packing_slip(visit: Visit) -> Response:
     path = f"/v1/orders/{visit.id('order_id')}/packing-slip.pdf"
     return await download(visit, "order", path, [("time_zone", visit.zone.key)])
@@ -245,6 +267,8 @@ PAGES: Final[Sequence[Page]] = (
     Page("/orders/{order_id:uuid}", show),
     Page("/orders/{order_id:uuid}/documents/{document_id:uuid}", document, counted=False),
     Page("/orders/{order_id:uuid}/pictures/{document_id:uuid}", picture, counted=False),
+    Page("/orders/{order_id:uuid}/attachments/{attachment_id:uuid}", attachment, counted=False),
+    Page("/orders/{order_id:uuid}/attachments/{attachment_id:uuid}/small", thumbnail, counted=False),
     Page("/orders/{order_id:uuid}/print", printed, counted=False),
     Page("/orders/{order_id:uuid}/packing-slip.pdf", packing_slip, counted=False),
     Page("/orders/{order_id:uuid}/evidence.zip", evidence, counted=False),

@@ -16,6 +16,14 @@ class Sender(Read):
     acted_by_name: str | None = None
 
 
+class Attachment(Read):
+    attachment_id: UUID
+    file_name: str
+    media_type: str
+    bytes: int
+    thumbnail: bool = False
+
+
 class Message(Read):
     message_id: UUID
     seq: int
@@ -25,6 +33,7 @@ class Message(Read):
     automatic: bool = False
     text: str
     hidden: tuple[str, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
 
 
 class Participant(Read):
@@ -61,6 +70,7 @@ class Conversation(Read):
     thread: Thread
     items: tuple[Message, ...]
     next_cursor: str | None = None
+    attachment_kinds: tuple[str, ...] = ()
 
 
 class OrderUnread(Read):

@@ -143,4 +143,6 @@ def _facts(told: Told, words: Words) -> tuple[Fact, ...]:
         parcel = " ".join(str(given[n]) for n in ("carrier", "tracking_number") if given.get(n))
         url = given.get("tracking_url")
         rows.append(Fact(words.text(N_("Parcel")), (parcel or (url or ""),), url))
+    if given.get("files"):
+        rows.append(Fact(words.text(N_("Attachments")), tuple(given["files"])))
     return tuple(row for row in rows if row.value)

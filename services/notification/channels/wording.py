@@ -43,10 +43,17 @@ def _values(kind: Occasion, facts: Facts, words: Words) -> _Values:
         values["evidence"] = words.fill(N_(" Evidence is due on %(due)s."), due)
     if kind is Occasion.MESSAGE:
         values["sender"] = _sender(facts, words)
-        values["preview"] = facts.get("preview") or words.count(
-            "%(count)s attachment", "%(count)s attachments", facts.get("attachments", 0)
-        )
+        values["preview"] = _preview(facts, words)
     return values
+
+
+def _preview(facts: Facts, words: Words) -> str:
+    """What was written, and how many files came with it."""
+    said, files = str(facts.get("preview", "")), facts.get("attachments", 0)
+    counted = words.count("%(count)s attachment", "%(count)s attachments", files)
+    if not files or not said:
+        return said or counted
+    return f"{said} ({counted})"
 
 
 def _by(facts: Facts, values: _Values, words: Words) -> str:

@@ -19,6 +19,8 @@ from services.notification.telling.plain import plain
 Facts = Mapping[str, Any]
 
 MOST_NAME: Final = 120
+# Names of a message's attachments; it has at most five today.
+MOST_FILES: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,7 @@ def _of_message(event_id: UUID, event: MessagePosted, traceparent: str) -> Cause
         "for_side": event.on_behalf_of,
         "preview": plain(event.preview),
         "attachments": event.attachment_count,
+        "files": [plain(f.file_name, MOST_NAME) for f in (event.attachments or ())[:MOST_FILES]],
     }
     return Cause(
         event_id=event_id,

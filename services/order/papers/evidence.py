@@ -18,7 +18,9 @@ order.json      the order as it is
 timeline.json   every change: who, what, when. Each entry's hash is the SHA-256 of the 32 bytes of hash_before and
                 of the entry without these two, as JSON in UTF-8 with sorted keys and no spaces
 tracking.json   parcels with carrier, tracking number and link
-messages.json   what buyer, seller and operator wrote to each other, each message's first 200 characters
+messages.json   what buyer, seller and operator wrote to each other, each message's first 200 characters, and its
+                attachments by name, type, size and SHA-256. The files themselves are with the messages: what is
+                saved from there has the hash that stands here
 notes.json      notes of the order
 issues.json     problems, disputes, chargebacks
 documents/      images and invoices that were attached

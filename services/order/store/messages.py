@@ -31,7 +31,8 @@ async def keep(tx: Transaction, posted: Sequence[MessagePosted]) -> None:
 
 def _told(m: MessagePosted) -> str:
     fields = {"message_id", "thread_kind", "seq", "posted_at", "sender", "sender_side", "on_behalf_of", "preview"}
-    return m.model_dump_json(include=fields | {"attachment_count", "automatic"}, exclude_none=True)
+    fields |= {"attachment_count", "attachments", "automatic"}
+    return m.model_dump_json(include=fields, exclude_none=True)
 
 
 async def of(tx: Transaction, order_id: UUID, side: Side) -> list[dict[str, Any]]:

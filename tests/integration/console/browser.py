@@ -142,7 +142,8 @@ class Browser:
         follow: bool = True,
         headers: Mapping[str, str] | None = None,
     ) -> Page:
-        data = aiohttp.FormData(default_to_multipart=multipart)
+        # file names go out as browsers send them
+        data = aiohttp.FormData(quote_fields=False, default_to_multipart=multipart)
         for name, value in pairs:
             if isinstance(value, tuple):
                 file_name, media_type, content = value

@@ -219,7 +219,7 @@ async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> No
         await seller.fill(await seller.get(f"/orders/{order_id}"), "/actions/accept", {})
         await outlet.sign_in("buyer@supplier.example", PASSWORD)
         page = await outlet.get(f"/orders/{order_id}")
-        images = [("a.png", "image/png", PNG), ("b.png", "image/png", PNG + b"b")]
+        images = [("før.png", "image/png", PNG), ("b.png", "image/png", PNG + b"b")]
         wrong = await outlet.fill(page, "/actions/complete", {"p.images": [("a.svg", "image/svg+xml", b"<svg/>")]})
         assert wrong.status == 422
         assert "Images: “a.svg”: Only PNG, JPEG" in wrong.alert, "which field, and which file"
@@ -229,7 +229,7 @@ async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> No
         )  # fmt: skip
         assert "Complete the order: done" in done.notice
         documents = (await town.order("buyer@supplier.example", order_id))["documents"]
-        assert sorted(d["file_name"] for d in documents) == ["a.png", "b.png", "i.pdf"]
+        assert sorted(d["file_name"] for d in documents) == ["b.png", "før.png", "i.pdf"]
         picture = await outlet.get(done.tree.xpath("//img/@src")[0])
         assert (picture.headers["content-type"], picture.raw[:8]) == ("image/png", PNG[:8])
         assert "sandbox" in picture.headers["content-security-policy"]

@@ -12,6 +12,7 @@ from deploy.embedded.process import free_port
 from services.console.addresses import PAGES
 from services.console.app import service as console
 from shared.process import running
+from tests.images import PDF, image
 from tests.integration.console.browser import Browser
 from tests.integration.console.conftest import PASSWORD, Town, console_settings
 from tests.integration.webhook.receiver import receiving
@@ -27,7 +28,7 @@ async def test_messages_go_both_ways_and_are_counted(
     await town.talkable(SELLER, order_id)
     page = await seller.get(f"/orders/{order_id}")
     empty = await seller.send(page, "/messages", text=" \n ")
-    assert (empty.status, "Write something first." in empty.text()) == (422, True)
+    assert (empty.status, "Write something first, or attach a file." in empty.text()) == (422, True)
     sent = await seller.send(page, "/messages", text="Hello\n\nIt leaves today.")
     assert (sent.path, sent.notice) == (f"/orders/{order_id}", "Your message was sent.")
     # sent twice is written once
@@ -49,6 +50,43 @@ async def test_messages_go_both_ways_and_are_counted(
     assert len(answered.texts("//ol[@class='talk']/li")) == 2
     assert answered.texts("//a[@href='#messages']") == ["Messages (2)"], "loopfront page: the total on the order page"
     assert "Awaiting your reply" in (await seller.get("/messages")).text()
+
+
+async def test_files_go_along_with_a_message_and_stay_uploaded_where_it_comes_back(
+    town: Town, seller: Browser, buyer: Browser, order_id: str
+) -> None:
+    await town.talkable(SELLER, order_id)
+    photo = ("før & etter.png", "image/png", image())
+    page = await seller.get(f"/orders/{order_id}")
+    back = await seller.send(page, "/messages", text="", files=[photo, ("a.svg", "image/svg+xml", b"<svg/>")])
+    assert back.status == 422
+    assert back.texts("//p[@id='files-error']") == ["“a.svg”: Only JPEG, PNG and WebP images and PDFs are taken."]
+    assert "files-error" in back.tree.xpath("//input[@id='files']/@aria-describedby")[0]
+    assert "før & etter.png is uploaded and goes along" in back.text()
+    many = await seller.send(back, "/messages", files=[photo] * 5)
+    assert "at most 5 files" in many.texts("//p[@id='files-error']")[0]
+    sent = await seller.send(many, "/messages", files=[("receipt.pdf", "application/pdf", PDF)])
+    assert sent.notice == "Your message was sent."
+    assert sent.texts("//ul[@class='files']/li//a") == ["før & etter.png", "receipt.pdf"]
+
+    async def theirs() -> list[str]:
+        return (await buyer.get(f"/orders/{order_id}")).texts("//ul[@class='files']/li//a")
+
+    # the marketplace hides contact details, which a name may hold
+    assert await until(theirs) == ["image-1.png", "document-2.pdf"]
+    page = await buyer.get(f"/orders/{order_id}")
+    [small] = page.tree.xpath("//ul[@class='files']//img/@src")
+    file, paper = page.tree.xpath("//ul[@class='files']//a/@href")
+    assert (await buyer.get(small)).headers["content-type"] == "image/jpeg"
+    whole = await buyer.get(file)
+    assert whole.headers["content-type"] == "image/png"
+    assert whole.headers["content-disposition"] == "attachment; filename*=UTF-8''image-1.png"
+    assert "sandbox" in whole.headers["content-security-policy"]
+    assert (await buyer.get(paper)).raw == PDF
+    assert "image-1.png, document-2.pdf" in (await buyer.get("/messages")).text()
+    async with Browser(town.console) as stranger:
+        await stranger.sign_in("buyer@supplier.example", PASSWORD)
+        assert (await stranger.get(file)).status == 404
 
 
 async def test_the_seller_and_the_operator_have_a_thread_of_their_own(

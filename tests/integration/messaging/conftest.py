@@ -117,6 +117,29 @@ class Desk:
         assert status == 201, message
         return dict(message)
 
+    async def upload(
+        self, who: Somebody, order_id: UUID, content: bytes, name: str = "photo.png", *, kind: str = "buyer_seller",
+        key: str | None = None, **given: Any,
+    ) -> Answer:  # fmt: skip
+        """Upload a file for a thread."""
+        form = aiohttp.FormData(quote_fields=False, default_to_multipart=True)
+        form.add_field("kind", kind)
+        form.add_field("file", content, filename=name, content_type="application/octet-stream")
+        headers = self.bearer(who, **given) | ({"Idempotency-Key": key} if key else {})
+        path = f"{self.url}/v1/orders/{order_id}/attachments"
+        async with self.http.post(path, data=form, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None), answer.headers
+
+    async def attach(self, who: Somebody, order_id: UUID, content: bytes, name: str = "photo.png", **given: Any) -> str:
+        """Upload a file that is taken; its id."""
+        status, told, _ = await self.upload(who, order_id, content, name, **given)
+        assert status == 201, told
+        return str(told["attachment_id"])
+
+    async def fetch(self, who: Somebody, path: str, **given: Any) -> tuple[int, bytes, Mapping[str, str]]:
+        async with self.http.get(self.url + path, headers=self.bearer(who, **given)) as answer:
+            return answer.status, await answer.read(), answer.headers
+
     async def hear(self, who: Somebody, order_id: UUID, query: str = "") -> list[str]:
         """The texts of an order's thread, as somebody sees them."""
         status, page, _ = await self.get(who, f"/v1/orders/{order_id}/messages?{query}")
@@ -138,6 +161,8 @@ async def running_messaging(
             http_port=free_port(),
             messaging_stream_backlog=3,
             messaging_streams_per_reader=2,
+            messaging_attachment_bytes=500_000,
+            messaging_attachments_bytes=900_000,
         )
         async with running(service(settings), roles={"api", "relay", "consumer"}) as runtime:
             yield runtime, issuer, f"http://127.0.0.1:{settings.http_port}"

@@ -15,7 +15,7 @@ import pypdf
 import pytest
 
 from contracts.envelope import Received
-from contracts.messaging import MessagePosted
+from contracts.messaging import AttachedFile, MessagePosted
 from contracts.order import Actor
 from services.order.actions.knowing import messages_posted
 from shared.ids import new_id
@@ -157,7 +157,9 @@ async def _said(market: Market, order: Any, kind: Any, audience: Any, text: str)
         thread_kind=kind, message_id=new_id(), seq=1, posted_at=market.runtime.clock(),
         sender=Actor(kind="person", name="Somebody"), sender_side="seller",
         buyer_organisation_id=market.outlet.organisation_id, seller_organisation_id=market.shop.organisation_id,
-        audience=audience, preview=text,
+        audience=audience, preview=text, attachment_count=1,
+        attachments=(AttachedFile(attachment_id=new_id(), file_name="lid.jpg", media_type="image/jpeg", bytes=9,
+                                  sha256="ab" * 32),),
     )  # fmt: skip
     for _ in range(2):
         async with market.runtime.worker_db.transaction() as tx:
@@ -192,6 +194,8 @@ async def test_the_evidence_bundle_is_complete_and_its_hashes_hold(market: Marke
     assert [(m["preview"], m["sender"]["name"]) for m in messages] == [
         ("Where is it?", "Somebody"), ("The customer is difficult.", "Somebody")
     ]  # fmt: skip
+    [file] = messages[0]["attachments"]
+    assert (file["file_name"], file["media_type"], file["sha256"]) == ("lid.jpg", "image/jpeg", "ab" * 32)
     assert bundle.read("documents/01-proof.png") == PNG
     assert (await market.call("GET", f"/v1/orders/{order['order_id']}/evidence", market.buyer_admin)).status == 403
 

@@ -87,3 +87,18 @@ def test_a_digest_counts_what_it_holds(total: int, said: str) -> None:
     assert "Hello" in mail.text
     assert ("44 more are in your inbox" in mail.text) == (total == 45)
     assert "http://n.example/u?token=t" in mail.html
+
+
+@pytest.mark.parametrize(
+    ("preview", "language", "said", "label"),
+    [("Look here", "en", "Look here (2 attachments)", "Attachments"), ("", "nb", "2 vedlegg", "Vedlegg")],
+)
+def test_a_message_names_its_attachments(preview: str, language: str, said: str, label: str) -> None:
+    words = Words(language, "UTC")
+    frame = Frame(words, "Market", "Org", "http://console.example", "messages")
+    facts = {"number": "ORD-1", "actor": "Ola", "preview": preview, "attachments": 2, "files": ["lid.jpg", "<b>.pdf"]}
+    told = Told(Occasion.MESSAGE, "buyer", facts, new_id(), datetime(2026, 3, 2, tzinfo=UTC))
+    mail = render(single(frame, told, None), words)
+    assert said in mail.text
+    assert f"{label}: lid.jpg, <b>.pdf" in mail.text
+    assert "lid.jpg<br />&lt;b&gt;.pdf" in mail.html

@@ -1,0 +1,1 @@
+"""What callers can do, one room for each kind of it: threads, posting, attaching."""
