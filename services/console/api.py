@@ -163,10 +163,10 @@ async def _trouble(visit: Visit, page: Page, error: Exception) -> Response:
         response.headers["retry-after"] = str(error.retry_after or 5)
         return response
     if isinstance(error, BadForm):
-        line.add(outcome="refused", code="bad_form", detail=error.detail)
+        line.add(outcome="refused", code="bad_form", detail=str(error))
         return await visit.page("problem.html", error.status, title=error.title, detail=error.detail, home=home)
     if isinstance(error, Refused):
-        line.add(outcome="refused", code=error.code, detail=error.detail)
+        line.add(outcome="refused", code=error.code, detail=error.said)
         return await refused_page(visit, error, home)
     if isinstance(error, NoSuchPage):
         return await visit.page("missing.html", 404)

@@ -85,9 +85,38 @@ NOT_YET: Final[Sequence[str]] = (
     N_("the dispute is still open"),
     N_("the chargeback is still open"),
     N_("the cancellation request is still open"),
+    N_("there is no open incident"),
+    N_("there is no open problem"),
+    N_("there is no open dispute"),
+    N_("there is no open chargeback"),
+    N_("there is no open cancellation request"),
+    N_("there is no resolved incident"),
     N_("there is no such open issue"),
     N_("that issue is not open any more"),
     N_("no refund answers an open issue"),
+)
+# Why somebody was not told of something, in the words of the notification service.
+NOT_TOLD: Final[Sequence[str]] = (N_("off unless the person switches it on"), N_("switched off by the person"))
+# Who something is for, and what nobody may do, in the words of the services.
+NOT_YOURS: Final[Sequence[str]] = (
+    N_("Your roles place no orders. An admin of your organisation can add one."),
+    N_("Your roles show you no orders. An admin of your organisation can add one."),
+    N_("Secrets cannot be made or changed while logged in as somebody else."),
+    N_("Settings are not changed while logged in as somebody else. Ask them to do it themselves."),
+    N_("Listings are kept by their seller or an operator."),
+    N_("Balances are for sellers and the operator of the marketplace."),
+    N_("Evidence is for the seller and the operator of the marketplace."),
+    N_("Packing slips are for whoever sends the order."),
+    N_("Reports are for operators and for the people of selling organisations. Savings are for all."),
+    N_("Webhooks are for an organisation's sellers and administrators, and for operators."),
+    N_("Nobody changes their own roles, limit or activity. Ask another admin or operator."),
+    N_("Nobody logs in as an operator."),
+    N_("Only an operator may change an operator."),
+    N_("Only an operator may make operators."),
+    N_("Only an operator, or an admin of the organisation, may do this."),
+    N_("This person may not sign in, so nobody may in their name."),
+    N_("This person may not sign in. Make them active first."),
+    N_("You are that person already."),
 )
 TITLES: Final[Sequence[str]] = (
     N_("Bad request"),
@@ -125,6 +154,6 @@ REFUSALS: Final[Mapping[str, str]] = {
 
 def refusal(code: str, detail: str) -> str:
     """Why a service refuses something, in the reader's language where there is a sentence for its code."""
-    if language() == SOURCE or code not in REFUSALS:
+    if language() == SOURCE:
         return detail
-    return tr(REFUSALS[code])
+    return tr(REFUSALS.get(code, detail))

@@ -28,7 +28,10 @@ class ServiceDown(Exception):
 
 @dataclass
 class Refused(Exception):
-    """A service's refusal (RFC 9457), in its words. `fields` maps the path of a wrong field to what is wrong."""
+    """A service's refusal (RFC 9457). `fields` maps the path of a wrong field to what is wrong.
+
+    `detail` is for people, in their language where there is a text in it; `said` is the service's own, for the log.
+    """
 
     service: ServiceName
     status: int
@@ -36,8 +39,10 @@ class Refused(Exception):
     title: str
     detail: str
     document: Mapping[str, Any] = field(default_factory=dict)
+    said: str = field(init=False)
 
     def __post_init__(self) -> None:
+        self.said = self.detail
         self.title, self.detail = tr(self.title), refusal(self.code, self.detail)
         # back in the browser and sent once more, with something else in it
         if self.code == "idempotency_key_reused":
@@ -47,7 +52,7 @@ class Refused(Exception):
             )
 
     def __str__(self) -> str:
-        return f"{self.service} {self.status} {self.code}: {self.detail}"
+        return f"{self.service} {self.status} {self.code}: {self.said}"
 
     @property
     def fields(self) -> dict[str, str]:
@@ -58,11 +63,14 @@ class Refused(Exception):
 
 
 class BadForm(Exception):
-    """A form that cannot be taken as it came. `status` is 400, 403 (not from our page) or 413 (too large)."""
+    """A form that cannot be taken as it came. `status` is 400, 403 (not from our page) or 413 (too large).
 
-    def __init__(self, status: int, title: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.title, self.detail = status, title, detail
+    Title and detail are given in English, with values for what has to be filled in; people read them in theirs.
+    """
+
+    def __init__(self, status: int, title: str, detail: str, **values: Any) -> None:
+        super().__init__(detail % values if values else detail)
+        self.status, self.title, self.detail = status, tr(title), tr(detail, **values)
 
 
 class NoSuchPage(Exception):

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive
 from services.console import metrics
 from services.console.calls import File
 from services.console.errors import BadForm
-from services.console.language import tr
+from services.console.language import N_
 from services.console.settings import Settings
 from shared.web.door import DRAINED_BYTES, DRAINED_SECONDS
 from shared.web.exchange import exchange
@@ -64,7 +64,7 @@ async def read(request: Request, settings: Settings, *, files: bool) -> Posted:
 async def _read(request: Request, settings: Settings, *, files: bool) -> Posted:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FORM_TYPES or (kind == "multipart/form-data" and not files):
-        raise BadForm(400, tr("This form cannot be read"), tr("It was not sent by one of the console's own pages."))
+        raise BadForm(400, N_("This form cannot be read"), N_("It was not sent by one of the console's own pages."))
     most = settings.upload_bytes if files else settings.form_bytes
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared[:20]) > most:
@@ -81,11 +81,11 @@ async def _read(request: Request, settings: Settings, *, files: bool) -> Posted:
                 await form.close()
     except (MultiPartException, HTTPException) as e:
         raise BadForm(
-            400, tr("This form cannot be read"), tr("It is not complete, or has too many fields or files.")
+            400, N_("This form cannot be read"), N_("It is not complete, or has too many fields or files.")
         ) from e
     except TimeoutError:
         raise BadForm(
-            400, tr("This form took too long"), tr("The connection is slow. Send it again, with smaller files.")
+            400, N_("This form took too long"), N_("The connection is slow. Send it again, with smaller files.")
         ) from None
     exchange(request.scope).body_read = True
     return posted
@@ -124,10 +124,9 @@ def _within(request: Request, most: int) -> Receive:
 def _too_large(most: int) -> BadForm:
     return BadForm(
         413,
-        tr("This is too large"),
-        tr(
-            "Everything together may have %(most)s MB. Send smaller files or shorter text.", most=most // 1_000_000 or 1
-        ),
+        N_("This is too large"),
+        N_("Everything together may have %(most)s MB. Send smaller files or shorter text."),
+        most=most // 1_000_000 or 1,
     )
 
 
@@ -159,14 +158,14 @@ def check_origin(request: Request, posted: Posted, csrf: str | None) -> None:
     if foreign:
         metrics.FORMS_REFUSED.labels("foreign").inc()
         raise BadForm(
-            403, tr("This was not sent from the console"), tr("Another site tried to send a form in your name.")
+            403, N_("This was not sent from the console"), N_("Another site tried to send a form in your name.")
         )
     if csrf is None or not hmac.compare_digest(posted.one("csrf").encode(), csrf.encode()):
         metrics.FORMS_REFUSED.labels("stale").inc()
         raise BadForm(
             403,
-            tr("This page is from before you signed in"),
-            tr(
+            N_("This page is from before you signed in"),
+            N_(
                 "Nothing was changed. Open the page again and send the form from there. The console needs cookies: if "
                 "this comes up every time, allow them for this address."
             ),

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.console.calls import Answer, Params, Services
 from services.console.errors import BadForm, Refused, ServiceDown, SignedOut
-from services.console.language import language_of, speak, tr
+from services.console.language import N_, language_of, speak
 from services.console.parts import ServiceName
 from services.console.posted import Posted
 from services.console.rendering import Renderer
@@ -121,7 +121,7 @@ class Visit:
         """The state of what the form was rendered from, for If-Match. Raises BadForm for what no page of ours has."""
         given = self.posted.one("etag")
         if given and not _STATE.fullmatch(given):
-            raise BadForm(400, tr("This form cannot be read"), tr("It was not sent by one of the console's own pages."))
+            raise BadForm(400, N_("This form cannot be read"), N_("It was not sent by one of the console's own pages."))
         return given
 
     # the services

@@ -18,7 +18,7 @@ from services.console.calls import File
 from services.console.entered import Wrong
 from services.console.errors import BadForm
 from services.console.forms.fields import KINDS
-from services.console.language import tr
+from services.console.language import N_, tr
 from services.console.posted import Posted
 
 MOST_PARAMS: Final = 40
@@ -55,13 +55,13 @@ def filled(posted: Posted, zone: ZoneInfo) -> Filled:
     told = [(name[2:], values[0]) for name, values in posted.values.items() if name.startswith("k.")]
     if len(told) > MOST_PARAMS:
         raise BadForm(
-            400, tr("This form cannot be read"), tr("An action has at most %(most)s parameters.", most=MOST_PARAMS)
+            400, N_("This form cannot be read"), N_("An action has at most %(most)s parameters."), most=MOST_PARAMS
         )
     for name, described in told:
         kind, _, rest = described.partition("|")
         constant, _, required = rest.partition("|")
         if kind not in KINDS or not _NAME.fullmatch(name):
-            raise BadForm(400, tr("This form cannot be read"), tr("It was not sent by one of the console's own pages."))
+            raise BadForm(400, N_("This form cannot be read"), N_("It was not sent by one of the console's own pages."))
         try:
             value = _files(name, constant, posted, found) if kind == "files" else None
             if kind != "files":

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from services.console.calls import Answer
 from services.console.entered import placed
 from services.console.errors import BadForm, Refused
-from services.console.language import tr
+from services.console.language import N_, tr
 from services.console.names import sellers
 from services.console.page import Page, form
 from services.console.pages.sending import FIELDS, FORMATS, SIGNATURES, Sending
@@ -209,7 +209,7 @@ def opened(visit: Visit) -> str:
     """The secret that the form was rendered with. Raises BadForm."""
     found = visit.console.cookies.opened(_use(visit), visit.posted.one("sealed"))
     if found is None:
-        raise BadForm(400, tr("This form cannot be read"), tr("Open the page again, and send it from there."))
+        raise BadForm(400, N_("This form cannot be read"), N_("Open the page again, and send it from there."))
     return found
 
 

@@ -201,7 +201,7 @@ def stages(order: Order, course: Lifecycle | None, person: Person) -> Sequence[S
     for i, phase in enumerate(way):
         label, at = times.get(phase) or (_expected(phase, course, person), None)
         if i == here:
-            label, at = order.status_label, now or at
+            label, at = known(order.status_label), now or at
         made.append(Stage(label, "done" if i < here else "now" if i == here else "ahead", at))
     return made
 

@@ -56,7 +56,7 @@ async def save(visit: Visit) -> Response:
         "categories": {n: {c: bool(posted.one(f"{c}.{n}")) for c in CHANNELS} for n in names},
     }
     try:
-        await visit.send("PUT", "notification", "/v1/preferences", body, if_match=visit.form_state)
+        kept = await visit.send("PUT", "notification", "/v1/preferences", body, if_match=visit.form_state)
     except Refused as e:
         if e.status == 412:
             wrong = {"": tr("Your settings were changed elsewhere meanwhile. This is how they are now.")}
@@ -64,7 +64,7 @@ async def save(visit: Visit) -> Response:
         if e.status not in (400, 422):
             raise
         return await _page(visit, placed(e))
-    _follow(visit, posted.one("language"))
+    _follow(visit, chosen_language(kept.body))
     visit.say(tr("Your notification settings are saved."))
     return visit.go(ADDRESS)
 
@@ -107,10 +107,7 @@ def _chosen(wishes: Preferences, posted: Posted | None) -> str:
 
 
 def _follow(visit: Visit, language: str) -> None:
-    """Have the session say what was chosen: pages are in it from now on, without asking for it each time.
-
-    Without a choice, a record may still name one; it is asked for when the tokens are exchanged next.
-    """
+    """Have the session say what was chosen: pages are in it from now on, without asking for it each time."""
     if visit.session is not None and visit.session.own is None:
         visit.replace_session(replace(visit.session, person=replace(visit.person, language=language)))
 

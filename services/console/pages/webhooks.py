@@ -163,7 +163,7 @@ async def send_test(visit: Visit) -> Response:
 async def switch(visit: Visit) -> Response:
     endpoint_id, verb = visit.id("endpoint_id"), visit.posted.one("verb")
     if verb not in DONE:
-        raise BadForm(400, tr("This form cannot be read"), tr("Open the page again, and send it from there."))
+        raise BadForm(400, N_("This form cannot be read"), N_("Open the page again, and send it from there."))
     body = {"replay_missing": True} if verb == "enable" else None
     try:
         await visit.send("POST", "webhook", f"/v1/endpoints/{endpoint_id}/{verb}", body, key=visit.form_key)

@@ -23,20 +23,30 @@ MOST_FRESH = 50
 
 
 async def listed(
-    run: Runtime, caller: Principal, *, state: FeedState, order_id: UUID | None, after: UUID | None, limit: int
+    run: Runtime,
+    caller: Principal,
+    *,
+    state: FeedState,
+    order_id: UUID | None,
+    after: UUID | None,
+    limit: int,
+    language: str | None = None,
 ) -> list[Notification]:
     """The caller's feed, newest first."""
     person = person_of(caller)
     async with run.db.tenant(caller.marketplace_id) as tx:
         rows = await store.feed(tx, person, after=after, state=state, order_id=order_id, limit=limit)
-        return await shown(tx, run, person, rows)
+        return await shown(tx, run, person, rows, language)
 
 
-async def grouped(run: Runtime, caller: Principal, *, after: UUID | None, limit: int) -> list[Notification]:
+async def grouped(
+    run: Runtime, caller: Principal, *, after: UUID | None, limit: int, language: str | None = None
+) -> list[Notification]:
     """The caller's feed with one entry per order: its newest."""
     person = person_of(caller)
     async with run.db.tenant(caller.marketplace_id) as tx:
-        return await shown(tx, run, person, await store.feed_by_order(tx, person, after=after, limit=limit))
+        rows = await store.feed_by_order(tx, person, after=after, limit=limit)
+        return await shown(tx, run, person, rows, language)
 
 
 async def fresh(tx: Transaction, run: Runtime, person: UUID, after: UUID) -> list[Notification]:
@@ -90,12 +100,14 @@ async def mark_all_seen(run: Runtime, caller: Principal, once: Once) -> Answer:
         return await once.keep(tx, Answer(200, Marked(marked=marked).model_dump_json().encode()))
 
 
-async def shown(tx: Transaction, run: Runtime, person: UUID, rows: Sequence[FeedRow]) -> list[Notification]:
-    """Rows in the person's language."""
+async def shown(
+    tx: Transaction, run: Runtime, person: UUID, rows: Sequence[FeedRow], language: str | None = None
+) -> list[Notification]:
+    """Rows in a language; None: in the person's."""
     if not rows:
         return []
     tongue = await store.tongue(tx, person)
-    words = Words(tongue.language, tongue.time_zone)
+    words = Words(language or tongue.language, tongue.time_zone)
     console: str = run.settings.console_url.rstrip("/")
     return [_shown(row, words, console) for row in rows]
 

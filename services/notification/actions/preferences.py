@@ -30,12 +30,12 @@ from shared.process import Runtime
 from shared.web import Answer, Once, Precondition, Principal
 
 
-async def read(run: Runtime, caller: Principal) -> tuple[Preferences, int]:
-    """The caller's settings and their version."""
+async def read(run: Runtime, caller: Principal, shown_in: str | None = None) -> tuple[Preferences, int]:
+    """The caller's settings and their version; labels in the language that is asked for, else in the person's."""
     person = person_of(caller)
     async with run.db.tenant(caller.marketplace_id) as tx:
         wishes = await store.preference(tx, person)
-        return _shown(wishes, await _address(tx, person)), wishes.version
+        return _shown(wishes, await _address(tx, person), shown_in), wishes.version
 
 
 async def write(
@@ -145,9 +145,9 @@ def _choices(wanted: PutPreferences) -> Mapping[str, Mapping[str, bool]]:
     return choices
 
 
-def _shown(wishes: Preference, address: Address) -> Preferences:
+def _shown(wishes: Preference, address: Address, shown_in: str | None = None) -> Preferences:
     language = wishes.language or language_for(address.language)
-    words = Words(language, wishes.time_zone or address.time_zone)
+    words = Words(shown_in or language, wishes.time_zone or address.time_zone)
     quiet = None
     if wishes.quiet_from is not None and wishes.quiet_until is not None:
         quiet = QuietHours(start=_wall(wishes.quiet_from), end=_wall(wishes.quiet_until))

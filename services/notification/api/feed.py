@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from services.notification.actions import feed
 from services.notification.actions.streaming import Feeds
+from services.notification.channels.words import asked_in
 from services.notification.schemas import Counts, Feed, Marked, Notification, ReadAll
 from services.notification.store.feed import FeedState
 from shared.errors import BadRequest
@@ -17,6 +18,7 @@ from shared.process import Runtime
 from shared.web import Caller, Cursor, Idempotent, Paging, Router, Run
 from shared.web.streams import EventStream
 
+AcceptLanguage = Annotated[str, Header(description="Texts in another language than the person's.")]
 FEED = Cursor("notifications.-id", UUID)
 GROUPED = Cursor("notifications.by_order.-id", UUID)
 
@@ -39,19 +41,24 @@ def _reading(router: Router, feeds: Feeds) -> None:
         state: Annotated[FeedState, Query(description="all: whatever is not archived.")] = "all",
         order_id: Annotated[UUID | None, Query(description="Only those of this order.")] = None,
         group: Annotated[Literal["order"] | None, Query(description="One entry per order: its newest.")] = None,
+        accept_language: AcceptLanguage = "",
     ) -> Feed:
-        """The caller's notifications, newest first, in their language."""
+        """The caller's notifications, newest first, in the language that is asked for, else in the person's."""
+        language = asked_in(accept_language)
         if group is not None:
             if state != "all" or order_id is not None:
                 raise BadRequest("group_alone", "group=order cannot be combined with state or order_id.")
             after = GROUPED.decode(page.cursor)
-            rows = await feed.grouped(run, caller, after=after[0] if after else None, limit=page.fetch)
+            rows = await feed.grouped(
+                run, caller, after=after[0] if after else None, limit=page.fetch, language=language
+            )
             shown, more = page.of(rows, lambda n: GROUPED.encode(n.id))
         else:
             after = FEED.decode(page.cursor)
             rows = await feed.listed(
-                run, caller, state=state, order_id=order_id, after=after[0] if after else None, limit=page.fetch
-            )
+                run, caller, state=state, order_id=order_id, after=after[0] if after else None, limit=page.fetch,
+                language=language,
+            )  # fmt: skip
             shown, more = page.of(rows, lambda n: FEED.encode(n.id))
         return Feed(items=list(shown), next_cursor=more)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastapi import Header
 from starlette.responses import Response
 
 from services.notification.actions import preferences
+from services.notification.channels.words import asked_in
 from services.notification.schemas import EmailAddress, Preferences, PutPreferences
 from shared.web import Caller, Idempotent, IfMatch, Router, Run, etag
 
@@ -12,9 +16,13 @@ router = Router(tags=["preferences"])
 
 
 @router.get("/v1/preferences", response_model=Preferences)
-async def read(caller: Caller, run: Run) -> Response:
+async def read(
+    caller: Caller,
+    run: Run,
+    accept_language: Annotated[str, Header(description="Labels in another language than the person's.")] = "",
+) -> Response:
     """Categories and channels, quiet hours, digest, language and time zone; the ETag is their version."""
-    return _response(*await preferences.read(run, caller))
+    return _response(*await preferences.read(run, caller, asked_in(accept_language)))
 
 
 @router.put("/v1/preferences", response_model=Preferences)

@@ -13,7 +13,7 @@ from babel.support import NullTranslations
 
 from services.notification.telling.timing import zone
 from shared.amounts import written
-from shared.languages import SOURCE, known, locale_of, translations
+from shared.languages import SOURCE, accepted, known, locale_of, translations
 from shared.languages import languages as of_package
 
 SOURCE_LANGUAGE: Final = SOURCE
@@ -32,6 +32,11 @@ def languages() -> frozenset[str]:
 def language_for(wanted: str) -> str:
     """The language to write in for somebody who asked for `wanted` ("nb-NO" is nb; unknown ones are English)."""
     return known(wanted, PACKAGE) or SOURCE_LANGUAGE
+
+
+def asked_in(header: str) -> str | None:
+    """The language that a call asks for (Accept-Language); None where it names none that there are texts in."""
+    return accepted(header, PACKAGE)
 
 
 class Words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -51,17 +52,19 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def visiting(browser: Browser, town: Town, email: str, path: str = "/orders") -> AsyncIterator[Page]:
-    """A page of somebody who has just signed in; its clock is the test's."""
-    context = await browser.new_context(base_url=town.console)
+async def visiting(
+    browser: Browser, town: Town, email: str, path: str = "/orders", locale: str | None = None
+) -> AsyncIterator[Page]:
+    """A page of somebody who has just signed in, in a browser of that language; its clock is the test's."""
+    context = await browser.new_context(base_url=town.console, locale=locale)
     context.set_default_timeout(DEADLINE_MS)
     page = await context.new_page()
     await page.clock.install()
     await page.goto(path)
-    await page.get_by_label("E-mail address").fill(email)
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    await page.locator("#email").fill(email)
+    await page.locator("#password").fill(PASSWORD)
+    await page.locator("main button.primary").click()
+    await expect(page.locator("header nav")).to_be_visible()
     yield page
     await context.close()
 
@@ -134,6 +137,20 @@ async def test_an_open_page_learns_of_a_message_and_of_its_being_read(
         await passing(page, EVERY_MS, gone, "the number has shrunk")
         await expect(said).not_to_contain_text("Messages:")
         assert await page.evaluate("window.same"), "the page was not loaded again"
+
+
+async def test_an_open_page_says_its_news_in_its_own_language(town: Town, browser: Browser, order_id: str) -> None:
+    await town.talkable(BUYER, order_id)
+    async with visiting(browser, town, SELLER, locale="nb-NO") as page:
+        now = await write(town, order_id, BUYER, SELLER)
+        said = page.locator("#live")
+        await passing(page, EVERY_MS, said.is_visible, "the page says that something has come")
+        await expect(said).to_contain_text(re.compile(rf"Meldinger: {now} uleste?\."))
+        await expect(said.get_by_role("link", name="Vis meldinger")).to_be_visible()
+        beside = page.locator("nav [data-count=messages] .unseen")
+        await expect(beside).to_have_text(re.compile("uleste?"))
+        await page.keyboard.press("?")
+        await expect(page.get_by_role("dialog", name="Taster")).to_be_visible()
 
 
 async def _fewer(town: Town, email: str, than: int) -> bool:
@@ -258,19 +275,20 @@ STICKING_OUT: Final = """
 """
 
 
+@pytest.mark.parametrize("locale", ["en-GB", "nb-NO"])
 @pytest.mark.parametrize(
     ("email", "paths"),
     [
-        (BUYER, ("/orders/new",)),
+        (BUYER, ("/orders/new", "/settings/notifications")),
         (SELLER, ("/listings", "/listings/new", "/orders?q=nothing", "/webhooks/new", "/lifecycles/lengow")),
-        ("operator@storefront.example", ("/listings", "/channels", "/channels/web")),
+        ("operator@storefront.example", ("/listings", "/channels", "/channels/web", "/reports", "/people/new")),
     ],
     ids=["buyer", "seller", "operator"],
 )
 async def test_nothing_sticks_out_at_the_width_of_a_phone(
-    town: Town, browser: Browser, mug: str, email: str, paths: tuple[str, ...]
+    town: Town, browser: Browser, mug: str, email: str, paths: tuple[str, ...], locale: str
 ) -> None:
-    async with visiting(browser, town, email) as page:
+    async with visiting(browser, town, email, locale=locale) as page:
         await page.set_viewport_size({"width": 390, "height": 800})
         for path in paths:
             await page.goto(path)
