@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.console.errors import BadForm
-from services.console.language import tr
+from services.console.language import N_
 from services.console.visit import Visit
 
 _uploading = 0
@@ -21,7 +21,7 @@ def room(visit: Visit) -> Iterator[None]:
         return
     if _uploading >= visit.console.settings.uploads_at_once:
         raise BadForm(
-            503, tr("Too many uploads at once"), tr("Others are uploading files. Wait a moment and send it again.")
+            503, N_("Too many uploads at once"), N_("Others are uploading files. Wait a moment and send it again.")
         )
     _uploading += 1
     try:
