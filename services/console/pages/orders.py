@@ -136,6 +136,8 @@ def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequenc
     lists.append((tr("Open issues"), Filters(issue="open")))
     if person.is_operator or person.sells:
         lists.append((tr("To be refunded"), Filters(money="refunding")))
+    if person.is_operator:
+        lists.append((tr("Ended, with money held"), Filters(phase="canceled", money="paid")))
     here = replace(current, sort="")
     return [(words, f"/orders{wanted.query()}", wanted == here) for words, wanted in lists]
 

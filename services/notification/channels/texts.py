@@ -158,6 +158,26 @@ TEXTS: Final[Mapping[tuple[O, Side | None], Text]] = {
         N_("Order %(number)s has been paid"),
         N_("The payment of %(buyer)s has arrived: %(total)s."),
     ),
+    (O.PAID_LATE, "buyer"): _T(
+        N_("Your payment came in for order %(number)s, which has ended"),
+        N_("%(amount)s is held for you."),
+        N_("The marketplace has been told to give it back. The order page shows what is paid back."),
+    ),
+    (O.PAID_LATE, "seller"): _T(
+        N_("A payment came in for order %(number)s, which has ended"),
+        N_("%(amount)s of %(buyer)s is held for it."),
+        N_("Do not ship it. The marketplace has been told to give it back."),
+    ),
+    (O.PAID_LATE, None): _T(
+        N_("A payment came in for order %(number)s, which has ended"),
+        N_("%(amount)s of %(buyer)s is held for it. Nothing of the order is sold any more."),
+        N_("Give it back on the order page, under Refund."),
+    ),
+    (O.MONEY_HELD, None): _T(
+        N_("Order %(number)s has ended, and %(amount)s is held for it"),
+        N_("Ended %(by)s.%(because)s Nothing is paid back by itself."),
+        N_("Give back to %(buyer)s what is theirs on the order page, under Refund."),
+    ),
     (O.REJECTED, "buyer"): _T(
         N_("%(seller)s declined order %(number)s"),
         N_("Declined %(by)s.%(because)s"),

@@ -11,9 +11,20 @@ from uuid import UUID
 
 from contracts.envelope import Event, Received
 from contracts.messaging import MessagePosted
-from contracts.order import Actor, Line, OrderDisputed, OrderEvent, OrderRefunded, OrderSnapshot, Party, Side
+from contracts.money import Money
+from contracts.order import (
+    Actor,
+    Line,
+    OrderCanceled,
+    OrderDisputed,
+    OrderEvent,
+    OrderRefunded,
+    OrderSnapshot,
+    Party,
+    Side,
+)
 from contracts.webhook import EndpointDisabled
-from services.notification.telling.occasions import Occasion, occasion
+from services.notification.telling.occasions import Occasion, held, occasion
 from services.notification.telling.plain import plain
 
 Facts = Mapping[str, Any]
@@ -36,7 +47,8 @@ class Cause:
     """One event as notifications see it.
 
     `audience` is who may know; `between` the two sides that talk to each other in it; `acted` the side of whoever
-    did it, if any. `facts` are the small JSON values that the texts name; free text in them is shortened.
+    did it, if any. `held` says that it is the end of an order for which money was paid. `facts` are the small JSON
+    values that the texts name; free text in them is shortened.
     """
 
     event_id: UUID
@@ -56,6 +68,7 @@ class Cause:
     organisation_id: UUID | None = None
     order_id: UUID | None = None
     order_number: str | None = None
+    held: bool = False
     traceparent: str = field(default="", compare=False)
 
     def between_people(self, buyer: UUID | None, seller: UUID | None, *, hidden: bool) -> Cause:
@@ -113,6 +126,7 @@ def _of_order(event_id: UUID, event: OrderEvent, traceparent: str) -> Cause | No
         seller=PartyRef(order.seller.organisation_id, order.seller.person_id),
         order_id=event.order_id,
         order_number=order.number,
+        held=isinstance(event, OrderCanceled) and held(order) > 0,
         traceparent=traceparent,
     )
 
@@ -191,6 +205,8 @@ def _order_facts(event: OrderEvent) -> Facts:
     if isinstance(event, OrderRefunded):
         facts["amount"] = event.refund.amount.model_dump()
         facts["reason"] = plain(event.refund.reason or change.reason)
+    elif minor := held(order):
+        facts["amount"] = Money.of(minor, order.currency).model_dump()
     return facts
 
 

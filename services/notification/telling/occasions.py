@@ -59,6 +59,8 @@ class Occasion(StrEnum):
     OVERDUE = "overdue"
     NOTE_ADDED = "note_added"
     PAID = "paid"
+    PAID_LATE = "paid_late"
+    MONEY_HELD = "money_held"
     MOVED = "moved"
     MESSAGE = "message"
     ENDPOINT_WARNING = "endpoint_warning"
@@ -102,7 +104,16 @@ def occasion(event: OrderEvent) -> Occasion | None:
     deadline = change.details.get("deadline")
     if isinstance(deadline, dict):
         return Occasion.OVERDUE if deadline.get("overdue") else Occasion.DUE
+    if change.action == "record_payment" and order.phase == "canceled":
+        return Occasion.PAID_LATE
     return _ACTIONS.get(change.action) or _progress(change, order)
+
+
+def held(order: OrderSnapshot) -> int:
+    """What was paid for an order that has been canceled and is not on its way back, in minor units."""
+    if order.phase != "canceled":
+        return 0
+    return max(order.totals.paid.minor - sum(r.amount.minor for r in order.refunds), 0)
 
 
 def _issue(issue: Issue) -> Occasion | None:

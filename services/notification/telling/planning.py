@@ -102,7 +102,7 @@ def plan(cause: Cause, directory: Directory, now: datetime, *, stale_after: time
     """
     told: dict[UUID, Planned] = {}
     stale = now - cause.occurred_at > stale_after
-    for rule in rules_for(cause.lifecycle, cause.occasion):
+    for rule in rules_for(cause.lifecycle, cause.occasion, held=cause.held):
         for person, side in _recipients(rule, cause, directory):
             if person.person_id in told or person.marketplace_id != cause.marketplace_id:
                 continue

@@ -88,6 +88,8 @@ RULES: Final[Mapping[O, tuple[Rule, ...]]] = {
     O.MOVED: _QUIET_PROGRESS,
     O.NOTE_ADDED: _QUIET_PROGRESS,
     O.PAID: (Rule(To.SELLER, "order_progress", email=False),),
+    # a payment for what is not sold any more: whoever gives it back, and who has paid it
+    O.PAID_LATE: (Rule(To.OPERATOR, "refunds"), Rule(To.BUYER, "refunds"), Rule(To.SELLER, "refunds", email=False)),
     O.REJECTED: _ENDED,
     O.CANCELED: _ENDED,
     O.EXPIRED: _ENDED,
@@ -124,8 +126,11 @@ EXCEPTIONS: Final[Mapping[tuple[str, O], tuple[Rule, ...]]] = {
 
 # On every event that somebody caused while logged in as somebody else, that person hears of it.
 STOOD_FOR: Final = Rule(To.STOOD_FOR, "security", email=False, kind=O.ACTED_FOR)
+# When an order is canceled that was paid for: cancelling gives nothing back by itself, so somebody has to.
+HELD: Final = Rule(To.OPERATOR, "refunds", kind=O.MONEY_HELD)
 
 
-def rules_for(lifecycle: str, occasion: O) -> tuple[Rule, ...]:
-    """The rules of an occasion in a lifecycle, in order of precedence."""
-    return (*EXCEPTIONS.get((lifecycle, occasion), RULES.get(occasion, ())), STOOD_FOR)
+def rules_for(lifecycle: str, occasion: O, *, held: bool = False) -> tuple[Rule, ...]:
+    """The rules of an occasion in a lifecycle, in order of precedence. `held`: the order has just ended with money."""
+    own = EXCEPTIONS.get((lifecycle, occasion), RULES.get(occasion, ()))
+    return (*own, HELD, STOOD_FOR) if held else (*own, STOOD_FOR)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from services.notification.telling.categories import CATEGORIES
-from services.notification.telling.rules import EXCEPTIONS, RULES, STOOD_FOR, Rule
+from services.notification.telling.rules import EXCEPTIONS, HELD, RULES, STOOD_FOR, Rule
 
 
 def markdown() -> str:
@@ -27,6 +27,7 @@ def _told() -> Iterator[str]:
         yield f"| {occasion} | {_rules(rules)} |"
     for (lifecycle, occasion), rules in EXCEPTIONS.items():
         yield f"| {occasion} in `{lifecycle}` | {_rules(rules)} |"
+    yield f"| an order that was paid for is canceled, in whatever way: also | {_rules((HELD,))} |"
     yield f"| anything done while logged in as somebody | {_rules((STOOD_FOR,))} |"
 
 

@@ -8,6 +8,7 @@ from services.order.store import lifecycles, orders
 from services.order.store.orders import Changes, Held, StockShort, UnitsTaken
 from services.order.store.writing import Writing
 from services.order.workflow import Decision, Lifecycle
+from services.order.workflow.lifecycle import Role
 from services.order.workflow.model import Line
 from shared.errors import Conflict
 from shared.postgres import Transaction
@@ -20,9 +21,14 @@ async def lifecycle_of(tx: Transaction, held: Held) -> Lifecycle:
     return await lifecycles.of(tx, order.marketplace_id, order.lifecycle.name, order.lifecycle.version)
 
 
-def refunding_action(lifecycle: Lifecycle) -> str:
-    """The lifecycle's own action that refunds: `refund`, or else what has that effect (where a channel is asked)."""
-    names = [t.name for t in lifecycle.transitions if not t.auto and any(e.name == "refund" for e in t.effects)]
+def refunding_action(lifecycle: Lifecycle, status: str, role: Role) -> str:
+    """The action by which a role refunds an order in a status: `refund`, or else what has that effect (where a channel
+    is asked). Where it has none, one of the lifecycle's, which is then refused with the reason.
+    """
+    every = [t for t in lifecycle.transitions if not t.auto and any(e.name == "refund" for e in t.effects)]
+    own = [t for t in every if any(w.role == role for w in t.who)]
+    here = [t for t in own if t in lifecycle.actions[status].get(t.name, ())]
+    names = [t.name for t in here or own or every]
     return "refund" if "refund" in names or not names else names[0]
 
 

@@ -210,7 +210,9 @@ class _Step:
 def _refunded(step: _Step, decision: Decision, *, done: bool) -> Decision:
     """The decision with the refund that the channel tells of: asked for where nobody has, and paid out if it is."""
     if decision.order.refund_left > 0 or not decision.order.refunds:
-        decision = joined(decision, step.take(decision.order, refunding_action(step.lifecycle), {}))
+        decision = joined(
+            decision, step.take(decision.order, refunding_action(step.lifecycle, decision.order.status, "channel"), {})
+        )
     while done and any(r.state == "pending" for r in decision.order.refunds):
         decision = joined(decision, step.take(decision.order, "refund_done", {}))
     return decision

@@ -14,6 +14,7 @@ from services.order.actions.showing import order_json
 from services.order.errors import absent
 from services.order.schemas import RefundRequest
 from services.order.store import orders
+from services.order.workflow.lifecycle import Role
 from services.order.workflow.model import Refund
 from shared.errors import Conflict
 from shared.ids import new_id
@@ -44,7 +45,8 @@ async def refund(
             facts = await facts_for(tx, held, lifecycle)
             shown = order_json(held.order, lifecycle, caller, facts, run.clock())
             return await once.keep(tx, Answer(200, shown, {"etag": etag(held.order.sequence)}))
-        wish = Wish(refunding_action(lifecycle), params, _first(named))
+        role: Role = "operator" if caller.is_operator else "seller"
+        wish = Wish(refunding_action(lifecycle, held.order.status, role), params, _first(named))
         return await act_in(run, tx, caller, order_id, wish, if_match, once, status=201)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
-from contracts.order import Change, Side, StatusTime
+from contracts.order import Change, Phase, Side, StatusTime
 from services.order.workflow.decision import EventKind, Step
 from services.order.workflow.display import shown
 from services.order.workflow.draft import MOST_NOTES, Draft
@@ -179,7 +179,7 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
     return Step(
         kind=kind,
         change=change,
-        audience=_audience(draft.audience or tell, order),
+        audience=_audience(draft.audience or tell, order, states[order.status].phase),
         order=order,
         at=draft.now,
         refund_id=draft.refund_id,
@@ -189,9 +189,15 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
     )
 
 
-def _audience(wanted: tuple[Side, ...] | None, order: Order) -> tuple[Side, ...]:
-    """Who may know of the change: of those meant, those who know of the order at all."""
-    return tuple(s for s in wanted or () if s in order.known_to) or order.known_to
+def _audience(wanted: tuple[Side, ...] | None, order: Order, phase: Phase) -> tuple[Side, ...]:
+    """Who may know of the change: of those meant, those who know of the order at all.
+
+    The operator gives back what was paid for an order that has ended, also for one that was never approved.
+    """
+    known = order.known_to
+    if phase == "canceled" and order.paid and "operator" not in known:
+        known = (*known, "operator")
+    return tuple(s for s in wanted or () if s in known) or known
 
 
 def _kind(draft: Draft, was: str | None) -> tuple[EventKind, Milestone | None]:

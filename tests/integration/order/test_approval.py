@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
 
 import pytest
 
+from contracts.envelope import Received
+from contracts.inbound import PaymentSettled
 from contracts.money import Money
+from services.order.actions.inbound import payments_settled
+from shared.ids import new_id
 from tests.integration.order.conftest import MakeMarket
 from tests.integration.order.market import Market, Reply, Somebody
 
 FIGURES = ("version", "on_hand", "reserved", "available")
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 PRICE = {"amount": "25.00", "currency": "EUR"}
 
 
@@ -68,6 +75,38 @@ async def test_what_is_not_approved_is_let_go_of_once(supplier: Market, action: 
         assert await stock(supplier, listing, who) == ("5", "1", "4")
     await supplier.done(other, "decline", supplier.seller)
     assert await stock(supplier, listing, supplier.seller) == ("5", "0", "5")
+
+
+@pytest.mark.parametrize("action", ["reject_approval", "abandon"])
+async def test_money_for_what_was_never_approved_goes_back(supplier: Market, action: str) -> None:
+    """The payment comes when the order has ended: the operator gives it back, and the supplier never hears of it."""
+    listing = await supplier.listing(price=PRICE, available="5")
+    order = await waiting(supplier, listing, "1")
+    await supplier.done(order, action, supplier.buyer if action == "abandon" else supplier.approver)
+    assert (await supplier.act(order, "refund", supplier.operator)).status == 409, "nothing was paid"
+
+    async def settle(kind: Literal["paid", "refund_done"], amount: str) -> None:
+        event = PaymentSettled(
+            marketplace_id=supplier.id, payment_id=f"pay-{kind}", kind=kind, settled_at=NOW,
+            amount=Money(amount=amount, currency="EUR"), order_id=UUID(order["order_id"]),
+        )  # fmt: skip
+        async with supplier.runtime.worker_db.transaction() as tx:
+            await payments_settled(supplier.runtime, tx, [Received(new_id(), "/test", NOW, "", event)])
+
+    await settle("paid", "25.00")
+    allowed = [a["name"] for a in (await supplier.get(order, supplier.operator))["allowed_actions"]]
+    assert "refund" in allowed
+    for who in (supplier.buyer, supplier.seller):
+        assert (await supplier.act(order, "refund", who)).status in (403, 404)
+    await supplier.done(order, "refund", supplier.operator, {"settled": False})
+    await settle("refund_done", "25.00")
+    seen = await supplier.get(order, supplier.operator)
+    assert (seen["status"], seen["money"], seen["phase"]) == (order_end(action), "refunded", "canceled")
+    assert (await supplier.call("GET", f"/v1/orders/{order['order_id']}", supplier.seller)).status == 404
+
+
+def order_end(action: str) -> str:
+    return {"reject_approval": "approval_rejected", "abandon": "abandoned"}[action]
 
 
 async def test_a_supplier_sells_what_it_sees_and_approval_finds_what_is_left(supplier: Market) -> None:

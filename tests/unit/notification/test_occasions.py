@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from contracts.envelope import Received
+from contracts.money import Money
 from contracts.order import (
     Actor,
+    Approval,
     Change,
     Issue,
     OrderCanceled,
     OrderCreated,
     OrderDisputed,
+    OrderEvent,
     OrderRefunded,
+    OrderSnapshot,
     OrderUpdated,
     Parcel,
     Refund,
 )
+from services.notification.telling.causes import cause_of
 from services.notification.telling.occasions import Occasion as O
 from services.notification.telling.occasions import occasion
+from services.notification.telling.planning import Directory, Person, plan
 from services.notification.telling.rules import RULES, To, rules_for
 from shared.ids import new_id
 from tests.builders import NOON, line, order_event, snapshot
@@ -124,5 +132,50 @@ def test_every_action_of_a_lifecycle_was_thought_of(profile: str) -> None:
 
 
 def test_every_rule_is_for_an_occasion_and_every_occasion_but_the_made_up_ones_has_rules() -> None:
-    made_up = {O.APPROVAL_PENDING, O.ACTED_FOR, O.DIGEST}
+    made_up = {O.APPROVAL_PENDING, O.ACTED_FOR, O.DIGEST, O.MONEY_HELD}
     assert set(O) - set(RULES) == made_up
+
+
+def paid_order(paid: int, **given: Any) -> OrderSnapshot:
+    """A canceled order for which so much was paid."""
+    order = snapshot(status="canceled", phase="canceled", cancel_kind="canceled", **given)
+    return order.model_copy(update={"totals": order.totals.model_copy(update={"paid": Money.of(paid, "EUR")})})
+
+
+def told(event: OrderEvent) -> dict[str, O]:
+    """Which of the order's people hear of an event, and of what."""
+    order = event.order
+    place = order.marketplace_id
+    people = {
+        "buyer": Person(new_id(), place, order.buyer.organisation_id, frozenset({"admin"}), "b@example.com"),
+        "seller": Person(new_id(), place, order.seller.organisation_id, frozenset({"seller"}), "s@example.com"),
+        "operator": Person(new_id(), place, new_id(), frozenset({"operator"}), "o@example.com"),
+    }
+    cause = cause_of(Received(new_id(), "/test", NOON, "", event))
+    assert cause is not None
+    found = plan(cause, Directory(people.values()), NOON, stale_after=timedelta(days=1))
+    names = {p.person_id: n for n, p in people.items()}
+    return {names[p.person.person_id]: p.kind for p in found}
+
+
+def test_the_operator_hears_of_money_that_is_held_for_an_order_that_has_ended() -> None:
+    made = change("pending", "canceled", "cancel", CLOCK)
+    for paid, kind in ((2_000, O.MONEY_HELD), (0, None)):
+        event = order_event(OrderCanceled, paid_order(paid), change=made, kind="canceled")
+        assert told(event).get("operator") is kind
+        assert told(event)["seller"] is O.CANCELED
+    late = change("canceled", "canceled", "record_payment", CLOCK)
+    everybody = dict.fromkeys(("buyer", "seller", "operator"), O.PAID_LATE)
+    assert told(order_event(OrderUpdated, paid_order(500), change=late)) == everybody
+    cause = cause_of(Received(new_id(), "/test", NOON, "", order_event(OrderUpdated, paid_order(500), change=late)))
+    assert cause is not None
+    assert cause.facts["amount"] == {"amount": "5.00", "currency": "EUR"}
+
+
+def test_the_seller_hears_nothing_of_a_payment_for_what_was_never_approved() -> None:
+    approval = Approval(state="rejected")
+    late = change("canceled", "canceled", "record_payment", CLOCK)
+    event = order_event(
+        OrderUpdated, paid_order(500, approval=approval), change=late, audience=("buyer", "operator")
+    )  # fmt: skip
+    assert told(event) == {"buyer": O.PAID_LATE, "operator": O.PAID_LATE}

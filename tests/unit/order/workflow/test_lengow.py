@@ -211,3 +211,12 @@ def test_the_customer_cancels_until_something_has_been_sent() -> None:
     assert play.refused("placer", "cancel").code == "nothing_shipped"
     play.do("channel", "cancel")
     assert play.status == "canceled"
+
+
+def test_the_owner_records_what_was_given_back_without_the_channel() -> None:
+    """Depending upon the channel a refund action is possible; without it the money is not held for ever."""
+    play = Play("lengow", facts=people.facts(channel=wf.Channel(can_refund=False)))
+    play.do("channel", "cancel")
+    assert isinstance(play.refused("seller", "request_refund"), wf.GuardFailed)
+    play.do("operator", "refund", reason="paid back by bank transfer")
+    assert (play.status, play.order.money, play.snapshot().status_label) == ("canceled", "refunded", "Refunded")

@@ -87,7 +87,8 @@ def test_a_rejected_approval_ends_it_and_the_supplier_never_hears() -> None:
     play = over_limit()
     play.do("approver", "reject_approval", note="too dear")
     assert play.status == "approval_rejected"
-    assert (play.events[-1].TYPE, play.told()) == ("order.canceled", ("buyer",))
+    # the operator hears of it, as there is money to give back
+    assert (play.events[-1].TYPE, play.told()) == ("order.canceled", ("buyer", "operator"))
     assert play.events[-1].model_dump()["kind"] == "approval_rejected"
     assert not wf.visible(play.order, people.ACTORS["seller"])
     assert play.moves("release") == play.moves("reserve")
@@ -183,8 +184,15 @@ def test_abandoned_by_the_outlet_or_by_the_clock() -> None:
         ("buyer", "seller", "operator"),
         "abandoned",
     )
-    for actor in ("placer", "seller", "operator", "approver"):
+    for actor in ("placer", "seller", "approver"):
         assert play.labels(actor) == {}, "no further actions"
+    assert play.labels("operator") == {"refund": "Refund"}, "none of its course; what was paid is given back"
+    play.do("operator", "refund")
+    assert play.labels("operator") == {}
+    assert (play.status, play.order.money) == ("abandoned", "refunded")
+    unpaid = Play("supplier", people.placement(people.submitted(paid=False)))
+    unpaid.do("placer", "abandon")
+    assert unpaid.labels("operator") == {}
     play = Play("supplier")
     assert play.timer == people.NOW + timedelta(days=30)
     play.wait(days=30)
@@ -193,9 +201,16 @@ def test_abandoned_by_the_outlet_or_by_the_clock() -> None:
 
 
 def test_an_abandoned_order_that_the_supplier_never_saw_stays_unseen() -> None:
-    play = over_limit()
+    play = Play("supplier", people.placement(people.submitted(paid=False), limit=people.eur("10.00")))
     play.wait(days=31)
     assert (play.status, play.told()) == ("abandoned", ("buyer",))
+    play.do("service", "record_payment", amount={"amount": TOTAL, "currency": "EUR"})
+    assert play.told() == ("buyer", "operator")
+    play.do("operator", "refund", settled=False)
+    assert play.order.money == "refunding"
+    play.do("service", "refund_done")
+    assert (play.events[-1].TYPE, play.told(), play.order.refund_left) == ("order.refunded", ("buyer", "operator"), 0)
+    assert not wf.visible(play.order, people.ACTORS["seller"])
 
 
 def test_each_step_starts_the_time_to_abandon_anew_and_scheduling_ends_it() -> None:
