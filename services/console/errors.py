@@ -58,7 +58,9 @@ class Refused(Exception):
     def fields(self) -> dict[str, str]:
         errors: Sequence[Any] = self.document.get("errors") or ()
         return {
-            str(e.get("field", "")): str(e.get("message", "is not valid")) for e in errors[:100] if isinstance(e, dict)
+            str(e.get("field", "")): str(e.get("message") or tr("is not valid"))
+            for e in errors[:100]
+            if isinstance(e, dict)
         }
 
 

@@ -172,7 +172,7 @@ async def switch(visit: Visit) -> Response:
         # somebody was faster: the page shows what it is now
         if e.status != 409:
             raise
-        visit.say(f"Nothing was changed: {e.detail}")
+        visit.say(tr("Nothing was changed: %(why)s", why=e.detail))
     return visit.go(f"/webhooks/{endpoint_id}")
 
 
@@ -182,7 +182,7 @@ async def rotate(visit: Visit) -> Response:
     if visit.posted.one("kind") == "ed25519":
         await visit.send("POST", "webhook", f"{path}/secret", {"kind": "ed25519"}, key=visit.form_key)
         visit.say(
-            "A new key pair signs from now on, the former one beside it for 24 hours. See Keys for its public half."
+            tr("A new key pair signs from now on, the former one beside it for 24 hours. See Keys for its public half.")
         )
         return visit.go(f"/webhooks/{endpoint_id}")
     secret = opened(visit)
@@ -194,7 +194,7 @@ async def rotate(visit: Visit) -> Response:
 async def delete(visit: Visit) -> Response:
     endpoint_id = visit.id("endpoint_id")
     if not visit.posted.one("sure"):
-        visit.say("Nothing was deleted: tick the box to say that you are sure.")
+        visit.say(tr("Nothing was deleted: tick the box to say that you are sure."))
         return visit.go(f"/webhooks/{endpoint_id}")
     try:
         await visit.send("DELETE", "webhook", f"/v1/endpoints/{endpoint_id}")

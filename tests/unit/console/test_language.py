@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
@@ -25,6 +29,9 @@ from services.console.tokens import chosen_language
 from shared.languages import accepted, known
 
 CONSOLE = "services.console"
+ROOT = Path(str(files(CONSOLE)))
+# Names, units and words of HTML, the same in every language.
+NAMES = {"Ordertrail", "Webhook", "webhook-id", "CO₂e", "kg", "ms", "required"}
 
 
 @pytest.fixture
@@ -158,6 +165,37 @@ def test_tables_of_texts_are_read_in_the_language_of_the_reader() -> None:
     assert Texts({"a": "Nowhere marked"}).get("a") == "Nowhere marked"
     assert sides(["buyer", "operator"]) == "kjøper, operatør"
     assert tr("") == ""
+
+
+# What a person reads of these calls is their text, so it has to be one that is translated.
+SAYING = {"say", "Wrong", "BadForm", "_mark", "_back"}
+
+
+def test_no_text_of_a_page_is_left_unmarked_in_python() -> None:
+    unmarked = []
+    for path in sorted(ROOT.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(call.func, "id", getattr(call.func, "attr", "")) if isinstance(call, ast.Call) else ""
+            for given in call.args if isinstance(call, ast.Call) and name in SAYING else ():
+                plain = given.value if isinstance(given, ast.Constant) else None
+                if isinstance(given, ast.JoinedStr) or (isinstance(plain, str) and " " in plain):
+                    unmarked.append(f"{path.name}:{given.lineno}")
+    assert unmarked == []
+
+
+def test_no_text_of_a_page_is_left_unmarked_in_templates() -> None:
+    unmarked = []
+    for path in sorted(ROOT.glob("templates/*.html")):
+        # comments, what templates work out, and tags; what is left stands on the page
+        text = re.sub(r"\{#.*?#\}", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+        text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "\0", text, flags=re.DOTALL)
+        attributes = re.findall(r'(?:aria-label|placeholder|title|alt|data-label)="([^"\0]*[A-Za-z][^"]*)"', text)
+        for left in [*attributes, *re.split(r"<[^>]*>|\0|\n", text)]:
+            # attributes that macros write stand outside of tags
+            plain = left.strip(" ·.:,()")
+            if re.search(r"[A-Za-z]{2}", plain) and '"' not in plain and plain[0] != "-" and plain not in NAMES:
+                unmarked.append(f"{path.name}: {plain}")
+    assert unmarked == []
 
 
 def test_every_code_that_people_meet_has_words_to_translate() -> None:
