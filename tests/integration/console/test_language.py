@@ -54,8 +54,9 @@ def said(page: Page) -> Iterator[str]:
     for element in page.tree.iter():
         if not isinstance(element.tag, str) or element.tag in ("script", "style"):
             continue
-        # codes, keys and texts that were typed are what they are
-        texts = [element.tail] if element.tag in ("code", "pre", "kbd", "textarea") else [element.text, element.tail]
+        # codes, keys and what people wrote are what they are
+        foreign = element.tag in ("code", "pre", "kbd", "textarea") or "text" in (element.get("class") or "").split()
+        texts = [element.tail] if foreign else [element.text, element.tail]
         for text in [*texts, *(element.get(name) for name in SPOKEN)]:
             if plain := " ".join((text or "").split()):
                 yield plain

@@ -76,6 +76,25 @@ async def test_the_feed_is_ones_own_and_counts(api: Api) -> None:
     assert (await api.get("/v1/notifications", claims=foreign))["items"] == []
 
 
+async def test_feed_and_labels_come_in_the_language_that_is_asked_for_else_in_the_persons(api: Api) -> None:
+    order = api.world.order(number="ORD-6")
+    await api.world.tell(api.world.created(order))
+    english, norwegian = "New order ORD-6 from Buyer-org Ltd", "Ny ordre ORD-6 fra Buyer-org Ltd"
+    for wish, title, label in (
+        ("nb-NO, en;q=0.5", norwegian, "Meldinger"),
+        ("tlh, nb;q=0", english, "Messages"),
+        ("," * 2_000, english, "Messages"),
+        ("", english, "Messages"),
+    ):
+        asked: dict[str, Any] = {"headers": {"Accept-Language": wish}}
+        [item] = (await api.get("/v1/notifications", **asked))["items"]
+        [grouped] = (await api.get("/v1/notifications?group=order", **asked))["items"]
+        assert (item["title"], grouped["title"]) == (title, title), wish
+        shown = await api.get("/v1/preferences", **asked)
+        assert next(c["label"] for c in shown["categories"] if c["name"] == "messages") == label
+        assert (shown["language"], shown["language_chosen"]) == ("en", False), "asking chooses nothing"
+
+
 async def test_marking_and_what_is_anothers(api: Api) -> None:
     await api.world.tell(api.world.created(), api.world.created())
     first, second = (await api.get("/v1/notifications"))["items"]
@@ -142,6 +161,7 @@ async def test_settings_are_whole_versioned_and_keep_what_is_required(api: Api) 
     status, written = await api.call("PUT", "/v1/preferences", "seller", wanted, headers={"If-Match": tag})
     assert status == 200
     assert (written["language"], written["digest"]) == ("nb", {"mode": "daily", "at": "07:30"})
+    assert written["language_chosen"]
     assert next(c for c in written["categories"] if c["name"] == "messages")["email"] == "off"
     assert next(c for c in written["categories"] if c["name"] == "messages")["label"] == "Meldinger"
     status, answer = await api.call("PUT", "/v1/preferences", "seller", wanted, headers={"If-Match": tag})
