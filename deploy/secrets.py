@@ -31,6 +31,8 @@ SERVICE_KEYS: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "identity": {"ordertrail_identity_key": lambda: secrets.token_urlsafe(KEY_BYTES)},
     "console": {"ordertrail_console_session_keys": _key_ring},
 }
+# rings that several services have: notification writes reply addresses, messaging reads them
+SHARED_KEYS: Mapping[str, tuple[str, ...]] = {"ordertrail_reply_keys": ("notification", "messaging")}
 PASSWORD_BYTES = 24
 DATABASE = "ordertrail"
 
@@ -54,6 +56,10 @@ class Secrets:
             for service, made in SERVICE_KEYS.items():
                 for name, make in made.items():
                     self.keep(service, name, make())
+            for name, services in SHARED_KEYS.items():
+                self.keep(services[0], name, _key_ring())
+                for service in services[1:]:
+                    self.write(service, name, self.read(services[0], name))
             self.keep("demo", "password", secrets.token_urlsafe(9))
 
     def keep(self, folder: str, name: str, value: str) -> None:

@@ -21,6 +21,23 @@ class KeyRingError(Exception):
     """A ring that cannot be used, or a box that it does not open; the text holds neither key nor secret."""
 
 
+def parse_keys(text: str, remedy: str) -> dict[str, bytes]:
+    """Keys by their ids, written as `id:base64[,id:base64...]`. Raises KeyRingError, which ends with the remedy."""
+    keys: dict[str, bytes] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        key_id, _, encoded = part.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not _KEY_ID.fullmatch(key_id) or len(key) != KEY_BYTES or key_id in keys:
+            raise KeyRingError(f"entry {len(keys) + 1} of the key ring is not usable. {remedy}")
+        keys[key_id] = key
+    if not keys:
+        raise KeyRingError(f"there is no key. {remedy}")
+    return keys
+
+
 class KeyRing:
     """Keys by their ids, the newest first. `current` is the id of the one that seals."""
 
@@ -32,19 +49,7 @@ class KeyRing:
     @classmethod
     def parse(cls, text: str, remedy: str) -> Self:
         """A ring written as `id:base64[,id:base64...]`. Raises KeyRingError, which ends with the remedy."""
-        keys: dict[str, bytes] = {}
-        for part in filter(None, (p.strip() for p in text.split(","))):
-            key_id, _, encoded = part.partition(":")
-            try:
-                key = base64.b64decode(encoded, validate=True)
-            except (binascii.Error, ValueError):
-                key = b""
-            if not _KEY_ID.fullmatch(key_id) or len(key) != KEY_BYTES or key_id in keys:
-                raise KeyRingError(f"entry {len(keys) + 1} of the key ring is not usable. {remedy}")
-            keys[key_id] = key
-        if not keys:
-            raise KeyRingError(f"there is no key. {remedy}")
-        return cls(keys)
+        return cls(parse_keys(text, remedy))
 
     @classmethod
     def throwaway(cls) -> Self:

@@ -28,7 +28,8 @@ SERVICE_PORTS = {
     "identity": 8006,
 }
 # Below 32768, where outgoing connections get their ports from; not the usual ones, which are often taken.
-OTHER_PORTS = {"postgres": 25432, "kafka": 29092, "kafka_controller": 29093, "smtp": 1025, "mailbox": 8025}
+OTHER_PORTS = {"postgres": 25432, "kafka": 29092, "kafka_controller": 29093, "smtp": 1025, "reply": 1026,
+               "mailbox": 8025}  # fmt: skip
 # A secret reaches a service as a file of its own folder, whatever the shell that called has in its environment.
 NOT_PASSED_ON = ("ORDERTRAIL_DATABASE_URL", "ORDERTRAIL_WORKER_DATABASE_URL", "ORDERTRAIL_ADMIN_", "ORDERTRAIL_DB_",
                  "ORDERTRAIL_DEMO_", "ORDERTRAIL_TEST_")  # fmt: skip
@@ -105,6 +106,8 @@ class Installation:
             "ORDERTRAIL_IDENTITY_ISSUER": self.url("identity"),
             "ORDERTRAIL_SMTP_HOST": LOOPBACK,
             "ORDERTRAIL_SMTP_PORT": str(self.ports["smtp"]),
+            "ORDERTRAIL_REPLY_LISTEN": f"{LOOPBACK}:{self.ports['reply']}",
+            "ORDERTRAIL_REPLY_DOMAIN": "reply.ordertrail.example",
             "ORDERTRAIL_CONSOLE_URL": self.url("console"),
             **{f"ORDERTRAIL_{name.upper()}_URL": self.url(name) for name in SERVICE_PORTS},
             # two arenas instead of eight per core: a fifth less memory, and these processes hardly use threads

@@ -146,6 +146,7 @@ class Supervisor:
         for program in [programs.mailbox(self._installation), *programs.services(self._installation)]:
             wanted[program.name] = program.port
         wanted["smtp"] = self._installation.ports["smtp"]
+        wanted["reply"] = self._installation.ports["reply"]
         for name, port in wanted.items():
             if not port_is_free(port):
                 raise SetupError(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.messaging.actions import attaching
+from services.messaging import door
+from services.messaging.actions import answering, attaching
 from services.messaging.api import api
 from services.messaging.handlers import HANDLERS
 from services.messaging.settings import Settings
@@ -21,6 +22,6 @@ def service(settings: Settings | None = None, clock: Clock = utc_now) -> Service
         migrations=Path(__file__).parent / "migrations",
         api=api,
         handlers=HANDLERS,
-        workers={"uploads": attaching.forget},
+        workers={"uploads": attaching.forget, "mails": answering.forget, "answers": door.listen},
         clock=clock,
     )

@@ -227,3 +227,19 @@ WHERE a.attachment_id = $1 AND t.order_id = $2;
 DELETE FROM attachment WHERE attachment_id IN (
     SELECT attachment_id FROM attachment WHERE message_id IS NULL AND uploaded_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
 );
+
+-- name: thread_by_id
+SELECT * FROM thread WHERE thread_id = $1;
+
+-- name: writers
+-- Everybody who may be in the thread of these two organisations.
+SELECT person_id, organisation_id, organisation_kind, name, roles FROM member
+WHERE marketplace_id = $1 AND active AND (organisation_id IN ($2, $3) OR 'operator' = ANY (roles));
+
+-- name: take_mail
+-- True where it has not been taken before.
+INSERT INTO mail_answer (marketplace_id, thread_id, person_id, digest, received_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING RETURNING true;
+
+-- name: forget_mails
+DELETE FROM mail_answer WHERE ctid IN (SELECT ctid FROM mail_answer WHERE received_at < $1 LIMIT $2);

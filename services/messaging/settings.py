@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.settings import ServiceSettings
 
@@ -21,6 +21,14 @@ class Settings(ServiceSettings):
     messaging_attachments_bytes: int = Field(default=20_000_000, ge=10_000, le=100_000_000)
     # of one image; half as many of a WebP. Decoding takes 10 bytes of memory for each, one image at a time
     messaging_image_pixels: int = Field(default=24_000_000, ge=10_000, le=100_000_000)
+
+    # host:port on which answers by e-mail are taken in (SMTP); empty: none are. The domain and the keys are those that
+    # notification writes into its mails
+    reply_listen: str = Field(default="", pattern=r"^$|^[^\s:]+:\d{1,5}$")
+    reply_domain: str = Field(default="", pattern=r"^[A-Za-z0-9.-]{0,253}$")
+    reply_keys: SecretStr = SecretStr("")
+    # a whole mail; base64 makes attachments a third larger
+    reply_bytes: int = Field(default=20_000_000, ge=10_000, le=50_000_000)
 
     # open streams of one process, and of one person in it
     messaging_streams_most: int = Field(default=500, ge=1, le=100_000)

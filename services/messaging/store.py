@@ -334,3 +334,25 @@ async def read_attachment(tx: Transaction, order_id: UUID, attachment_id: UUID, 
 async def forget_attachments(tx: Transaction, before: datetime, rows: int) -> int:
     """Delete uploads of before a moment that were never posted; how many there were, at most `rows`."""
     return int((await tx.execute(q.forget_attachments, before, rows)).rpartition(" ")[2])
+
+
+async def thread_by_id(tx: Transaction, thread_id: UUID) -> Thread | None:
+    row = await tx.fetchrow(q.thread_by_id, thread_id)
+    return Thread(**dict(row)) if row else None
+
+
+async def writers(tx: Transaction, thread: Thread) -> list[Row]:
+    """The people of a thread's organisations and the operators, as identity tells of them."""
+    organisations = thread.buyer_organisation_id, thread.seller_organisation_id
+    return await tx.fetch(q.writers, thread.marketplace_id, *organisations)
+
+
+async def take_mail(tx: Transaction, thread: Thread, person: UUID, digest: bytes, at: datetime) -> bool:
+    """False where the same mail was posted before."""
+    taken = await tx.fetchval(q.take_mail, thread.marketplace_id, thread.thread_id, person, digest, at)
+    return bool(taken)
+
+
+async def forget_mails(tx: Transaction, before: datetime, rows: int) -> None:
+    """Nobody sends a mail again that long after."""
+    await tx.execute(q.forget_mails, before, rows)

@@ -51,6 +51,11 @@ class Settings(ServiceSettings):
     # host:port on which returned mail is taken in (SMTP); empty: bounces are not read
     bounce_listen: str = Field(default="", pattern=r"^$|^[^\s:]+:\d{1,5}$")
 
+    # mails that tell of a message can be answered at this domain, where messaging takes them in; empty: they cannot.
+    # The keys are messaging's too
+    reply_domain: str = Field(default="", pattern=r"^[A-Za-z0-9.-]{0,253}$")
+    reply_keys: SecretStr = SecretStr("")
+
     stream_clients: int = Field(default=500, ge=1, le=100_000)
     stream_clients_per_person: int = Field(default=8, ge=1, le=100)
     stream_heartbeat_seconds: float = Field(default=15.0, gt=0, le=300)

@@ -81,13 +81,22 @@ async def _room(
     thread, side = await known_thread(tx, order_id, kind, reader)
     since = run.clock() - timedelta(hours=attachments.WAITING_HOURS)
     of_thread, waiting = await store.count_attachments(tx, thread.thread_id, reader.reader_id, since)
-    if of_thread >= attachments.MOST_OF_THREAD:
-        raise errors.too_many_uploads(f"A thread takes at most {attachments.MOST_OF_THREAD} attachments.")
+    _check_count(of_thread)
     if waiting >= attachments.MOST_WAITING:
         raise errors.too_many_uploads(
             f"You have uploaded {waiting} files that are not posted yet. Post them, or wait until they are forgotten."
         )
     return thread, side
+
+
+def _check_count(of_thread: int) -> None:
+    if of_thread >= attachments.MOST_OF_THREAD:
+        raise errors.too_many_uploads(f"A thread takes at most {attachments.MOST_OF_THREAD} attachments.")
+
+
+async def check_room(tx: Transaction, thread: store.Thread) -> None:
+    """Raises Conflict where the thread takes no more files."""
+    _check_count((await store.count_attachments(tx, thread.thread_id, thread.thread_id, thread.created_at))[0])
 
 
 async def download(

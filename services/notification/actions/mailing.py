@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from contracts.envelope import Event
 from contracts.notification import NotificationDelivered, NotificationFailed
@@ -20,6 +21,7 @@ from services.notification.store import delivering as store
 from services.notification.store.delivering import ClaimedMail, Settled, SettledDelivery
 from services.notification.telling.categories import CATEGORIES, enabled
 from services.notification.telling.occasions import Occasion
+from shared import reply_address
 from shared.logs import log
 from shared.postgres.database import TRANSIENT
 from shared.process import Runtime
@@ -58,6 +60,7 @@ class Mailing:
         self._runtime = runtime
         self._settings: Settings = runtime.settings
         self._keys: list[bytes] = []
+        self._reply_keys = reply_address.keys_of(self._settings.reply_keys.get_secret_value())
 
     async def prepare(self, mail: ClaimedMail) -> Prepared | Dropped | NotPrepared:
         """The mail as it is to be sent, looked at with today's settings of the person."""
@@ -93,7 +96,8 @@ class Mailing:
     async def _prepare(self, mail: ClaimedMail, recipient: str) -> Prepared | Dropped:
         s = self._settings
         secret = (await self._secrets())[0]
-        content = await self._compose(mail, secret)
+        answers_to = self._answers_to(mail, recipient)
+        content = await self._compose(mail, secret, answerable=answers_to is not None)
         if content is None:
             return Dropped("skipped", "nothing was left to tell")
         rendered = render(content, Words(mail.language, mail.time_zone))
@@ -106,12 +110,21 @@ class Mailing:
             date=self._runtime.clock(),
             message_id=identifier,
             refers_to=message.thread_id(mail.order_id, s.domain) if mail.order_id else None,
+            reply_to=answers_to,
             unsubscribe_url=content.unsubscribe_url,
         )
         sender = signing.bounce_address(secret, mail.delivery_id, s.domain) if s.bounce_listen else s.mail_from
         return Prepared(mail, Envelope(sender, recipient), identifier, message.build(headers, rendered))
 
-    async def _compose(self, mail: ClaimedMail, secret: bytes) -> Mail | None:
+    def _answers_to(self, mail: ClaimedMail, recipient: str) -> str | None:
+        """Where a mail that tells of a message is answered; nowhere where answers are not taken in."""
+        thread, domain = mail.facts.get("thread_id"), self._settings.reply_domain
+        if not domain or not self._reply_keys or mail.is_digest or mail.kind != Occasion.MESSAGE or not thread:
+            return None
+        key = self._reply_keys[0]
+        return reply_address.make(key, UUID(thread), mail.person_id, recipient, self._runtime.clock(), domain)
+
+    async def _compose(self, mail: ClaimedMail, secret: bytes, *, answerable: bool) -> Mail | None:
         frame = compose.Frame(
             words=Words(mail.language, mail.time_zone),
             marketplace=mail.marketplace_name,
@@ -119,6 +132,7 @@ class Mailing:
             console_url=self._settings.console_url,
             category=mail.category,
             unsubscribe_url=self._unsubscribe_url(mail, secret),
+            answerable=answerable,
         )
         if not mail.is_digest:
             told = compose.Told(Occasion(mail.kind), mail.side, mail.facts, mail.order_id, mail.occurred_at)

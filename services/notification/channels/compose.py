@@ -20,6 +20,8 @@ from services.notification.telling.occasions import Occasion
 from services.notification.telling.plain import plain
 
 PRODUCT: Final = "Ordertrail"
+# Messaging cuts an answer off at the line that has these signs around it, whatever language it is in.
+ANSWER_ABOVE: Final = N_("Write your answer above this line")
 MOST_ENTRIES: Final = 40
 
 
@@ -44,6 +46,8 @@ class Frame:
     console_url: str
     category: str
     unsubscribe_url: str | None = None
+    # the mail can be answered
+    answerable: bool = False
 
     def page(self, told: Told) -> Link:
         """Where the reader goes next."""
@@ -92,7 +96,8 @@ def single(frame: Frame, told: Told, event: Mapping[str, Any] | None) -> Mail:
         heading=said.title,
         lead=said.body,
         quote=said.body if is_message else "",
-        hint=said.hint,
+        hint=words.text(N_("Reply to this e-mail, or on the order page.")) if frame.answerable else said.hint,
+        answer_above=f"##- {words.text(ANSWER_ABOVE)} -##" if frame.answerable else "",
         link=frame.page(told),
         because=frame.because(),
         settings_url=frame.settings_url,

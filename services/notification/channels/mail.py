@@ -63,6 +63,8 @@ class Mail:
     because: str
     settings_url: str
     quote: str = ""
+    # the line above which an answer is written; stands first, so that what is quoted begins with it
+    answer_above: str = ""
     link: Link | None = None
     facts: tuple[Fact, ...] = ()
     items: tuple[Item, ...] = ()

@@ -85,6 +85,7 @@ class Headers:
     date: datetime
     message_id: str
     refers_to: str | None = None
+    reply_to: str | None = None
     unsubscribe_url: str | None = None
 
 
@@ -99,6 +100,8 @@ def build(headers: Headers, content: Rendered) -> bytes:
         ("Auto-Submitted", "auto-generated"),
         ("X-Auto-Response-Suppress", "All"),
     ]
+    if headers.reply_to:
+        rows.append(("Reply-To", headers.reply_to))
     if headers.refers_to:
         rows.append(("References", headers.refers_to))
     if headers.unsubscribe_url:

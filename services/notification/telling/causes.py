@@ -135,6 +135,7 @@ def _of_message(event_id: UUID, event: MessagePosted, traceparent: str) -> Cause
     facts = {
         "number": plain(event.order_number, MOST_NAME),
         **_actor_facts(event.sender),
+        "thread_id": str(event.thread_id),
         "sender_side": event.sender_side,
         "for_side": event.on_behalf_of,
         "preview": plain(event.preview),

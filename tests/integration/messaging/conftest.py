@@ -20,6 +20,7 @@ from services.messaging.app import service
 from services.messaging.handlers import on_members, on_orders
 from services.messaging.settings import Settings
 from shared.ids import new_id
+from shared.keyring import new_entry
 from shared.process import Runtime, running
 from tests.builders import order_event, snapshot
 from tests.issuer import TokenIssuer, serving_issuer
@@ -161,10 +162,14 @@ async def running_messaging(
             http_port=free_port(),
             messaging_stream_backlog=3,
             messaging_streams_per_reader=2,
+            reply_listen=f"127.0.0.1:{free_port()}",
+            reply_domain="reply.test.example",
+            reply_keys=SecretStr(new_entry()),
+            reply_bytes=2_000_000,
             messaging_attachment_bytes=500_000,
             messaging_attachments_bytes=900_000,
         )
-        async with running(service(settings), roles={"api", "relay", "consumer"}) as runtime:
+        async with running(service(settings), roles={"api", "relay", "consumer", "worker"}) as runtime:
             yield runtime, issuer, f"http://127.0.0.1:{settings.http_port}"
 
 

@@ -89,6 +89,17 @@ def test_a_digest_counts_what_it_holds(total: int, said: str) -> None:
     assert "http://n.example/u?token=t" in mail.html
 
 
+@pytest.mark.parametrize(("language", "line"), [("en", "Write your answer above"), ("nb", "Skriv svaret ditt over")])
+def test_a_mail_that_can_be_answered_begins_with_the_line_that_says_where(language: str, line: str) -> None:
+    words = Words(language, "UTC")
+    frame = Frame(words, "Market", "Org", "http://console.example", "messages", answerable=True)
+    told = Told(Occasion.MESSAGE, "buyer", {"number": "ORD-1", "actor": "Ola", "preview": "Hi"}, new_id(), NOON)
+    mail = render(single(frame, told, None), words)
+    assert mail.text.startswith(f"##- {line}")
+    assert mail.text.splitlines()[0].endswith(" -##")
+    assert 0 < mail.html.index(line) < mail.html.index("Market")
+
+
 @pytest.mark.parametrize(
     ("preview", "language", "said", "label"),
     [("Look here", "en", "Look here (2 attachments)", "Attachments"), ("", "nb", "2 vedlegg", "Vedlegg")],
