@@ -67,11 +67,30 @@ WITH RECURSIVE k (status, shown, money, issue, overdue, phase) AS (
 {combinations}
 SELECT DISTINCT v.status FROM v
 
+-- name: statuses_of_all
+-- Where orders of any combination fit.
+WITH RECURSIVE v (status) AS (
+    (SELECT o.status FROM orders AS o WHERE {whose} ORDER BY o.status LIMIT 1)
+    UNION ALL
+    SELECT n.* FROM v, LATERAL (
+        SELECT o.status FROM orders AS o WHERE {whose} AND o.status > v.status ORDER BY o.status LIMIT 1) AS n
+)
+SELECT o.status FROM v AS o WHERE {fitting}
+
 -- name: keys_of_combinations
 -- The first of each combination that fits.
 {combinations}
 SELECT t.* FROM v, LATERAL ({keys}
     ORDER BY {order} LIMIT :limit) AS t
+
+-- name: keys_by_status
+-- The same, one status after the other: those that a page does not come to are not looked at.
+{combinations}
+SELECT t.* FROM unnest(ARRAY(SELECT DISTINCT v.status FROM v ORDER BY {by_status})) AS s (status), LATERAL (
+    SELECT t.* FROM v, LATERAL ({keys}
+        ORDER BY {order} LIMIT :limit) AS t
+    WHERE v.status = s.status ORDER BY {order_of_status} LIMIT :limit) AS t
+LIMIT :limit
 
 -- name: all_of_combinations
 {combinations}
@@ -104,9 +123,6 @@ FROM w
 -- beside a comparison of rows that begin with the status.
 ((o.status = ANY (:statuses)) IS TRUE OR (o.over = ANY (:statuses)) IS TRUE)
 
--- name: of_any_phase
-(o.phase = ANY (:phases)) IS TRUE
-
 -- name: any_status_or_shown
 (o.status = ANY (:statuses) OR o.shown = ANY (:statuses))
 
@@ -126,6 +142,13 @@ o.marketplace_id = :marketplace
 
 -- name: scope_seller
 o.marketplace_id = :marketplace AND o.seller_org = :own_seller AND o.known
+
+-- name: within_seller
+-- The same where an index begins with something else, and is not to be left for one that begins with the seller.
+(o.seller_org = :own_seller) IS TRUE AND o.known
+
+-- name: within_buyer
+(o.buyer_org = :own_buyer) IS TRUE
 
 -- name: scope_buyer
 o.marketplace_id = :marketplace AND o.buyer_org = :own_buyer
@@ -147,7 +170,8 @@ o.over = :status AND o.status <> ALL (:statuses)
 o.phase = :phase
 
 -- name: phases
-o.phase = ANY (:phases)
+-- IS TRUE for the same reason as with statuses.
+(o.phase = ANY (:phases)) IS TRUE
 
 -- name: channel
 o.channel = :channel
@@ -204,12 +228,6 @@ o.search LIKE :pattern
 -- name: customer_containing
 (' ' || o.customer_name_lc LIKE :customer OR ' ' || o.customer_email_lc LIKE :customer)
 
--- name: own_status
-o.status = :own_status
-
--- name: over_any
-o.over = ANY (:statuses)
-
 -- name: walk_placed_at
 -- Columns of the indexes that lists are walked by, and no others: the orders themselves are not looked at.
 SELECT o.id, o.search{has}, o.placed_at, o.status, o.phase, o.channel, o.money, o.issue, o.overdue, o.over
@@ -238,8 +256,27 @@ o.search LIKE :pattern
 -- name: hits
 -- What else is asked for is looked at before the text, which takes longer.
 SELECT o.id, o.{key} FROM ({walk}) AS o
-WHERE {conditions}
+WHERE CASE WHEN {values} THEN {text} END
 LIMIT :most
+
+-- name: hits_by_status
+-- The same, one status after the other: the next one is begun where those before have not filled the page. What depends
+-- on a row of its left side is looked for row by row, in the order of that side; a sort would look into the next status.
+SELECT h.id, v.status, h.placed_at
+FROM unnest(ARRAY(SELECT v.status FROM ({statuses}) AS v ORDER BY {by_status})) AS v (status), LATERAL ({hits}) AS h
+LIMIT :most
+
+-- name: page_of_hits
+-- With the page's own orders, each looked up by itself.
+SELECT o.* FROM ({keys}) AS k, LATERAL (
+    SELECT o.id, o.card, o.placed_at, o.total_minor, o.status FROM orders AS o WHERE o.id = k.id LIMIT 1) AS o
+ORDER BY {order}
+
+-- name: of_status
+o.status = v.status
+
+-- name: of_status_or_over
+o.status = v.status AND (v.status = ANY (:statuses) OR o.over = ANY (:statuses))
 
 -- name: first_look
 -- How many orders were walked, how many of them have the text and how many what else is asked for, the first hits among
@@ -250,7 +287,7 @@ WITH s AS MATERIALIZED (
     SELECT count(*) AS walked, ARRAY[{words}]::bigint[] AS with_word, count(*) FILTER (WHERE o.has) AS with_text,
            count(*) FILTER (WHERE {values}) AS fitting,
            coalesce((array_agg(o.id) FILTER (WHERE o.has))[:(:looked_at)], '{}') AS seen,
-           coalesce((array_agg(o.id) FILTER (WHERE {conditions}))[:(:most)], '{}') AS hits
+           coalesce((array_agg(o.id) FILTER (WHERE {values} AND {text}))[:(:most)], '{}') AS hits
     FROM ({walk}) AS o
 ), l AS MATERIALIZED (
     SELECT s.*, s.walked = :walked AND cardinality(s.hits) < :enough AS further, s.with_text >= :outside AND (

@@ -8,23 +8,19 @@ index of trigrams. See docs/decisions/0090.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
 from services.order.store import search, values, walks, ways
-from services.order.store.search import Matching, Needle, Statement, Whose, Words
+from services.order.store.search import Matching, Needle, Planned, Statement, Whose
 from services.order.store.ways import Step, Ways
-from shared.postgres import Transaction
 
-# Entries of the first walk (half a millisecond), and of the last one: a limit keeps the planner from looking for the
-# few hits that it expects in another order and sorting them.
+# Entries of the first walk (half a millisecond).
 WALKED: Final = 1_000
-EVERYTHING: Final = 1_000_000_000
 # So many hits in the first walk make further walking worth more than looking names up.
 DENSE: Final = 12
 # A page is looked for in so many times the entries that it takes on average: a walk ends where the page is full.
@@ -35,43 +31,48 @@ LOOKED_AT: Final = 10
 # A word in more of the walked orders than this share is no help in the index.
 FREQUENT: Final = 0.01
 MOST_WORDS: Final = 8
-ALL: Final = Words()
 _WORD: Final = re.compile(r"[^\W_]+")
 
 
-async def rows(tx: Transaction, sql: Statement) -> Sequence[Any]:
-    return await tx.fetch(sql.sql, *sql.args)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Ids among which the page is: the first ones of the list, or all that there are. With the `rows` of the page
+    where these were read."""
+
+    ids: Sequence[UUID]
+    rows: Sequence[Any] | None = None
 
 
-async def found(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
-) -> Sequence[UUID] | None:
-    """Ids among which the page is: the first ones of the list, or all that there are. None where the list is sorted by
-    status and best walked, one status after the other."""
+async def found(planned: Planned, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int) -> Found:
+    """The page of the list that has the text."""
     by_status = whose.filters.sort.removeprefix("-") == "status"
-    first, start, most = (sorted_by_date(whose), None, WALKED) if by_status else (whose, after, limit)
+    first, start, most = (walks.by_date(whose), None, WALKED) if by_status else (whose, after, limit)
     # by status the hits are no page, however small that is
-    look = await _first_look(tx, first, needle, start, most, DENSE if by_status else min(DENSE, limit))
+    look = await _first_look(planned, first, needle, start, most, DENSE if by_status else min(DENSE, limit))
     near: Sequence[UUID] = look["hits"]
     if look["walked"] < WALKED or (not by_status and len(near) >= limit):
-        return near
+        return Found(near)
+    left = _Left(planned, whose, needle, after, limit)
     if by_status and len(near) >= DENSE:
-        return None
-    left = _Left(tx, whose, needle, after, limit)
+        return await left.walk_statuses()
     if len(near) >= DENSE:
         await left.walk_near(FURTHER * WALKED, len(near))
         if left.page is not None:
             return left.page
     if not look["further"]:
-        look = await _first_look(tx, first, needle, start, most, WALKED + 1)
+        look = await _first_look(planned, first, needle, start, most, WALKED + 1)
     await left.plan(look)
     while left.page is None:
         step = left.ways.next()
         if step is None or (step.way == "walk" and by_status):
             break
         await left.try_(step)
-    if left.page is None and not by_status:
-        await left.try_(Step("walk", EVERYTHING, whole=True))
+    if left.page is not None:
+        return left.page
+    if by_status:
+        return await left.walk_statuses()
+    await left.try_(Step("walk", walks.EVERYTHING, whole=True))
+    assert left.page is not None
     return left.page
 
 
@@ -81,14 +82,14 @@ class _Left:
     ways: Ways
 
     def __init__(
-        self, tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
+        self, planned: Planned, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int
     ) -> None:
-        self._tx, self._whose, self._needle, self._after, self._limit = tx, whose, needle, after, limit
-        self._walked: list[UUID] = []
+        self._planned, self._whose, self._needle, self._after, self._limit = planned, whose, needle, after, limit
+        self._walked: list[Any] = []
         self._walked_to = after
         self._entries = 0
         self._matching: Matching | None = None
-        self.page: Sequence[UUID] | None = None
+        self.page: Found | None = None
 
     async def walk_near(self, entries: int, hits: int) -> None:
         """Walk so many `entries` for every that many `hits` that are wanted; again where that is half a page."""
@@ -102,12 +103,12 @@ class _Left:
         """Tell from the first look which ways there are."""
         matching = self._matching = search.few(look)
         if matching is not None and not matching.names:
-            self.page = matching.ids
+            self.page = Found(matching.ids)
             return
         how = walks.narrowed_by(self._whose, matching.names) if matching else None
         filters, orders = self._whose.filters, look["orders"]
         asked = values.asked(filters)
-        fitting = await self._fitting() if asked else orders
+        fitting = await expected(self._planned, walks.estimate(self._whose)) if asked else orders
         text = max(look["with_text"], ways.UNSEEN) / look["walked"]
         both = max(len(look["hits"]), ways.UNSEEN, text * look["fitting"]) / look["walked"]
         if filters.sort.removeprefix("-") == "total":
@@ -121,91 +122,73 @@ class _Left:
             combined=len(matching.names) if matching and how == "combinations" else 0,
         )  # fmt: skip
 
-    async def _fitting(self) -> float:
-        [row] = await rows(self._tx, walks.estimate(self._whose))
-        [plan] = orjson.loads(row[0])
-        return max(1, float(plan["Plan"]["Plan Rows"]))
-
     async def try_(self, step: Step) -> None:
         """Fill the page, or let it be known that the way was too short."""
         if step.way == "walk":
             found = await self._walk(step.most)
             if self.page is None and step.whole:
-                self.page = self._walked
+                self.page = _read(self._walked)
             elif self.page is None:
                 self.ways.failed(step, len(found))
             return
         if step.way == "gather":
-            [row] = await rows(self._tx, values.gathered(
+            [row] = await self._planned.rows(values.gathered(
                 self._whose, self._after, self._limit, walked=step.most, needle=self._needle
             ))  # fmt: skip
             others: Sequence[UUID] = ()
         else:
             assert self._matching is not None
-            [row] = await rows(self._tx, walks.of_names(
+            [row] = await self._planned.rows(walks.of_names(
                 self._whose, self._needle, self._matching, self._after, self._limit, walked=step.most
             ))  # fmt: skip
             others = self._matching.ids
         if row["walked"] < step.most:
-            self.page = [*row["hits"], *others]
+            self.page = Found([*row["hits"], *others])
         else:
             self.ways.failed(step)
+
+    async def walk_statuses(self) -> Found:
+        """The whole list, one status after the other until the page is full."""
+        return _read(await self._planned.rows(
+            walks.hits_by_status(self._whose, self._needle, self._after, self._limit)
+        ))  # fmt: skip
 
     async def _walk(self, most: int) -> Sequence[Any]:
         """From the last order that was found."""
         wanted = self._limit - len(self._walked)
-        found = await _hits(self._tx, self._whose, self._needle, self._walked_to, wanted, most)
+        found = await self._planned.rows(
+            walks.hits(self._whose, self._needle, self._walked_to, wanted, walked=most)
+        )  # fmt: skip
         self._entries += most
-        self._walked += [r["id"] for r in found]
+        self._walked += found
         if found:
-            self._walked_to = (found[-1][1], found[-1]["id"])
+            key = walks.KEYS[self._whose.filters.sort.removeprefix("-")]
+            self._walked_to = (found[-1][key], found[-1]["id"])
         if len(found) >= wanted:
-            self.page = self._walked
+            self.page = _read(self._walked)
         return found
 
 
-def sorted_by_date(whose: Whose) -> Whose:
-    sort: search.Sort = "-placed_at" if whose.filters.sort.startswith("-") else "placed_at"
-    return replace(whose, filters=replace(whose.filters, sort=sort))
+def _read(rows: Sequence[Any]) -> Found:
+    return Found([r["id"] for r in rows], rows)
 
 
 async def _first_look(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, enough: int
+    planned: Planned, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, enough: int
 ) -> Any:
     bounds = {
         "walked": WALKED, "most": most, "enough": enough, "looked_at": LOOKED_AT, "outside": OUTSIDE,
         "frequent": FREQUENT, "most_names": search.MOST_NAMES + 1, "most_found": search.MOST_FOUND + 1,
     }  # fmt: skip
-    async with _in_order(tx, whose):
-        [row] = await rows(tx, walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
+    [row] = await planned.rows(walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
     return row
 
 
-async def hits(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, walked: int,
-    words: Words = ALL,
-) -> Sequence[UUID]:  # fmt: skip
-    """The first `limit` orders of the list that have the text, as far as they are among its first `walked`."""
-    return [r["id"] for r in await _hits(tx, whose, needle, after, limit, walked, words)]
-
-
-async def _hits(
-    tx: Transaction, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int, walked: int,
-    words: Words = ALL,
-) -> Sequence[Any]:  # fmt: skip
-    async with _in_order(tx, whose):
-        return await rows(tx, walks.hits(whose, needle, words, after, limit, walked=walked))
-
-
-@asynccontextmanager
-async def _in_order(tx: Transaction, whose: Whose) -> AsyncIterator[None]:
-    """What is asked inside walks the list in its order, unless that is one of few orders, which are read and sorted."""
-    if not values.fits(whose):
-        yield
-        return
-    await tx.execute(search.q.in_order)
-    yield
-    await tx.execute(search.q.in_any_order)
+async def expected(planned: Planned, estimate: Statement) -> float:
+    """How many orders the planner expects."""
+    [row] = await planned.rows(estimate)
+    [plan] = orjson.loads(row[0])
+    return max(1, float(plan["Plan"]["Plan Rows"]))
 
 
 def parts_of(text: str) -> dict[str, str]:

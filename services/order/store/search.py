@@ -81,8 +81,30 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
+    """`in_order`: it walks lists in their order, which the planner is to take, however long it expects that to be; None
+    where that makes no difference."""
+
     sql: str
     args: tuple[Any, ...]
+    in_order: bool | None = False
+
+
+class Planned:
+    """Statements of lists in one transaction, each planned as it has to be."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self._in_order: bool | None = None
+
+    async def rows(self, statement: Statement) -> Sequence[Any]:
+        changes = [] if self._in_order is not None else [q.plan_by_values]
+        wanted = bool(self._in_order) if statement.in_order is None else statement.in_order
+        if wanted != bool(self._in_order):
+            changes.append(q.in_order if wanted else q.in_any_order)
+        if changes:
+            await self._tx.execute(";\n".join(changes))
+        self._in_order = wanted
+        return await self._tx.fetch(statement.sql, *statement.args)
 
 
 class Parameters:
@@ -241,7 +263,7 @@ def statement(
     whose = Whose(marketplace_id, scopes, filters)
     if "found" in (words.values or {}):
         values = Words(
-            (f.of_any_status,) * bool(filters.statuses) + (f.of_any_phase,) * bool(filters.phases),
+            (f.of_any_status,) * bool(filters.statuses) + (f.phases,) * bool(filters.phases),
             {"statuses": list(filters.statuses), "phases": list(filters.phases)},
         )
         few = replace(whose, filters=replace(filters, statuses=(), phases=()))

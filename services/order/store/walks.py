@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from services.order.store import values
+from services.order.store import search, values
 from services.order.store.search import (
     AFTER_TYPES,
     Filters,
@@ -35,14 +35,43 @@ from services.order.store.search import (
 FEW_NAMES: Final = 20
 FEWEST_NAMES: Final = 5
 KEYS: Final = {"placed_at": "placed_at", "total": "total_minor"}
+# As a limit it keeps the planner from looking for the few hits that it expects in another order and sorting them.
+EVERYTHING: Final = 1_000_000_000
 
 
-def hits(
-    whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None, most: int, *, walked: int
-) -> Statement:
-    """Ids and dates or amounts of the first `most` orders of the list with the text, among its first `walked`."""
-    shape = f.hits.replace("{key}", KEYS[whose.filters.sort.removeprefix("-")])
-    return _walk(shape, {"most": most}, whose, needle, words, after, walked)
+def hits(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int, *, walked: int) -> Statement:
+    """The first `most` orders of the list with the text, among its first `walked`, as rows of a page."""
+    sort = whose.filters.sort
+    shape = bare(f.hits).replace("{key}", KEYS[sort.removeprefix("-")])
+    return _walk(_page_of(shape, sort), {"most": most}, whose, needle, after, walked)
+
+
+def hits_by_status(whose: Whose, needle: Needle, after: tuple[Any, ...] | None, most: int) -> Statement:
+    """The same of a list by status, however far they are: within each status it is walked by date."""
+    whose, after = values.tightest_of(whose, after)
+    within, following = values.following(whose.filters, after)
+    own = f.of_status_or_over if within.statuses else f.of_status
+    dated = by_date(replace(whose, filters=replace(within, statuses=())))
+    shape = (
+        bare(f.hits_by_status)
+        .replace("{hits}", bare(f.hits).replace("{key}", "placed_at"))
+        .replace("{statuses}", values.statuses(whose, begun=after is not None))
+        .replace("{by_status}", values.by_status(whose.filters))
+    )
+    given = {"most": most, **values.values_after(whose, after, most)}
+    shape = _page_of(shape, whose.filters.sort)
+    return _walk(shape, given, dated, needle, None, EVERYTHING, within=(own, *following))
+
+
+def by_date(whose: Whose) -> Whose:
+    """The list by date, the same end first."""
+    sort: search.Sort = "-placed_at" if whose.filters.sort.startswith("-") else "placed_at"
+    return replace(whose, filters=replace(whose.filters, sort=sort))
+
+
+def _page_of(keys: str, sort: search.Sort) -> str:
+    order = bare(getattr(f, "order_" + sort_name(sort))).replace("{t}", "k")
+    return bare(f.page_of_hits).replace("{keys}", keys).replace("{order}", order)
 
 
 def first_look(
@@ -57,26 +86,26 @@ def first_look(
     given = {
         "words": [pattern(w) for w in words], "parts": list(words.values()), "text": needle.text, **bounds
     }  # fmt: skip
-    return _walk(shape, given, whose, needle, Words(), after, bounds["walked"], looks=True)
+    return _walk(shape, given, whose, needle, after, bounds["walked"], looks=True)
 
 
 def _walk(
-    shape: str, bounds: Mapping[str, Any], whose: Whose, needle: Needle, words: Words, after: tuple[Any, ...] | None,
-    walked: int, *, looks: bool = False,
+    shape: str, bounds: Mapping[str, Any], whose: Whose, needle: Needle, after: tuple[Any, ...] | None, walked: int, *,
+    within: tuple[str, ...] = (), looks: bool = False,
 ) -> Statement:  # fmt: skip
-    """`looks`: at every entry that is walked, whether it has the text."""
+    """`within`: what else the index is narrowed to. `looks`: at every entry that is walked, whether it has the text."""
     parameters, filters = Parameters(), whose.filters
     inside = _walked_by(filters)
-    text = getattr(f, f"walk_{filters.sort.removeprefix('-')}")
+    columns = getattr(f, f"walk_{filters.sort.removeprefix('-')}")
     has, look = (f.has, bare(f.walk_and_look)) if looks else (f.contains, "")
-    texts = (text.replace("{has}", look.rstrip()), f.walk_page)
-    values = _outside(filters, inside)
-    walk = listed(parameters, replace(whose, filters=inside), words, after, walked, texts)
-    conditions = [*values, has, *[f.hit_of_customer] * bool(needle.customer)]
-    sql = bare(shape).replace("{walk}", walk).replace("{conditions}", _and(conditions).replace("{t}", "o"))
-    sql = sql.replace("{values}", _and(values) or "true")
+    texts = (columns.replace("{has}", look.rstrip()), f.walk_page)
     given = {**values_of(replace(whose, scopes=())), **needle.values, "pattern": needle.pattern, **bounds}
-    return Statement(parameters.fill(sql, given), tuple(parameters.values))
+    walk = listed(parameters, replace(whose, filters=inside), Words(within, given), after, walked, texts)
+    text = _and([has, *[f.hit_of_customer] * bool(needle.customer)]).replace("{t}", "o")
+    sql = bare(shape).replace("{walk}", walk).replace("{text}", text)
+    sql = sql.replace("{values}", _and(_outside(filters, inside)) or "true")
+    sql = parameters.fill(sql, {**values_of(whose), **given})
+    return Statement(sql, tuple(parameters.values), in_order=values.fits(whose))
 
 
 def _walked_by(filters: Filters) -> Filters:
@@ -185,7 +214,8 @@ def estimate(whose: Whose) -> Statement:
     outside = replace(asked, statuses=(), phases=(), seller=None, buyer=None, issue=None)
     conditions = [f.scope_operator, *common(outside), *[f.issue] * bool(asked.issue)]
     conditions += [f.any_status_or_shown] * bool(asked.statuses) + [f.phases] * bool(asked.phases)
-    return Statement(parameters.fill(_all(f.estimate, conditions), values_of(whose)), tuple(parameters.values))
+    sql = parameters.fill(_all(f.estimate, conditions), values_of(whose))
+    return Statement(sql, tuple(parameters.values), in_order=None)
 
 
 def _any_of(whose: Whose) -> str:

@@ -17,7 +17,7 @@ Way = Literal["walk", "names", "gather"]
 # one that is looked at itself.
 ENTRY: Final = 0.2
 TEXT: Final = 0.3
-NAMED: Final = 1.0
+NAMED: Final = 0.6
 GATHERED: Final = 0.5
 LOOKED_AT: Final = 8.0
 # What a way costs before the first order.

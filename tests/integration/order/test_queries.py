@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -10,9 +11,9 @@ from uuid import UUID
 import pytest
 
 from services.order.schemas import Scope
-from services.order.store import listings, search
+from services.order.store import listings, search, values, walks
 from services.order.store.orders import q
-from services.order.store.search import Filters, Words
+from services.order.store.search import Filters, Needle, Statement, Whose, Words
 from shared.ids import new_id
 from shared.postgres.database import connect
 from tests.stack import StackDatabase
@@ -40,7 +41,6 @@ WORDS = [
     Words((search.f.found_or_number,), {"found": [new_id()], "number": 7}),
     Words((search.f.containing_or_number, search.f.customer_containing),
           {"pattern": "%a%", "number": 7, "customer": "%a%"}),
-    Words((search.f.own_status, search.f.over_any), {"own_status": "pending", "statuses": ["refunded"]}),
 ]  # fmt: skip
 AFTER: dict[str, tuple[Any, ...]] = {
     "placed_at": (NOON, new_id()),
@@ -61,14 +61,31 @@ async def test_every_query_is_one(module_database: StackDatabase, name: str) -> 
         await conn.close()
 
 
+def _found(whose: Whose, after: tuple[Any, ...] | None) -> Iterator[Statement]:
+    """Pages by combinations of values, whatever the index begins with, and walks that look for a text."""
+    if values.fits(whose):
+        leads = values.leads(whose)
+        yield values.page(whose, after, 51)
+        yield from (values.page(whose, after, 51, lead) for lead in leads)
+        yield from (values.led(whose, lead) for lead in leads)
+    needle = Needle("a name", customer="name")
+    if whose.filters.sort.endswith("status"):
+        yield walks.hits_by_status(whose, needle, after, 51)
+    else:
+        yield walks.hits(whose, needle, after, 51, walked=1_000)
+
+
 async def test_every_combination_of_filters_is_one_statement(module_database: StackDatabase) -> None:
     conn = await connect(module_database.app_dsn("order"), name="test")
     try:
         for scopes, fields, words, (sort, after) in itertools.product(SCOPES, FILTERS, WORDS, AFTER.items()):
             for direction, following, limit in (("", None, 51), ("-", after, 51), ("-", None, None)):
                 filters = Filters(**fields, sort=f"{direction}{sort}")  # type: ignore[arg-type]  # fields by name
+                whose = Whose(UUID(int=1), scopes, filters)
                 wanted = search.statement(UUID(int=1), scopes, filters, words, after=following, limit=limit)
-                statement = await conn.prepare(wanted.sql)
-                assert len(statement.get_parameters()) == len(wanted.args)
+                found = () if limit is None or words != WORDS[0] else _found(whose, following)
+                for each in (wanted, *found):
+                    statement = await conn.prepare(each.sql)
+                    assert len(statement.get_parameters()) == len(each.args)
     finally:
         await conn.close()

@@ -33,7 +33,7 @@ def test_names_that_cannot_be_narrowed_are_looked_up_where_they_are_few() -> Non
 
 
 def test_a_walk_that_found_little_is_not_gone_on_with() -> None:
-    ways = Ways(**{**MILLION, "both": 0.02})
+    ways = Ways(**{**MILLION, "both": 0.05})
     step = ways.next()
     assert step is not None
     assert step.way == "walk"
