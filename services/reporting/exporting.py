@@ -1,4 +1,4 @@
-"""Exports: exactly what a report says, as a file. The file is whole before its first byte leaves (decision 0065)."""
+"""Exports: exactly what a report says, as a file. The file is whole before its first byte leaves (decision 0067)."""
 
 from __future__ import annotations
 
