@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
-
 from services.order.store import search, values, walks, ways
-from services.order.store.search import Matching, Needle, Planned, Statement, Whose
+from services.order.store.planned import Planned
+from services.order.store.search import Matching, Needle, Whose
 from services.order.store.ways import Step, Ways
 
 # Entries of the first walk (half a millisecond).
@@ -108,7 +107,7 @@ class _Left:
         how = walks.narrowed_by(self._whose, matching.names) if matching else None
         filters, orders = self._whose.filters, look["orders"]
         asked = values.asked(filters)
-        fitting = await expected(self._planned, walks.estimate(self._whose)) if asked else orders
+        fitting = await self._planned.expected(walks.estimate(self._whose)) if asked else orders
         text = max(look["with_text"], ways.UNSEEN) / look["walked"]
         both = max(len(look["hits"]), ways.UNSEEN, text * look["fitting"]) / look["walked"]
         if filters.sort.removeprefix("-") == "total":
@@ -182,13 +181,6 @@ async def _first_look(
     }  # fmt: skip
     [row] = await planned.rows(walks.first_look(whose, needle, after, parts_of(needle.text), bounds))
     return row
-
-
-async def expected(planned: Planned, estimate: Statement) -> float:
-    """How many orders the planner expects."""
-    [row] = await planned.rows(estimate)
-    [plan] = orjson.loads(row[0])
-    return max(1, float(plan["Plan"]["Plan Rows"]))
 
 
 def parts_of(text: str) -> dict[str, str]:

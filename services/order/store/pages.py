@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from services.order.store import finding, search, values
-from services.order.store.search import Planned, Whose, Words
+from services.order.store.planned import Planned
+from services.order.store.search import Whose, Words
 from shared.postgres import Transaction
 
 # Entries that are walked where what a list is narrowed to has no index with its sort key, and so many hits among them
@@ -65,7 +66,7 @@ async def _lead(planned: Planned, whose: Whose) -> values.Lead | None:
     leads = values.leads(whose)
     if len(leads) < 2:
         return None
-    expected = {lead: await finding.expected(planned, values.led(whose, lead)) for lead in leads}
+    expected = {lead: await planned.expected(values.led(whose, lead)) for lead in leads}
     return min(leads, key=lambda lead: expected[lead])
 
 

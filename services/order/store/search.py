@@ -89,24 +89,6 @@ class Statement:
     in_order: bool | None = False
 
 
-class Planned:
-    """Statements of lists in one transaction, each planned as it has to be."""
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self._in_order: bool | None = None
-
-    async def rows(self, statement: Statement) -> Sequence[Any]:
-        changes = [] if self._in_order is not None else [q.plan_by_values]
-        wanted = bool(self._in_order) if statement.in_order is None else statement.in_order
-        if wanted != bool(self._in_order):
-            changes.append(q.in_order if wanted else q.in_any_order)
-        if changes:
-            await self._tx.execute(";\n".join(changes))
-        self._in_order = wanted
-        return await self._tx.fetch(statement.sql, *statement.args)
-
-
 class Parameters:
     """Numbers the `:name` parameters of fragments in the order in which they come."""
 

@@ -14,7 +14,8 @@ import pytest
 from cli.seeding import Plan, fill
 from services.order.schemas import Scope
 from services.order.store import finding, pages, search, walks, ways
-from services.order.store.search import Filters, Planned, Statement, Whose
+from services.order.store.planned import Planned
+from services.order.store.search import Filters, Statement, Whose
 from services.order.store.texts import fold
 from tests.integration.order.conftest import MakeMarket
 from tests.integration.order.market import Market
@@ -41,7 +42,7 @@ LEADS: Final = {"seller", "buyer", "channel"}
 _COUNTED: Final = itertools.count(1)
 
 
-async def _fewer_each_time(planned: Planned, estimate: Statement) -> float:
+async def _fewer_each_time(_: Planned, estimate: Statement) -> float:
     return 1e6 / next(_COUNTED)
 
 
@@ -186,7 +187,7 @@ async def test_every_way_finds_the_same(
         for constant, value in bounds.items():
             if constant == "PAGE":
                 continue
-            owner = next(m for m in (finding, pages, search, walks, ways) if constant in vars(m))
+            owner = next(m for m in (finding, pages, search, walks, ways, Planned) if constant in vars(m))
             monkeypatch.setattr(owner, constant, value)
         sides = scopes if bounds in PLAIN else (*scopes[:2], [person]) if page < PAGE else scopes[:2]
         wanted = [asked for asked in _asked(rows) if "expected" not in bounds or LEADS & asked.keys()]
