@@ -91,8 +91,11 @@ class Door:
         with unit_of_work("answer.received", thread_id=to.conversation) as line:
             try:
                 # nobody answers from the empty sender: it is a mail server that reports
-                written = isinstance(content, bytes) and (envelope.mail_from or "").strip("<> ")
-                outcome = await answer(self._runtime, to, content) if written else "automatic"  # type: ignore[arg-type]
+                by_somebody = (envelope.mail_from or "").strip("<> ")
+                if isinstance(content, bytes) and by_somebody:
+                    outcome = await answer(self._runtime, to, content)
+                else:
+                    outcome = "automatic"
             except Problem as e:
                 line.add(outcome="refused", code=e.code)
                 metrics.ANSWERS.labels("refused").inc()
