@@ -62,8 +62,8 @@ def max_body(limit: int, at_once: int | None = None) -> Callable[[F], F]:
     """
 
     def mark(endpoint: F) -> F:
-        endpoint.__max_body__ = limit  # type: ignore[attr-defined]
-        endpoint.__room__ = Room(at_once) if at_once else None  # type: ignore[attr-defined]
+        endpoint.__max_body__ = limit  # type: ignore[attr-defined]  # the mark
+        endpoint.__room__ = Room(at_once) if at_once else None  # type: ignore[attr-defined]  # the mark
         return endpoint
 
     return mark

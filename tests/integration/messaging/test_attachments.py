@@ -215,7 +215,8 @@ async def test_what_was_posted_is_changed_and_deleted_by_nobody(desk: Desk) -> N
     posted, waiting = [UUID(await desk.attach(desk.buyer, order_id, image())) for _ in range(2)]
     await desk.say(desk.buyer, order_id, "here", attachment_ids=[str(posted)])
     async with desk.runtime.db.tenant(desk.marketplace_id) as tx:
-        assert await tx.execute("UPDATE attachment SET message_id = NULL, position = NULL WHERE attachment_id = $1", posted) == "UPDATE 0"  # fmt: skip # noqa: E501
+        taken_back = "UPDATE attachment SET message_id = NULL, position = NULL WHERE attachment_id = $1"
+        assert await tx.execute(taken_back, posted) == "UPDATE 0"
     for statement in ("UPDATE attachment SET content = ''", "DELETE FROM attachment"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with desk.runtime.db.tenant(desk.marketplace_id) as tx:
@@ -223,8 +224,9 @@ async def test_what_was_posted_is_changed_and_deleted_by_nobody(desk: Desk) -> N
     async with desk.runtime.db.tenant(new_id()) as tx:
         assert await tx.fetchval("SELECT count(*) FROM attachment") == 0
     async with desk.runtime.worker_db.transaction() as tx:
-        await tx.execute("DELETE FROM attachment WHERE attachment_id = ANY ($1::uuid[])", [posted, waiting])
-        left = await tx.fetch("SELECT attachment_id FROM attachment WHERE attachment_id = ANY ($1::uuid[])", [posted, waiting])  # fmt: skip # noqa: E501
+        among = "FROM attachment WHERE attachment_id = ANY ($1::uuid[])"
+        await tx.execute(f"DELETE {among}", [posted, waiting])
+        left = await tx.fetch(f"SELECT attachment_id {among}", [posted, waiting])
     assert [r["attachment_id"] for r in left] == [posted]
 
 
