@@ -34,8 +34,8 @@ SELECT organisation_id, time_zone FROM organisation WHERE organisation_id = ANY 
 SELECT
     order_id, marketplace_id, sequence, number, lifecycle, status, phase, cancel_kind, placed_at, placed_day,
     channel, currency, seller_organisation_id, buyer_organisation_id, total_minor, paid_minor, refunded_minor,
-    commission_minor, commission_reversed_minor, saved_grams, saved_co2e_grams, saved_minor, factors, seller_knows,
-    accepted, due, late, issue, completed_at, completed_day
+    commission_minor, commission_reversed_minor, saved_grams, saved_co2e_grams, saved_minor, factors, seller_told,
+    seller_knows, accepted, due, late, issue, completed_at, completed_day
 FROM order_fact WHERE generation = $1 AND order_id = ANY ($2::uuid[]) ORDER BY order_id FOR UPDATE;
 
 -- name: insert_facts
@@ -44,15 +44,15 @@ INSERT INTO order_fact (
     generation,
     order_id, marketplace_id, sequence, number, lifecycle, status, phase, cancel_kind, placed_at, placed_day,
     channel, currency, seller_organisation_id, buyer_organisation_id, total_minor, paid_minor, refunded_minor,
-    commission_minor, commission_reversed_minor, saved_grams, saved_co2e_grams, saved_minor, factors, seller_knows,
-    accepted, due, late, issue, completed_at, completed_day
+    commission_minor, commission_reversed_minor, saved_grams, saved_co2e_grams, saved_minor, factors, seller_told,
+    seller_knows, accepted, due, late, issue, completed_at, completed_day
 )
 SELECT $1::int, b.* FROM unnest(
     $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::timestamptz[], $11::date[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::bigint[],
     $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
-    $24::text[], $25::boolean[], $26::boolean[], $27::boolean[], $28::boolean[], $29::boolean[], $30::timestamptz[],
-    $31::date[]
+    $24::text[], $25::boolean[], $26::boolean[], $27::boolean[], $28::boolean[], $29::boolean[], $30::boolean[],
+    $31::timestamptz[], $32::date[]
 ) AS b ORDER BY 2;
 
 -- name: update_facts
@@ -64,33 +64,33 @@ UPDATE order_fact AS f SET
     refunded_minor = b.refunded_minor, commission_minor = b.commission_minor,
     commission_reversed_minor = b.commission_reversed_minor, saved_grams = b.saved_grams,
     saved_co2e_grams = b.saved_co2e_grams, saved_minor = b.saved_minor, factors = b.factors,
-    seller_knows = b.seller_knows, accepted = b.accepted, due = b.due, late = b.late, issue = b.issue,
-    completed_at = b.completed_at, completed_day = b.completed_day
+    seller_told = b.seller_told, seller_knows = b.seller_knows, accepted = b.accepted, due = b.due, late = b.late,
+    issue = b.issue, completed_at = b.completed_at, completed_day = b.completed_day
 FROM unnest(
     $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
     $10::timestamptz[], $11::date[], $12::text[], $13::text[], $14::uuid[], $15::uuid[], $16::bigint[],
     $17::bigint[], $18::bigint[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[],
-    $24::text[], $25::boolean[], $26::boolean[], $27::boolean[], $28::boolean[], $29::boolean[], $30::timestamptz[],
-    $31::date[]
+    $24::text[], $25::boolean[], $26::boolean[], $27::boolean[], $28::boolean[], $29::boolean[], $30::boolean[],
+    $31::timestamptz[], $32::date[]
 ) AS b (
     order_id, marketplace_id, sequence, number, lifecycle, status, phase, cancel_kind, placed_at, placed_day,
     channel, currency, seller_organisation_id, buyer_organisation_id, total_minor, paid_minor, refunded_minor,
-    commission_minor, commission_reversed_minor, saved_grams, saved_co2e_grams, saved_minor, factors, seller_knows,
-    accepted, due, late, issue, completed_at, completed_day
+    commission_minor, commission_reversed_minor, saved_grams, saved_co2e_grams, saved_minor, factors, seller_told,
+    seller_knows, accepted, due, late, issue, completed_at, completed_day
 )
 WHERE f.generation = $1 AND f.order_id = b.order_id;
 
 -- name: add_movements
 INSERT INTO order_movement (generation, order_id, sequence, marketplace_id, occurred_at, day, status, phase,
-                            enters_status, enters_phase, total_minor, paid_minor, refunded_minor, commission_minor,
-                            commission_reversed_minor)
+                            enters_status, enters_phase, seller_told, total_minor, paid_minor, refunded_minor,
+                            commission_minor, commission_reversed_minor)
 SELECT $1::int, b.* FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::timestamptz[], $6::date[], $7::text[],
-                                $8::text[], $9::boolean[], $10::boolean[], $11::bigint[], $12::bigint[], $13::bigint[],
-                                $14::bigint[], $15::bigint[]) AS b;
+                                $8::text[], $9::boolean[], $10::boolean[], $11::boolean[], $12::bigint[], $13::bigint[],
+                                $14::bigint[], $15::bigint[], $16::bigint[]) AS b;
 
 -- name: movements
-SELECT order_id, sequence, marketplace_id, occurred_at, day, status, phase, enters_status, enters_phase, total_minor,
-       paid_minor, refunded_minor, commission_minor, commission_reversed_minor
+SELECT order_id, sequence, marketplace_id, occurred_at, day, status, phase, enters_status, enters_phase, seller_told,
+       total_minor, paid_minor, refunded_minor, commission_minor, commission_reversed_minor
 FROM order_movement WHERE generation = $1 AND order_id = ANY ($2::uuid[]) ORDER BY order_id, sequence;
 
 -- name: lock_figures
@@ -220,6 +220,7 @@ ORDER BY 1, 2, 3, 5, 4 LIMIT $6;
 
 -- name: report_statuses_of_seller
 -- One seller's orders by status come from its facts: day x seller x status is no roll-up, it would have too many rows.
+-- By event date, from the events that it was told of alone.
 WITH own AS (
     SELECT * FROM order_fact
     WHERE marketplace_id = $1 AND generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
@@ -233,7 +234,7 @@ WITH own AS (
                AS commission_reversed_minor
     FROM order_movement v
     WHERE $2 = 'event' AND v.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
-      AND v.order_id IN (SELECT order_id FROM own)
+      AND v.order_id IN (SELECT order_id FROM own) AND v.seller_told
     WINDOW w AS (PARTITION BY v.order_id ORDER BY v.sequence)
 ), d AS (
     SELECT placed_day AS day, currency, lifecycle, status, phase, 1 AS orders, total_minor AS value_minor, paid_minor,
@@ -309,7 +310,7 @@ WITH own AS (
                AS commission_reversed_minor
     FROM order_movement v
     WHERE $2 = 'event' AND v.generation = (SELECT generation FROM marketplace WHERE marketplace_id = $1)
-      AND v.order_id IN (SELECT order_id FROM own)
+      AND v.order_id IN (SELECT order_id FROM own) AND v.seller_told
     WINDOW w AS (PARTITION BY v.order_id ORDER BY v.sequence)
 ), d AS (
     SELECT channel, currency, phase, 1 AS entries, total_minor AS gross_minor,

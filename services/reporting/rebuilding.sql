@@ -77,7 +77,8 @@ WHERE f.order_id = ANY ($1::uuid[]);
 
 -- name: movements_of
 SELECT v.order_id, v.sequence, v.marketplace_id, v.occurred_at, v.day, v.status, v.phase, v.enters_status,
-       v.enters_phase, v.total_minor, v.paid_minor, v.refunded_minor, v.commission_minor, v.commission_reversed_minor
+       v.enters_phase, v.seller_told, v.total_minor, v.paid_minor, v.refunded_minor, v.commission_minor,
+       v.commission_reversed_minor
 FROM order_movement v JOIN marketplace m USING (marketplace_id, generation)
 WHERE v.order_id = ANY ($1::uuid[]);
 
@@ -123,15 +124,15 @@ ORDER BY clock, currency;
 SELECT count(DISTINCT order_id) FROM (
     SELECT order_id FROM (
         SELECT f.order_id, f.sequence, f.status, f.total_minor, f.paid_minor, f.refunded_minor, f.commission_minor,
-               f.commission_reversed_minor, f.seller_knows
+               f.commission_reversed_minor, f.seller_knows, f.seller_told
         FROM order_fact f JOIN marketplace m USING (marketplace_id, generation) WHERE f.marketplace_id = $1
         UNION ALL
         SELECT f.order_id, f.sequence, f.status, f.total_minor, f.paid_minor, f.refunded_minor, f.commission_minor,
-               f.commission_reversed_minor, f.seller_knows
+               f.commission_reversed_minor, f.seller_knows, f.seller_told
         FROM order_fact f WHERE f.marketplace_id = $1 AND f.generation = $2
     ) AS told
     GROUP BY order_id, sequence, status, total_minor, paid_minor, refunded_minor, commission_minor,
-             commission_reversed_minor, seller_knows
+             commission_reversed_minor, seller_knows, seller_told
     HAVING count(*) <> 2
 ) AS apart;
 

@@ -74,7 +74,7 @@ def _rest(f: Fact) -> int:
     """Of what decides under what the order is counted, besides its amounts and flags. Days follow from the times."""
     return hash((f.marketplace_id, f.number, f.lifecycle, f.phase, f.cancel_kind, f.placed_at, f.channel,
                  f.seller_organisation_id, f.buyer_organisation_id, f.saved_grams, f.saved_co2e_grams, f.saved_minor,
-                 f.factors))  # fmt: skip
+                 f.factors, f.seller_told))  # fmt: skip
 
 
 def _digest(m: Movement) -> int:

@@ -57,6 +57,7 @@ class Movement(NamedTuple):
     phase: str
     enters_status: bool
     enters_phase: bool
+    seller_told: bool  # the seller may know of the event
     total_minor: int
     paid_minor: int
     refunded_minor: int
@@ -94,6 +95,7 @@ class Fact(NamedTuple):
     saved_co2e_grams: int
     saved_minor: int
     factors: str
+    seller_told: bool  # the seller may know of the newest event
     seller_knows: bool
     accepted: bool
     due: bool
@@ -107,9 +109,9 @@ class Fact(NamedTuple):
         return Flags(self.seller_knows, self.accepted, self.due, self.late, self.issue, self.completed_at)
 
     @property
-    def belongs(self) -> tuple[str, str, str, UUID, bool]:
+    def belongs(self) -> tuple[str, str, str, UUID]:
         """What every contribution of the order is counted under, by either clock."""
-        return self.currency, self.lifecycle, self.channel, self.seller_organisation_id, self.seller_knows
+        return self.currency, self.lifecycle, self.channel, self.seller_organisation_id
 
 
 @dataclass(slots=True)
@@ -167,6 +169,7 @@ def movement(e: OrderEvent, day_of: DayOf) -> Movement:
         order.phase,
         change.from_status != change.to_status,
         change.from_phase != change.to_phase and (change.to_phase != "pending" or isinstance(e, OrderCreated)),
+        "seller" in e.audience,
         totals.total.minor,
         totals.paid.minor,
         totals.refunded.minor,
@@ -203,6 +206,7 @@ def fact(order: OrderSnapshot, amounts: Movement, joined: Flags, day_of: DayOf) 
         saved.co2e_grams,
         saved.value_minor,
         saved.factors,
+        amounts.seller_told,
         joined.seller_knows,
         joined.accepted,
         joined.due,

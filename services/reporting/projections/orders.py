@@ -49,20 +49,19 @@ class Batch:
         self.differences = OrderDifferences()
 
     def is_irregular(self, order_id: UUID, folded: Folded) -> bool:
-        """Whether the order's earlier events are needed: one comes late or again, or they are counted otherwise now.
+        """Whether the order's earlier events are needed.
 
+        One comes late or again, they are counted otherwise now, or the seller was told of one, but not of the newest.
         Else all events follow the newest one known, whose amounts stand in the fact: that is nearly always so.
         """
         old = self._facts.get(order_id)
         if old is None:
             return False
         newest = folded.newest.order
-        return min(folded.by_sequence) <= old.sequence or old.belongs != (
-            newest.currency,
-            newest.lifecycle.name,
-            newest.channel,
-            newest.seller.organisation_id,
-            old.seller_knows or folded.flags.seller_knows,
+        return (
+            min(folded.by_sequence) <= old.sequence
+            or (old.seller_knows and not old.seller_told)
+            or old.belongs != (newest.currency, newest.lifecycle.name, newest.channel, newest.seller.organisation_id)
         )
 
     def take(self, order_id: UUID, folded: Folded, history: list[Movement] | None) -> None:
@@ -101,7 +100,8 @@ def _last(old: Fact | None) -> Movement | None:
         return None
     return Movement(
         old.order_id, old.sequence, old.marketplace_id, old.placed_at, old.placed_day, old.status, old.phase, False,
-        False, old.total_minor, old.paid_minor, old.refunded_minor, old.commission_minor, old.commission_reversed_minor,
+        False, old.seller_told, old.total_minor, old.paid_minor, old.refunded_minor, old.commission_minor,
+        old.commission_reversed_minor,
     )  # fmt: skip
 
 

@@ -105,31 +105,32 @@ class OrderDifferences:
     def add_events(self, f: Fact, chain: Iterable[Movement], before: Movement | None, sign: int) -> None:
         """What consecutive events of an order contribute by the days on which they happened.
 
-        `before` is the event ahead of the chain's first; None where that is the order's first of all.
+        `before` is the event ahead of the chain's first; None where that is the order's first of all. The seller has a
+        chain of its own, of the events that it was told of: the money of the others comes with the next of these.
         """
+        told = before if before is not None and before.seller_told else None
         for m in chain:
             self._add_event(f, m, before, sign)
             before = m
+            if m.seller_told:
+                key = m.marketplace_id, "event", m.day, f.seller_organisation_id, f.currency
+                self.seller.add(key, _day_measures(m, told), sign)
+                told = m
 
     def _add_event(self, f: Fact, m: Movement, before: Movement | None, sign: int) -> None:
-        gross, canceled = m.total_minor, m.canceled_minor
-        paid, refunded, commission, reverted = m[-4:]
-        if before is not None:
-            gross -= before.total_minor
-            canceled -= before.canceled_minor
-            paid -= before.paid_minor
-            refunded -= before.refunded_minor
-            commission -= before.commission_minor
-            reverted -= before.commission_reversed_minor
-        money = paid, refunded, commission, reverted
+        measures = _day_measures(m, before)
         self.status.add(
             (m.marketplace_id, "event", m.day, f.currency, f.lifecycle, m.status, m.phase),
-            (m.enters_status, m.total_minor if m.enters_status else 0, *money),
+            (m.enters_status, m.total_minor if m.enters_status else 0, *measures[MONEY_AT + 2 :]),
             sign,
         )
-        phases = [0] * MONEY_AT
-        phases[PHASES[m.phase]] = int(m.enters_phase)
-        measures = (*phases, gross, canceled, *money)
         self.channel.add((m.marketplace_id, "event", m.day, f.currency, f.channel), measures, sign)
-        if f.seller_knows:
-            self.seller.add((m.marketplace_id, "event", m.day, f.seller_organisation_id, f.currency), measures, sign)
+
+
+def _day_measures(m: Movement, before: Movement | None) -> list[int]:
+    """What an event adds to its day: the phase that it enters, and by how much each amount changed."""
+    measures = [0] * MONEY_AT
+    measures[PHASES[m.phase]] = int(m.enters_phase)
+    now = (m.total_minor, m.canceled_minor, *m[-4:])
+    then = (0,) * len(now) if before is None else (before.total_minor, before.canceled_minor, *before[-4:])
+    return [*measures, *(a - b for a, b in zip(now, then, strict=True))]

@@ -107,6 +107,8 @@ class Life:
                     update={"deadlines": (Deadline(name="ship", due_at=self.at, overdue=chance < 0.3),)}
                 )
                 self.stay(OrderUpdated)
+            if chance > 0.9:
+                self.stay(OrderUpdated, audience=("buyer",))  # a note of theirs
             received = {"received": self.order.lines[0].ordered} if phase == "completed" else {}
             self.order = self.order.model_copy(update={"lines": (self.order.lines[0].model_copy(update=received),)})
             self.move(status, phase, OrderCompleted if phase == "completed" else OrderUpdated)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from deploy.embedded.process import free_port
 from services.messaging.handlers import on_orders as open_threads
 from services.order.app import service
 from services.order.settings import Settings
+from services.reporting import store
 from services.reporting.handlers import on_orders as report
 from shared.postgres import Database
 from shared.process import running
@@ -150,6 +151,25 @@ async def test_an_order_that_waits_for_approval_is_nobodys_but_the_buyers(
     await take_in(market, (reporting, report), (messaging, open_threads))
     for clock in ("placed", "event"):
         assert (await sums(reporting, market, clock, "seller_day"))["gross"] == 5_000
+    # by event date the seller is told of the pending order, never that it had to be approved
+    async with reporting.transaction() as tx:
+        told = await tx.fetchrow(
+            "SELECT sum(approval) AS approval, sum(pending) AS pending FROM seller_day"
+            " WHERE marketplace_id = $1 AND clock = 'event'", market.id,
+        )  # fmt: skip
+        by_status = await store.report_statuses(
+            tx,
+            market.id,
+            "event",
+            "all",
+            date(2020, 1, 1),
+            date(2100, 1, 1),
+            10,
+            UUID(order["seller"]["organisation_id"]),
+        )
+    assert told is not None
+    assert (told["approval"], told["pending"]) == (0, 1)
+    assert [(r["status"], r["orders"], r["value_minor"]) for r in by_status] == [("pending", 1, 5_000)]
     assert await threads() == 2
 
 

@@ -84,6 +84,16 @@ async def test_a_seller_sees_its_own_figures_and_nothing_of_what_it_may_not_know
     assert sum(r["orders"] for r in report["rows"]) == len(own)
     assert {r["status"] for r in report["rows"]} == {o.status for o in own}
     _, moved = await desk.as_seller(world.marketplace_id, seller, f"/v1/reports/orders?{ALL}&interval=all&clock=event")
+    told = [e for e in events if e.order.seller.organisation_id == seller and "seller" in e.audience]
+    assert len({e.order_id for e in told if e.sequence > 1 and isinstance(e, OrderCreated)}) > 2, "some were approved"
+    entered = Counter(e.order.status for e in told if e.change.from_status != e.change.to_status)
+    counted: Counter[str] = Counter()
+    for r in moved["rows"]:
+        counted[r["status"]] += r["orders"]
+    assert +counted == entered
+    assert "approval" not in {r["phase"] for r in moved["rows"]}
+    _, summary = await desk.as_seller(world.marketplace_id, seller, f"/v1/reports/summary?{ALL}&clock=event")
+    assert [f["phases"]["approval"] for f in summary["figures"]] == [0] * len(summary["figures"])
     created = sum(r["orders"] for r in moved["rows"] if r["status"] == "pending")
     assert created == len(own)
     _, page = await desk.as_seller(world.marketplace_id, seller, f"/v1/reports/sellers?{ALL}")
