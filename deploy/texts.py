@@ -25,13 +25,15 @@ COMMENT: Final = "L10n:"
 KEYWORDS: Final[Mapping[str, Any]] = {
     "_": None, "N_": None, "tr": None, "count": (1, 2), "ngettext": (1, 2), "pgettext": ((1, "c"), 2),
 }  # fmt: skip
-# The built-in lifecycles are the order service's; their labels are shown by the console, in a context of their own.
+# The labels of the built-in lifecycles are shown by the console and on the order service's papers, in a context of
+# their own; each of the two services has its own translations of them, and a test keeps them the same.
 # Two that the order service itself gives stand beside them: of the first entry of a timeline, and of a deadline.
 OF_ORDERS: Final = ("Order placed", "Evidence")
 PROFILES: Final = "services/order/workflow/profiles"
 LIFECYCLE: Final = "lifecycle"
-METHODS: Final = [("**.py", "python"), ("templates/**", "jinja2.ext:babel_extract")]
-OPTIONS: Final = {"templates/**": {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}}
+_TEMPLATES: Final = {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}
+OPTIONS: Final = {"templates/**": _TEMPLATES, "**.html.j2": _TEMPLATES}
+METHODS: Final = [("**.py", "python"), *((pattern, "jinja2.ext:babel_extract") for pattern in OPTIONS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Package:
 PACKAGES: Final = (
     Package("services.console", "the console", lifecycles=True),
     Package("services.notification", "the notification service"),
+    Package("services.order", "the order service", lifecycles=True),
 )
 
 

@@ -20,6 +20,7 @@ from services.order.papers.packing import packing_slip
 from services.order.papers.printing import print_view
 from services.order.papers.spreadsheet import CsvSheet, Sheet, XlsxSheet
 from services.order.papers.times import zone_of
+from services.order.papers.words import Words
 from services.order.store import documents, messages, search, timeline
 from services.order.store.search import Filters
 from services.order.workflow import Order
@@ -82,7 +83,7 @@ async def _written(
         _running -= 1
 
 
-async def printed(run: Runtime, caller: Principal, order_id: UUID, time_zone: str | None) -> str:
+async def printed(run: Runtime, caller: Principal, order_id: UUID, time_zone: str | None, language: str) -> str:
     """GET /v1/orders/{id}/print: the order as the caller's side sees it, for paper. Times are in the reader's
     `time_zone`, else in the outlet's.
     """
@@ -90,12 +91,13 @@ async def printed(run: Runtime, caller: Principal, order_id: UUID, time_zone: st
         held, lifecycle = await visible(tx, caller, order_id)
         side = policy.speaking_side(held.order, caller)
         entries = await timeline.read(tx, order_id, side, 0, MOST_ENTRIES)
-    zone = zone_of(time_zone, held.order.time_zone)
-    return print_view(workflow.to_snapshot(held.order, lifecycle, side), entries, zone)
+    words = Words(language, zone_of(time_zone, held.order.time_zone))
+    named = workflow.line_labels(lifecycle, side)
+    return print_view(workflow.to_snapshot(held.order, lifecycle, side), entries, named, words)
 
 
 async def slip(
-    run: Runtime, caller: Principal, order_id: UUID, parcel_id: UUID | None, time_zone: str | None
+    run: Runtime, caller: Principal, order_id: UUID, parcel_id: UUID | None, time_zone: str | None, language: str
 ) -> tuple[str, bytes]:
     """GET /v1/orders/{id}/packing-slip.pdf: file name and PDF, for the seller and the operator."""
     async with run.db.tenant(caller.marketplace_id) as tx:
@@ -107,7 +109,8 @@ async def slip(
     if parcel_id is not None and parcel is None:
         raise absent()
     link = f"{run.settings.console_url.rstrip('/')}/orders/{order.order_id}"
-    pdf = await asyncio.to_thread(packing_slip, order, parcel, link, zone_of(time_zone, order.time_zone))
+    words = Words(language, zone_of(time_zone, order.time_zone))
+    pdf = await asyncio.to_thread(packing_slip, order, parcel, link, words)
     return f"packing-slip-{order.number}.pdf", pdf
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from fastapi import Query
+from fastapi import Header, Query
 from pydantic import AfterValidator
 from starlette.responses import Response, StreamingResponse
 
@@ -15,6 +15,7 @@ from services.order import policy
 from services.order.actions import exporting
 from services.order.api.parameters import ExportFormat, Filtered
 from services.order.papers.printing import POLICY
+from services.order.papers.words import asked_in
 from shared.web import Caller, Router, Run
 
 router = Router(tags=["exports"])
@@ -31,6 +32,8 @@ TimeZone = Annotated[
     Query(max_length=64, description="IANA zone of the times on the paper; none: the buying outlet's."),
     AfterValidator(_known),
 ]
+
+AcceptLanguage = Annotated[str, Header(description="The language of the paper: en or nb; none of them: en.")]
 
 
 def _attachment(name: str) -> dict[str, str]:
@@ -49,21 +52,32 @@ async def export(
 
 
 @router.get("/v1/orders/{order_id}/print")
-async def print_view(order_id: UUID, caller: Caller, run: Run, time_zone: TimeZone = None) -> Response:
+async def print_view(
+    order_id: UUID, caller: Caller, run: Run, time_zone: TimeZone = None, accept_language: AcceptLanguage = ""
+) -> Response:
     """The order as a page for the printer."""
     policy.need_scope(caller, "orders:read")
-    page = await exporting.printed(run, caller, order_id, time_zone)
-    return Response(page, media_type="text/html", headers={"content-security-policy": POLICY})
+    language = asked_in(accept_language)
+    page = await exporting.printed(run, caller, order_id, time_zone, language)
+    headers = {"content-security-policy": POLICY, "content-language": language}
+    return Response(page, media_type="text/html", headers=headers)
 
 
 @router.get("/v1/orders/{order_id}/packing-slip.pdf")
 async def packing_slip(
-    order_id: UUID, caller: Caller, run: Run, parcel_id: UUID | None = None, time_zone: TimeZone = None
+    order_id: UUID,
+    caller: Caller,
+    run: Run,
+    parcel_id: UUID | None = None,
+    time_zone: TimeZone = None,
+    accept_language: AcceptLanguage = "",
 ) -> Response:
     """The packing slip of the order, or of one of its parcels."""
     policy.need_scope(caller, "orders:read")
-    name, pdf = await exporting.slip(run, caller, order_id, parcel_id, time_zone)
-    return Response(pdf, media_type="application/pdf", headers=_attachment(name))
+    language = asked_in(accept_language)
+    name, pdf = await exporting.slip(run, caller, order_id, parcel_id, time_zone, language)
+    headers = {**_attachment(name), "content-language": language}
+    return Response(pdf, media_type="application/pdf", headers=headers)
 
 
 @router.get("/v1/orders/{order_id}/evidence")

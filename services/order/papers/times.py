@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
@@ -17,12 +17,16 @@ def zone_of(*names: str | None) -> ZoneInfo:
     return ZoneInfo("UTC")
 
 
-def on(at: datetime, zone: ZoneInfo) -> str:
-    """The day that it was there."""
-    return at.astimezone(zone).strftime("%Y-%m-%d")
+def on(at: datetime | str, zone: ZoneInfo) -> date:
+    """The day that it was there; a text is RFC 3339."""
+    return _there(at, zone).date()
 
 
 def at_minute(at: datetime | str, zone: ZoneInfo) -> str:
-    """Day and minute there; a text is RFC 3339."""
+    """The time of day there."""
+    return f"{_there(at, zone):%H:%M}"
+
+
+def _there(at: datetime | str, zone: ZoneInfo) -> datetime:
     moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+    return moment.astimezone(zone)

@@ -23,6 +23,7 @@ The aggregate (model.py); store dump() as jsonb, no other form of it is needed
     shown(order, lifecycle) -> Shown(code, label, tone, mark)
                                                     the status that people see ("refunded" over "canceled"):
                                                     list filters by status should match code or order.status
+    line_labels(lifecycle, side) -> labels by the status that snapshots give lines
     phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool
     concerned(deadline, lifecycle) -> sides that may know of it
 
@@ -79,7 +80,7 @@ from services.order.workflow.decision import (
     UnitMove,
 )
 from services.order.workflow.diagram import draw
-from services.order.workflow.display import concerned, is_overdue, phase_of, shown
+from services.order.workflow.display import concerned, is_overdue, line_labels, phase_of, shown
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
 from services.order.workflow.findings import Finding
 from services.order.workflow.lifecycle import Lifecycle
@@ -155,6 +156,7 @@ __all__ = [
     "event_of",
     "fire",
     "is_overdue",
+    "line_labels",
     "lint",
     "load",
     "load_lifecycle",

@@ -61,6 +61,12 @@ def line_statuses(order: Order, lifecycle: Lifecycle) -> list[str]:
     return [next((r.code for r in rules if r.line in traits[x.line_id]), order.status) for x in order.lines]
 
 
+def line_labels(lifecycle: Lifecycle, side: Side | None = None) -> dict[str, str]:
+    """Labels of all that `line_statuses` may give, as a side knows them."""
+    states = {name: state.label_for(side) for name, state in lifecycle.states.items()}
+    return states | {rule.code: rule.label for rule in lifecycle.document.display if rule.on == "line"}
+
+
 def _traits(order: Order) -> dict[UUID, set[str]]:
     """What of each line a display rule may look at, by line id."""
     values, back = line_values(order), refunded_by_line(order)

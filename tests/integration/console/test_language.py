@@ -147,6 +147,14 @@ async def _settings(browser: Browser) -> Page | None:
     return page if page.status == 200 else None
 
 
+async def test_papers_are_in_the_language_of_the_page_that_leads_to_them(town: Town, filled: str) -> None:
+    for headers, language, heading in ((NORWEGIAN, "nb", "Ordre ORD-"), (ENGLISH, "en", "Order ORD-")):
+        async with Browser(town.console, headers) as browser:
+            await browser.sign_in(SELLER, PASSWORD)
+            paper = await browser.get(f"/orders/{filled}/print")
+            assert (paper.tree.get("lang"), paper.heading.startswith(heading)) == (language, True)
+
+
 async def test_what_a_person_has_chosen_goes_before_what_the_browser_asks_for(town: Town) -> None:
     email = "member@supplier.example"
     async with Browser(town.console, ENGLISH) as browser:

@@ -13,10 +13,13 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import pypdf
 import pytest
+from babel.dates import format_date
+from lxml import html
 
 from contracts.envelope import Received
 from contracts.messaging import AttachedFile, MessagePosted
 from contracts.order import Actor
+from deploy.texts import PACKAGES, read
 from services.order.actions.knowing import messages_posted
 from shared.ids import new_id
 from tests.integration.order.market import Market, Reply, Somebody
@@ -106,7 +109,7 @@ async def test_the_packing_slip_has_what_goes_into_the_parcel_and_no_prices(mark
     await market.done(order, "process", market.seller)
     reply = await market.call("GET", f"/v1/orders/{order['order_id']}/packing-slip.pdf", market.seller)
     assert (reply.status, reply.headers["Content-Type"]) == (200, "application/pdf")
-    text = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(reply.raw)).pages)
+    text = _slip_text(reply)
     for expected in (order["number"], "Zoë Żółć", "Главная 1", "<b>Brown & sauce</b>", "SKU-1", "Shop"):
         assert expected in text, expected
     assert "7.77" not in text
@@ -123,6 +126,10 @@ async def test_the_print_view_escapes_and_loads_nothing(market: Market) -> None:
     assert order["number"].encode() in reply.raw
 
 
+def _slip_text(reply: Reply) -> str:
+    return "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(reply.raw)).pages)
+
+
 @pytest.mark.parametrize(("asked", "zone"), [({"time_zone": "Asia/Tokyo"}, "Asia/Tokyo"), ({}, "Europe/Oslo")])
 async def test_papers_give_times_where_the_reader_is(market: Market, asked: dict[str, str], zone: str) -> None:
     """In the zone that is asked for; in the outlet's (Oslo) where none is."""
@@ -130,16 +137,53 @@ async def test_papers_give_times_where_the_reader_is(market: Market, asked: dict
     reply = await market.call("GET", f"/v1/orders/{order['order_id']}/print", market.seller, params=asked)
     page = reply.raw.decode()
     placed = datetime.fromisoformat(order["placed_at"]).astimezone(ZoneInfo(zone))
-    assert f"placed {placed:%Y-%m-%d %H:%M}" in page
+    assert f"placed {_day(placed)}, {placed:%H:%M}" in page
     assert f"Times are those of {zone}." in page
     assert "UTC" not in page
     entries = (await market.call("GET", f"/v1/orders/{order['order_id']}/timeline", market.seller)).json["items"]
     for entry in entries:
         at = datetime.fromisoformat(entry["at"]).astimezone(ZoneInfo(zone))
-        assert f"<dt>{at:%Y-%m-%d %H:%M}</dt><dd>{entry['label']}" in page
+        assert f"<dt>{_day(at)}, {at:%H:%M}</dt><dd>{entry['label']}" in page
     slip = await market.call("GET", f"/v1/orders/{order['order_id']}/packing-slip.pdf", market.seller, params=asked)
-    text = "".join(p.extract_text() for p in pypdf.PdfReader(io.BytesIO(slip.raw)).pages)
-    assert f"Placed {placed:%Y-%m-%d}" in text
+    assert f"Placed {_day(placed)}" in _slip_text(slip)
+
+
+def _day(at: datetime, locale: str = "en_GB") -> str:
+    return str(format_date(at, "medium", locale=locale))
+
+
+def _said(page: str) -> set[str]:
+    """Every text between the tags of a page, and the parts between dots in the middle of a line."""
+    tree = html.document_fromstring(page)
+    texts = [t for e in tree.iter() if e.tag != "style" for t in (e.text, e.tail) if t]
+    return {part.strip() for t in texts for part in t.split("\u00b7")}
+
+
+async def test_papers_are_in_the_language_that_is_asked_for(market: Market) -> None:
+    """No text of ours is left in English where it has a translation, and amounts and days are written as there."""
+    order = await _shipped(market)
+    await market.done(order, "add_note", market.seller, {"text": "Hei"})
+    [path] = next(p for p in PACKAGES if p.name == "services.order").catalogues()
+    known = {str(m.id) for m in read(path) if m.id and m.id != m.string and "%(" not in str(m.id)}
+    for asked, language in (("nb-NO,nb;q=0.9,en;q=0.8", "nb"), ("no", "nb"), ("fr, *", "en"), ("x" * 600, "en")):
+        headers = {"accept-language": asked}
+        papers = [
+            await market.call("GET", f"/v1/orders/{order['order_id']}/{paper}", market.seller, headers=headers)
+            for paper in ("print", "packing-slip.pdf")
+        ]
+        assert [(p.status, p.headers["Content-Language"]) for p in papers] == [(200, language)] * 2
+        page, slip = papers[0].raw.decode(), _slip_text(papers[1])
+        placed = datetime.fromisoformat(order["placed_at"]).astimezone(ZoneInfo("Europe/Oslo"))
+        assert html.document_fromstring(page).get("lang") == language
+        english = known & (_said(page) | {line.strip() for line in slip.splitlines()})
+        if language == "en":
+            assert {"Customer", "Packing slip", "Order placed"} <= english
+            assert f"Placed {_day(placed)}" in slip
+        else:
+            assert english == set()
+            for said in ("Kunde", "Tidslinje", f"lagt inn {_day(placed, 'nb')}", "20,00", "Tidene er i Europe/Oslo."):
+                assert said in page, said
+            assert f"Lagt inn {_day(placed, 'nb')}" in slip
 
 
 async def test_a_zone_that_is_none_is_refused(market: Market) -> None:
@@ -150,7 +194,7 @@ async def test_a_zone_that_is_none_is_refused(market: Market) -> None:
         assert (reply.status, reply.json["errors"][0]["field"]) == (422, "time_zone")
 
 
-async def _said(market: Market, order: Any, kind: Any, audience: Any, text: str) -> None:
+async def _told(market: Market, order: Any, kind: Any, audience: Any, text: str) -> None:
     """As the messaging service tells it; told twice, it is kept once."""
     posted = MessagePosted(
         marketplace_id=market.id, order_id=order["order_id"], order_number=order["number"], thread_id=new_id(),
@@ -171,8 +215,8 @@ async def test_the_evidence_bundle_is_complete_and_its_hashes_hold(market: Marke
     image = (await _upload(market, order, market.seller, name="proof.png")).json
     await market.done(order, "complete", market.seller, {"images": [image["document_id"]]})
     await market.done(order, "add_note", market.seller, {"text": "signed for by Bo: grüße"})
-    await _said(market, order, "buyer_seller", ("buyer", "seller", "operator"), "Where is it?")
-    await _said(market, order, "seller_operator", ("seller", "operator"), "The customer is difficult.")
+    await _told(market, order, "buyer_seller", ("buyer", "seller", "operator"), "Where is it?")
+    await _told(market, order, "seller_operator", ("seller", "operator"), "The customer is difficult.")
     reply = await market.call("GET", f"/v1/orders/{order['order_id']}/evidence", market.operator)
     bundle = zipfile.ZipFile(io.BytesIO(reply.raw))
     names = set(bundle.namelist())
