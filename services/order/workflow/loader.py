@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from services.order.workflow.findings import Finding
-from services.order.workflow.giving_back import with_refunds
+from services.order.workflow.giving_back import with_money_matters
 from services.order.workflow.lifecycle import (
     Call,
     DeadlineRule,
@@ -54,7 +54,7 @@ def load_lifecycle(text: str, version: int = 1) -> Lifecycle:
     document, findings = _read(text)
     if document is None or findings:
         raise LifecycleError(findings)
-    return compile_lifecycle(with_refunds(document), version, digest(text))
+    return compile_lifecycle(with_money_matters(document), version, digest(text))
 
 
 def load_stored(text: str, version: int) -> Lifecycle:
@@ -65,7 +65,7 @@ def load_stored(text: str, version: int) -> Lifecycle:
     document, findings = _read(text)
     if document is None:
         raise LifecycleError(findings)
-    return compile_lifecycle(with_refunds(document), version, digest(text))
+    return compile_lifecycle(with_money_matters(document), version, digest(text))
 
 
 def lint(text: str) -> list[Finding]:

@@ -192,10 +192,12 @@ def seal(draft: Draft, before: Order, action: str, label: str, tell: tuple[Side,
 def _audience(wanted: tuple[Side, ...] | None, order: Order, phase: Phase) -> tuple[Side, ...]:
     """Who may know of the change: of those meant, those who know of the order at all.
 
-    The operator gives back what was paid for an order that has ended, also for one that was never approved.
+    The operator gives back what was paid for an order that has ended, also for one that was never approved, and
+    answers chargebacks.
     """
     known = order.known_to
-    if phase == "canceled" and order.paid and "operator" not in known:
+    asked = (phase == "canceled" and order.paid) or any(i.kind == "chargeback" for i in order.issues)
+    if asked and "operator" not in known:
         known = (*known, "operator")
     return tuple(s for s in wanted or () if s in known) or known
 

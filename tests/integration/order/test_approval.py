@@ -85,7 +85,7 @@ async def test_money_for_what_was_never_approved_goes_back(supplier: Market, act
     await supplier.done(order, action, supplier.buyer if action == "abandon" else supplier.approver)
     assert (await supplier.act(order, "refund", supplier.operator)).status == 409, "nothing was paid"
 
-    async def settle(kind: Literal["paid", "refund_done"], amount: str) -> None:
+    async def settle(kind: Literal["paid", "refund_done", "chargeback"], amount: str) -> None:
         event = PaymentSettled(
             marketplace_id=supplier.id, payment_id=f"pay-{kind}", kind=kind, settled_at=NOW,
             amount=Money(amount=amount, currency="EUR"), order_id=UUID(order["order_id"]),
@@ -98,6 +98,9 @@ async def test_money_for_what_was_never_approved_goes_back(supplier: Market, act
     assert "refund" in allowed
     for who in (supplier.buyer, supplier.seller):
         assert (await supplier.act(order, "refund", who)).status in (403, 404)
+    await settle("chargeback", "25.00")
+    seen = await supplier.get(order, supplier.operator)
+    assert (seen["issue"], [i["kind"] for i in seen["issues"]], seen["payout_held"]) == ("open", ["chargeback"], True)
     await supplier.done(order, "refund", supplier.operator, {"settled": False})
     await settle("refund_done", "25.00")
     seen = await supplier.get(order, supplier.operator)

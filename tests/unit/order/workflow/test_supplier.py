@@ -213,6 +213,19 @@ def test_an_abandoned_order_that_the_supplier_never_saw_stays_unseen() -> None:
     assert not wf.visible(play.order, people.ACTORS["seller"])
 
 
+def test_a_chargeback_of_what_was_never_approved_is_told_to_the_operator_and_never_to_the_supplier() -> None:
+    play = Play("supplier", people.placement(limit=people.eur("10.00")))
+    play.do("approver", "reject_approval")
+    play.do("service", "chargeback", amount={"amount": TOTAL, "currency": "EUR"})
+    assert (play.status, play.order.money, play.order.issue) == ("approval_rejected", "paid", "open")
+    assert (play.events[-1].TYPE, play.told()) == ("order.disputed", ("buyer", "operator"))
+    assert play.labels("operator") == {"refund": "Refund", "close_chargeback": "Close chargeback"}
+    assert not wf.visible(play.order, people.ACTORS["seller"])
+    play.do("operator", "refund")
+    play.do("operator", "close_chargeback", resolution="lost")
+    assert (play.order.money, play.order.issue, play.labels("operator")) == ("refunded", "resolved", {})
+
+
 def test_each_step_starts_the_time_to_abandon_anew_and_scheduling_ends_it() -> None:
     play = Play("supplier")
     play.now += timedelta(days=29)
