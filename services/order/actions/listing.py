@@ -87,6 +87,9 @@ def for_side(shown: dict[str, Any], side: Side) -> dict[str, Any]:
     if label is not None:
         shown["status_label"] = label
     shown.pop("excess", None)
+    late_for = shown.pop("overdue_to", None)
+    if late_for is not None and side not in late_for:
+        shown["overdue"] = False
     if side == "buyer":
         del shown["commission"], shown["payout_held"]
     return shown

@@ -97,6 +97,7 @@ def card_of(order: Order, lifecycle: Lifecycle, shown: workflow.Shown, overdue: 
         "money": order.money,
         "issue": order.issue,
         "overdue": overdue,
+        **({"overdue_to": late} if overdue and (late := workflow.overdue_to(order, lifecycle)) != SIDES else {}),
         "placed_at": order.placed_at,
         "updated_at": order.updated_at,
         "closed_at": order.closed_at,

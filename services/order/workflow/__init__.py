@@ -24,7 +24,7 @@ The aggregate (model.py); store dump() as jsonb, no other form of it is needed
                                                     the status that people see ("refunded" over "canceled"):
                                                     list filters by status should match code or order.status
     line_labels(lifecycle, side) -> labels by the status that snapshots give lines
-    phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool
+    phase_of(order, lifecycle) -> Phase; is_overdue(order) -> bool; overdue_to(order, lifecycle) -> sides
     concerned(deadline, lifecycle) -> sides that may know of it
 
 Placing (placing.py)
@@ -80,7 +80,7 @@ from services.order.workflow.decision import (
     UnitMove,
 )
 from services.order.workflow.diagram import draw
-from services.order.workflow.display import concerned, is_overdue, line_labels, phase_of, shown
+from services.order.workflow.display import concerned, is_overdue, line_labels, overdue_to, phase_of, shown
 from services.order.workflow.facts import CLOCK, SYSTEM, Actor, Channel, Facts, LineFacts, Placement
 from services.order.workflow.findings import Finding
 from services.order.workflow.lifecycle import Lifecycle
@@ -161,6 +161,7 @@ __all__ = [
     "load",
     "load_lifecycle",
     "load_stored",
+    "overdue_to",
     "phase_of",
     "place",
     "seller_count",

@@ -20,6 +20,12 @@ def is_overdue(order: Order) -> bool:
     return any(d.overdue for d in order.deadlines)
 
 
+def overdue_to(order: Order, lifecycle: Lifecycle) -> tuple[Side, ...]:
+    """The sides to which it is: those that may know of a deadline that has passed."""
+    late = {side for d in order.deadlines if d.overdue for side in concerned(d, lifecycle)}
+    return tuple(side for side in EVERYONE if side in late)
+
+
 def concerned(deadline: Deadline, lifecycle: Lifecycle) -> tuple[Side, ...]:
     """The sides that may know of a deadline: those that are told of it, and the operator, who sees everything.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -106,10 +107,15 @@ async def test_what_only_the_seller_has_to_begin_is_no_deadline_for_the_buyer(
         await fire_due(runtime)
         await fire_due(runtime)
 
-        # the flag is the order's, for everybody on it; the deadlines are for those whom they concern
+        # the filter goes by the order's one flag; what is shown, by the deadlines that concern the side
         for who in (market.seller, market.operator, market.buyer_admin):
             listed = await market.call("GET", "/v1/orders?overdue=true&sort=placed_at", who)
             assert [o["order_id"] for o in listed.json["items"]] == [o["order_id"] for o in (late, *unbegun)]
+            assert [o["overdue"] for o in listed.json["items"]] == [True, *[who is not market.buyer_admin] * 3]
+            assert all("overdue_to" not in o for o in listed.json["items"])
+            exported = await market.call("GET", "/v1/orders/export?format=csv&sort=placed_at", who)
+            told = [row["overdue"] for row in csv.DictReader(exported.raw.decode("utf-8-sig").splitlines())]
+            assert [t.lower() in ("true", "yes") for t in told] == [True, *[who is not market.buyer_admin] * 3, False]
             listed = await market.call("GET", "/v1/orders?overdue=false", who)
             assert [o["order_id"] for o in listed.json["items"]] == [on_time["order_id"]]
         seen = {w.name: await market.get(unbegun[0], w) for w in (market.seller, market.operator, market.buyer_admin)}
