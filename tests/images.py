@@ -9,7 +9,25 @@ from typing import Any
 
 from PIL import Image
 
-PDF = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\ntrailer\n<< /Root 1 0 R >>\nstartxref\n9\n%%EOF\n"
+
+def pdf(*objects: bytes, version: bytes = b"1.7", trailer: bytes = b"") -> bytes:
+    """A PDF with a catalogue and further objects, as writers write them."""
+    body, places = b"%PDF-" + version + b"\n", []
+    for number, told in enumerate((b"<< /Type /Catalog >>", *objects), 1):
+        places.append(len(body))
+        body += b"%d 0 obj\n%b\nendobj\n" % (number, told)
+    rows = b"".join(b"%010d 00000 n \n" % at for at in places)
+    head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1)
+    tail = b"trailer\n<< /Size %d /Root 1 0 R%b >>\nstartxref\n%d\n%%%%EOF\n" % (len(places) + 1, trailer, len(body))
+    return body + head + rows + tail
+
+
+def stream(content: bytes, dictionary: bytes = b"") -> bytes:
+    """A stream of a PDF."""
+    return b"<< /Length %d %b >>\nstream\n%b\nendstream" % (len(content), dictionary, content)
+
+
+PDF = pdf()
 SECRET = b"SecretCam 59.9139 N 10.7522 E"
 
 

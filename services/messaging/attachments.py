@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from services.messaging import errors
 from services.messaging.masking import MaskingPolicy
+from shared import pdf
 
 MediaType = Literal["image/jpeg", "image/png", "image/webp", "application/pdf"]
 ENDINGS: Final[Mapping[str, str]] = {
@@ -36,9 +37,6 @@ KINDS: Final = ("image", "pdf")
 # ISO media brands of phones' photos, which browsers do not show.
 _PHONE_BRANDS: Final = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1", b"avif"})
 _UNSAFE: Final = frozenset('/\\"<>|:*?')
-# A PDF ends with this word; readers look for it in the last kilobyte, some writers add to it.
-_PDF_END: Final = b"%%EOF"
-_PDF_TAIL: Final = 4_096
 _ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,5}\Z")
 
 
@@ -70,8 +68,8 @@ def check(content: bytes, kinds: frozenset[str], most: int) -> MediaType:
         raise errors.attachment_too_large(len(content), most)
     if ("pdf" if media_type == "application/pdf" else "image") not in kinds:
         raise errors.attachment_not_allowed(kinds)
-    if media_type == "application/pdf" and _PDF_END not in content[-_PDF_TAIL:]:
-        raise errors.unreadable_file("The PDF is not complete: its end is missing. Save it again and send that.")
+    if media_type == "application/pdf" and (fault := pdf.fault_of(content)) is not None:
+        raise errors.unreadable_file(fault)
     return media_type
 
 

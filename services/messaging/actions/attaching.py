@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Final
@@ -49,7 +50,8 @@ async def taken(
     run: Runtime, content: bytes, allowed: frozenset[str]
 ) -> tuple[attachments.MediaType, bytes, bytes | None]:
     """(media type, the bytes that are kept, a small picture of them). Raises Problem for what is not taken."""
-    media_type = attachments.check(content, allowed, run.settings.messaging_attachment_bytes)
+    # looking through a large PDF takes a moment
+    media_type = await asyncio.to_thread(attachments.check, content, allowed, run.settings.messaging_attachment_bytes)
     if media_type == "application/pdf":
         return media_type, content, None
     picture = await pictures.renewed(content, media_type, run.settings.messaging_image_pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from typing import Final
@@ -14,6 +15,7 @@ from services.order.actions.picturing import MOST_PIXELS, is_phone_photo, size_o
 from services.order.actions.viewing import visible
 from services.order.errors import absent, wrong_fields
 from services.order.store import documents
+from shared import pdf
 from shared.errors import Conflict, Problem, TooLarge, Unprocessable
 from shared.ids import new_id
 from shared.process import Runtime
@@ -57,6 +59,8 @@ def _checked(kind: str, content: bytes, most: int) -> str:
         wanted = "PNG, JPEG, GIF and WebP images" + (" and PDFs" if kind == "invoice" else "")
         phone = " This is a photo in a phone's own format (HEIC): save it as JPEG." if is_phone_photo(content) else ""
         raise Problem("unsupported_media_type", "Unsupported media type", 415, f"Only {wanted} are taken here.{phone}")
+    if media_type == "application/pdf" and (fault := pdf.fault_of(content)) is not None:
+        raise wrong_fields(("file", fault[:1].lower() + fault[1:].rstrip(".")), code="unreadable_file")
     size = size_of(content, media_type)
     if size is not None and size[0] * size[1] > MOST_PIXELS:
         told = (
@@ -70,7 +74,7 @@ async def upload(
     run: Runtime, caller: Principal, order_id: UUID, kind: str, file_name: str | None, content: bytes, once: Once
 ) -> Answer:
     """POST /v1/orders/{id}/documents. Raises for files that are empty, too large, of another type, or too many."""
-    media_type = _checked(kind, content, run.settings.document_bytes)
+    media_type = await asyncio.to_thread(_checked, kind, content, run.settings.document_bytes)
     async with run.db.tenant(caller.marketplace_id) as tx:
         if (kept := await once.recall(tx)) is not None:
             return kept

@@ -16,10 +16,12 @@ from shared.web import Caller, Idempotent, Router, Run, max_body
 router = Router(tags=["documents"])
 # The largest that settings allow, and the frame of a form around it.
 MOST_BODY = 20_100_000
+# How many files one process takes in at once: each is held in memory.
+UPLOADS_AT_ONCE = 4
 
 
 @router.post("/v1/orders/{order_id}/documents", status_code=201)
-@max_body(MOST_BODY)
+@max_body(MOST_BODY, at_once=UPLOADS_AT_ONCE)
 async def upload(
     order_id: UUID,
     caller: Caller,
@@ -28,7 +30,7 @@ async def upload(
     file: Annotated[UploadFile, File()],
     kind: Annotated[Literal["image", "invoice"], Form()] = "image",
 ) -> Response:
-    """Upload an image or invoice; an action then attaches it by its id."""
+    """Upload an image or invoice; an action then attaches it by its id. While others upload: 503 with Retry-After."""
     policy.need_scope(caller, "orders:write")
     content = await file.read()
     return (await attaching.upload(run, caller, order_id, kind, file.filename, content, once)).response()

@@ -9,6 +9,7 @@ import io
 import pytest
 
 from services.console.pages import placing
+from tests.images import PDF
 from tests.integration.console.browser import Browser
 from tests.integration.console.conftest import PASSWORD, Town
 
@@ -225,7 +226,7 @@ async def test_images_and_an_invoice_are_uploaded_and_attached(town: Town) -> No
         assert "Images: “a.svg”: Only PNG, JPEG" in wrong.alert, "which field, and which file"
         done = await outlet.fill(
             wrong, "/actions/complete",
-            {"p.images": images, "p.invoice": ("i.pdf", "application/pdf", b"%PDF-1.4 x"), "p.note": "All there"},
+            {"p.images": images, "p.invoice": ("i.pdf", "application/pdf", PDF), "p.note": "All there"},
         )  # fmt: skip
         assert "Complete the order: done" in done.notice
         documents = (await town.order("buyer@supplier.example", order_id))["documents"]

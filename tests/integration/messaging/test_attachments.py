@@ -18,7 +18,7 @@ from services.messaging.api import UPLOADS_AT_ONCE
 from services.messaging.attachments import MOST_WAITING, WAITING_HOURS
 from services.messaging.settings import MOST_UPLOAD
 from shared.ids import new_id
-from tests.images import PDF, SECRET, exif, image, opened
+from tests.images import PDF, SECRET, exif, image, opened, pdf, stream
 from tests.integration.messaging.conftest import Desk, Somebody
 from tests.integration.messaging.test_messages import posted_events
 
@@ -151,7 +151,7 @@ async def test_too_much_is_refused_with_what_would_be_taken(desk: Desk) -> None:
     url = f"{desk.url}/v1/orders/{order_id}/attachments"
     async with desk.http.post(url, data=bytes(MOST_UPLOAD + 200_000), headers=headers, expect100=True) as unread:
         assert (await unread.json(content_type=None))["code"] == "body_too_large"
-    large = [await desk.attach(desk.buyer, order_id, PDF[:-6] + bytes(400_000) + PDF[-6:]) for _ in range(3)]
+    large = [await desk.attach(desk.buyer, order_id, pdf(stream(bytes(400_000)))) for _ in range(3)]
     path = f"/v1/orders/{order_id}/messages"
     status, problem, _ = await desk.post(desk.buyer, path, {"text": "all", "attachment_ids": large})
     assert (status, problem["code"]) == (422, "attachments_too_large")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
 import zipfile
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,14 +23,15 @@ from contracts.messaging import AttachedFile, MessagePosted
 from contracts.order import Actor
 from deploy.texts import PACKAGES, read
 from services.order.actions.knowing import messages_posted
+from services.order.api.documents import UPLOADS_AT_ONCE
 from shared.ids import new_id
+from tests.images import PDF, pdf
 from tests.integration.order.market import Market, Reply, Somebody
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
 HEIC = b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"
 # A few bytes that become 14 GB in whatever shows them.
 HUGE = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x06\x00\x00\x00"
-PDF = b"%PDF-1.7\n" + b"x" * 64
 
 
 async def _upload(
@@ -71,6 +74,8 @@ async def test_what_is_no_image_or_too_large_is_refused(market: Market) -> None:
         (b"<svg onload=alert(1)>", "image", 415),
         (b"<html>", "invoice", 415),
         (PDF, "image", 415),
+        (PDF[:-10], "invoice", 422),
+        (pdf(b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>"), "invoice", 422),
         (b"", "image", 422),
         (b"", "invoice", 422),
         (HEIC, "image", 415),
@@ -82,8 +87,38 @@ async def test_what_is_no_image_or_too_large_is_refused(market: Market) -> None:
     told = [(await _upload(market, order, market.seller, content)).json["detail"] for content in (b"", HEIC, HUGE)]
     for said, detail in zip(("is empty", "save it as JPEG", "60000 x 60000 pixels"), told, strict=True):
         assert said in detail
+    cut = (await _upload(market, order, market.seller, PDF[:-10], "invoice")).json
+    assert (cut["code"], cut["errors"][0]["field"]) == ("unreadable_file", "file")
+    assert "its end is missing. Save it again" in cut["detail"]
     assert (await _upload(market, order, market.seller2)).status == 404
     assert await market.rows("SELECT 1 FROM document WHERE marketplace_id = $1", market.id) == []
+
+
+async def test_only_some_uploads_are_held_in_memory_at_once(market: Market) -> None:
+    order = await market.place()
+    over, begun = asyncio.Event(), [asyncio.Event() for _ in range(UPLOADS_AT_ONCE)]
+
+    async def slow(started: asyncio.Event) -> AsyncIterator[bytes]:
+        yield b"--"
+        started.set()
+        await over.wait()
+        yield b"--"
+
+    headers = {
+        "authorization": f"Bearer {market.token(market.seller)}", "content-type": "multipart/form-data; boundary=x"
+    }  # fmt: skip
+    url = f"{market.url}/v1/orders/{order['order_id']}/documents"
+    slowly = [asyncio.create_task(market.http.post(url, data=slow(b), headers=headers)) for b in begun]
+    try:
+        await asyncio.gather(*(b.wait() for b in begun))
+        async with asyncio.timeout(30):
+            while (refused := await _upload(market, order, market.seller)).status != 503:
+                pass
+        assert (refused.code, refused.headers["Retry-After"]) == ("uploads_full", "1")
+    finally:
+        over.set()
+    assert {a.status for a in await asyncio.gather(*slowly)} == {400}
+    assert (await _upload(market, order, market.seller)).status == 201
 
 
 async def test_file_names_lead_nowhere(market: Market) -> None:

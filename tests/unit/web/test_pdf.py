@@ -1,0 +1,74 @@
+"""Which PDFs are taken, wherever files are uploaded."""
+
+from __future__ import annotations
+
+import io
+import time
+import zlib
+
+import pytest
+from reportlab.pdfgen.canvas import Canvas
+
+from shared import pdf
+from tests.images import PDF, stream
+from tests.images import pdf as made
+
+SCRIPT = b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
+PACKED = b"/Type /ObjStm /N 1 /First 4 /Filter /FlateDecode"
+
+
+def drawn(**given: object) -> bytes:
+    written = io.BytesIO()
+    page = Canvas(written, **given)  # type: ignore[arg-type]
+    page.drawString(72, 72, "Invoice 7")
+    page.save()
+    return written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        PDF,
+        made(version=b"2.0"),
+        PDF + b"\r\n" * 20,
+        drawn(),
+        drawn(pageCompression=1),
+        made(b"<< /Type /Filespec /F (factur-x.xml) >>", b"<< /LaunchPad true /JavaScripture 1 >>"),
+        made(stream(zlib.compress(b"1 0 << /Type /Page >>"), PACKED)),
+        made(stream(b"1 0 << /Type /Page >>", b"/Type /ObjStm /N 1 /First 4")),
+    ],
+)
+def test_what_programs_write_is_taken(content: bytes) -> None:
+    assert pdf.fault_of(content) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"%PDF-1.7\n" + b"x" * 64, "its end is missing"),
+        (b"%PDF-9.9\n" + PDF[9:], "version"),
+        (b"%PDF-<script>" + PDF, "version"),
+        (PDF[:-10], "its end is missing"),
+        (PDF + b"x" * pdf.TAIL, "its end is missing"),
+        (PDF.replace(b"startxref\n", b"startxref\n99"), "damaged"),
+        (made(trailer=b" /Encrypt 5 0 R"), "without a password"),
+        (made(SCRIPT), "scripts or programs"),
+        (made(SCRIPT.replace(b"/JavaScript", b"/J#61v#61Script")), "scripts or programs"),
+        (made(b"<< /S /Launch /F (cmd.exe) >>"), "scripts or programs"),
+        (made(stream(zlib.compress(b"1 0 " + SCRIPT), PACKED)), "scripts or programs"),
+        (made(stream(zlib.compress(b"1 0 " + SCRIPT), PACKED.replace(b"Stm", b"S#74m"))), "scripts or programs"),
+        (made(stream(b"no zlib", PACKED)), "cannot be read"),
+    ],
+)
+def test_what_is_refused_says_what_to_do(content: bytes, said: str) -> None:
+    fault = pdf.fault_of(content)
+    assert fault is not None
+    assert said in fault
+    assert fault.endswith("send that.")
+
+
+def test_a_bomb_is_refused_before_it_unpacks() -> None:
+    bomb = zlib.compress(bytes(pdf.MOST_UNPACKED))
+    begun = time.monotonic()
+    assert pdf.fault_of(made(*[stream(bomb, PACKED)] * 50)) is not None
+    assert time.monotonic() - begun < 5
