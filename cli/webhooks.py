@@ -12,6 +12,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Final, NoReturn, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -39,6 +40,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="machine-readable")]
 Types = Annotated[
     list[str] | None, typer.Option("--type", help="an event type or a wildcard such as order.*; repeatable")
 ]
+
+
+class Signature(StrEnum):
+    """How what an endpoint is sent is signed: with a secret that both sides know, with a key pair, or with both."""
+
+    HMAC = "hmac"
+    ED25519 = "ed25519"
+    BOTH = "both"
+
+
 SELLER: Final = "seller@storefront.example"
 
 
@@ -74,17 +85,29 @@ def add(
     types: Types = None,
     header: Annotated[list[str] | None, typer.Option(help="'Name: value', sent with every event; repeatable")] = None,
     description: str = "",
+    signature: Annotated[
+        Signature, typer.Option(help="signed with a secret (hmac), with a key pair (ed25519), or with both")
+    ] = Signature.HMAC,
     who: As = SELLER,
     as_json: AsJson = False,
 ) -> None:
-    """Make an endpoint, and print its id and its secret, which is shown this once."""
+    """Make an endpoint, and print its id and what its receiver verifies with: the secret, which is shown this once, the
+    public key of a pair, or both.
+    """
     given = [h.partition(":") for h in header or ()]
     if any(not colon for _, colon, _ in given):
         _fail("a header is 'Name: value'")
     headers = {name.strip(): value.strip() for name, _, value in given}
-    body = {"url": url, "event_types": types or ["*"], "headers": headers, "description": description}
+    body = {
+        "url": url, "event_types": types or ["*"], "headers": headers, "description": description,
+        "signature": signature,
+    }  # fmt: skip
     made = _run(who, lambda api: api.done("POST", "/v1/endpoints", body))
-    typer.echo(json.dumps(made, indent=2) if as_json else f"{made['endpoint_id']}\n{made['secret']}")
+    if as_json:
+        typer.echo(json.dumps(made, indent=2))
+        return
+    public = [k["public_key"] for k in made["keys"] if k["public_key"]]
+    typer.echo("\n".join([made["endpoint_id"], *filter(None, [made["secrets"].get("hmac")]), *public]))
 
 
 def send_test(

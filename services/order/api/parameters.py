@@ -37,7 +37,9 @@ async def filters(
         str | None, Query(max_length=8_000, description="Selected orders: up to 200 order ids, separated by commas.")
     ] = None,
     external_id: Text = None,
-    placed_from: Annotated[str | None, Query(max_length=40, description="A date (its beginning in UTC), or a time with offset.")] = None,
+    placed_from: Annotated[
+        str | None, Query(max_length=40, description="A date (its beginning in UTC), or a time with offset.")
+    ] = None,
     placed_to: Annotated[
         str | None,
         Query(max_length=40, description="A date (that day of UTC is in), or a time with offset (exclusive)."),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import sys
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from standardwebhooks import Webhook
 
 from tests.integration.webhook.receiver import Receiver, status
@@ -52,6 +54,22 @@ async def test_an_endpoint_from_the_command_line(world: World, receiver: Receive
     assert [d["type"] for d in json.loads(out)] == ["order.completed"]
     _, out, _ = await _ran(world, "webhooks", "list")
     assert all(said in out for said in (endpoint_id, receiver.url, "active"))
+
+
+async def test_an_endpoint_signs_as_the_command_line_says(world: World, receiver: Receiver) -> None:
+    code, out, err = await _ran(world, "webhooks", "add", receiver.url, "--signature", "both")
+    assert (code, err) == (0, "")
+    endpoint_id, secret, public = out.split()
+    assert (await world.call("GET", f"/v1/endpoints/{endpoint_id}"))[1]["signature"] == "both"
+    assert (await _ran(world, "webhooks", "test", endpoint_id))[0] == 0
+    hit = receiver.hits[0]
+    Webhook(secret).verify(hit.body, hit.headers)
+    signed = f"{hit.headers['webhook-id']}.{hit.headers['webhook-timestamp']}.".encode() + hit.body
+    [asymmetric] = [s for s in hit.headers["webhook-signature"].split() if s.startswith("v1a,")]
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public.removeprefix("whpk_")))
+    key.verify(base64.b64decode(asymmetric.removeprefix("v1a,")), signed)
+    code, _, err = await _ran(world, "webhooks", "add", receiver.url, "--signature", "md5")
+    assert (code, "'hmac', 'ed25519', 'both'" in err) == (2, True), err
 
 
 async def test_what_is_missing_is_sent_again(world: World, receiver: Receiver) -> None:
