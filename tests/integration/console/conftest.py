@@ -8,7 +8,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -35,11 +35,16 @@ from services.webhook.app import service as webhook
 from services.webhook.settings import Settings as WebhookSettings
 from shared.process import running
 from tests.integration.console.browser import Browser
+from tests.integration.webhook.receiver import receiving
 from tests.stack import Databases, Stack, StackDatabase, fresh_topics
 from tests.waiting import until
 
+if TYPE_CHECKING:
+    from playwright.async_api import Browser as Chromium
+
 PASSWORD = "a password of the demo"
 MARKETPLACES = ("storefront", "supplier")
+SELLER, BUYER, OPERATOR = (f"{who}@storefront.example" for who in ("seller", "buyer", "operator"))
 # What a page does without where it takes longer: a busy machine is no reason to leave anything out.
 PATIENT = {"connect_seconds": 30, "call_seconds": 60, "counts_seconds": 10}
 SERVICES: dict[str, tuple[Any, Any, set[str]]] = {
@@ -191,3 +196,30 @@ async def mug(town: Town) -> str:
 async def order_id(town: Town, mug: str) -> str:
     """A fresh order of buyer@ from seller@, pending."""
     return await town.place("buyer@storefront.example", mug, "USD")
+
+
+@pytest.fixture
+async def filled(town: Town, mug: str, order_id: str) -> AsyncIterator[str]:
+    """An order with something of everything around it."""
+    await town.talkable(BUYER, order_id)
+    await town.call(BUYER, "POST", "messaging", f"/v1/orders/{order_id}/messages", {"text": "Hei"})
+    await town.call(SELLER, "POST", "order", f"/v1/orders/{order_id}/actions/process", {})
+    async with receiving() as receiver:
+        body = {"url": receiver.url, "event_types": ["order.created"], "description": "Hei"}
+        endpoint_id = (await town.call(SELLER, "POST", "webhook", "/v1/endpoints", body))[1]["endpoint_id"]
+        await town.call(SELLER, "POST", "webhook", f"/v1/endpoints/{endpoint_id}/test", {"type": "order.created"})
+        yield order_id
+        await town.call(SELLER, "DELETE", "webhook", f"/v1/endpoints/{endpoint_id}")
+
+
+@pytest.fixture(scope="package")
+async def browser() -> AsyncIterator[Chromium]:
+    """A browser with a script engine. Tests that need one are skipped where there is none, and say so."""
+    # only now: most tests of the console need none
+    from tests.integration.console.chromium import chromium, launched
+
+    path = chromium()
+    if path is None:
+        pytest.skip("there is no Chromium here: install it, or name it in ORDERTRAIL_TEST_CHROMIUM")
+    async with launched(path) as started:
+        yield started

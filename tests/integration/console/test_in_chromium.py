@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
 import pytest
-from playwright.async_api import Browser, Page, Route, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, expect
 
-from tests.integration.console.conftest import PASSWORD, Town
+from tests.integration.console.chromium import visiting
+from tests.integration.console.conftest import BUYER, SELLER, Town
 from tests.integration.webhook.receiver import receiving
 from tests.waiting import until
 
-BUYER = "buyer@storefront.example"
-SELLER = "seller@storefront.example"
-# For what never comes: a busy machine may need many times what a quiet one does.
-DEADLINE_MS = 60_000
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # How often a page that is open asks for its numbers, and how long it waits at most after failures.
 EVERY_MS, LONGEST_MS = 20_000, 300_000
 COUNT: Final = "document.querySelector('nav [data-count=messages] .count')?.firstChild.textContent ?? '0'"
 EPOCH: Final = "1970-01-01T00:00:00Z"
-
-expect.set_options(timeout=DEADLINE_MS)
-
-
-def chromium() -> str | None:
-    """The browser of this machine, or the one that the variable names."""
-    return os.environ.get("ORDERTRAIL_TEST_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-
-
-pytestmark = pytest.mark.skipif(
-    chromium() is None, reason="there is no Chromium here: install it, or name it in ORDERTRAIL_TEST_CHROMIUM"
-)
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        # who runs as root, as containers do, has no other sandbox to be in; what is looked at is our own
-        started = await playwright.chromium.launch(
-            executable_path=chromium(), chromium_sandbox=False, args=["--disable-dev-shm-usage"], timeout=DEADLINE_MS
-        )
-        yield started
-        await started.close()
-
-
-@asynccontextmanager
-async def visiting(
-    browser: Browser, town: Town, email: str, path: str = "/orders", locale: str | None = None
-) -> AsyncIterator[Page]:
-    """A page of somebody who has just signed in, in a browser of that language; its clock is the test's."""
-    context = await browser.new_context(base_url=town.console, locale=locale)
-    context.set_default_timeout(DEADLINE_MS)
-    page = await context.new_page()
-    await page.clock.install()
-    await page.goto(path)
-    await page.locator("#email").fill(email)
-    await page.locator("#password").fill(PASSWORD)
-    await page.locator("main button.primary").click()
-    await expect(page.locator("header nav")).to_be_visible()
-    yield page
-    await context.close()
 
 
 async def unread(town: Town, email: str) -> int:

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import pytest
 
 from deploy.texts import PACKAGES as TEXTS
 from deploy.texts import read
-from services.console.addresses import PAGES
 from tests.integration.console.browser import Browser, Page
-from tests.integration.console.conftest import PASSWORD, Town
-from tests.integration.webhook.receiver import receiving
+from tests.integration.console.conftest import BUYER, OPERATOR, PASSWORD, SELLER, Town
+from tests.integration.console.walking import starts, unvisited, walked
 from tests.waiting import until
 
 NORWEGIAN: Final = {"accept-language": "nb-NO,nb;q=0.9,en;q=0.8"}
 ENGLISH: Final = {"accept-language": "en-GB,en;q=0.9"}
-SELLER, BUYER, OPERATOR = (f"{who}@storefront.example" for who in ("seller", "buyer", "operator"))
 PLACE: Final = re.compile(r"%\(\w+\)s")
 # Of a text with places to fill, what stands around them has to be enough to know it by.
 MOST_TELLING: Final = 10
 SPOKEN: Final = ("aria-label", "placeholder", "title", "alt", "data-label", "data-one", "data-again", "data-show")
-ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
-FILES: Final = re.compile(r"/(print|packing-slip\.pdf|evidence\.zip)$|\.(csv|xlsx|parquet|svg)")
 
 
 def english() -> re.Pattern[str]:
@@ -62,61 +57,16 @@ def said(page: Page) -> Iterator[str]:
                 yield plain
 
 
-async def walked(browser: Browser, start: Sequence[str]) -> dict[str, Page]:
-    """The pages that `start` leads to: of each kind of address one."""
-    pages: dict[str, Page] = {}
-    waiting = list(start)
-    while waiting:
-        path = waiting.pop(0)
-        kind = ID.sub("*", path.partition("#")[0])
-        if urlsplit(path).netloc or not path.startswith("/") or kind in pages or FILES.search(urlsplit(path).path):
-            continue
-        if len([k for k in pages if k.partition("?")[0] == kind.partition("?")[0]]) > 3:
-            continue
-        pages[kind] = page = await browser.get(path)
-        waiting += [link for link in page.links() if not link.startswith("/static")]
-    return pages
-
-
-@pytest.fixture
-async def filled(town: Town, mug: str, order_id: str) -> AsyncIterator[str]:
-    """An order with something of everything around it."""
-    await town.talkable(BUYER, order_id)
-    await town.call(BUYER, "POST", "messaging", f"/v1/orders/{order_id}/messages", {"text": "Hei"})
-    await town.call(SELLER, "POST", "order", f"/v1/orders/{order_id}/actions/process", {})
-    async with receiving() as receiver:
-        body = {"url": receiver.url, "event_types": ["order.created"], "description": "Hei"}
-        endpoint_id = (await town.call(SELLER, "POST", "webhook", "/v1/endpoints", body))[1]["endpoint_id"]
-        await town.call(SELLER, "POST", "webhook", f"/v1/endpoints/{endpoint_id}/test", {"type": "order.created"})
-        yield order_id
-        await town.call(SELLER, "DELETE", "webhook", f"/v1/endpoints/{endpoint_id}")
-
-
-STARTS: Final[dict[str, Sequence[str]]] = {
-    OPERATOR: ("/orders", "/people/new", "/channels/web", "/lifecycles/storefront", "/balance?seller=unknown-seller"),
-    SELLER: ("/orders", "/listings/new", "/webhooks/new", "/reports?clock=event&interval=month", "/nowhere", "/people"),
-    BUYER: ("/orders", "/orders/new", "/inbox?show=archived", "/messages?show=awaiting", "/webhooks", "/balance"),
-}  # fmt: skip
-
-
-def unvisited(paths: Iterable[str]) -> set[str]:
-    """Pages of the console that none of these is."""
-    wanted = {p.path: re.sub(r"\{\w+(:\w+)?\}", "[^/]+", p.path) for p in PAGES if p.method == "GET" and p.counted}
-    visited = {path.partition("?")[0] for path in paths}
-    return {path for path, shape in wanted.items() if not any(re.fullmatch(shape, v) for v in visited)}
-
-
 async def test_no_page_shows_an_english_text_that_has_a_translation(town: Town, filled: str) -> None:
     known, found, kinds = english(), {}, set()
-    for email, start in STARTS.items():
+    for email in (OPERATOR, SELLER, BUYER):
         async with Browser(town.console, NORWEGIAN) as browser:
             entrance = await browser.get("/sign-in")
             failed = await browser.send(entrance, "/sign-in", email=email, password="")
             await browser.sign_in(email, PASSWORD)
-            note = f"/orders/{filled}/actions/add_note"
-            pages = await walked(browser, (f"/orders/{filled}", f"/orders/{filled}/trail", note, "/welcome", *start))
+            pages = await walked(browser, starts(email, filled))
             for kind, page in {"/sign-in": entrance, "/sign-in?": failed, **pages}.items():
-                kinds.add(kind.partition("?")[0])
+                kinds.add(page.path)
                 assert page.tree.get("lang") == "nb", kind
                 wrong = {text for text in said(page) if known.fullmatch(text)}
                 found.update({kind: wrong} if wrong else {})
