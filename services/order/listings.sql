@@ -43,6 +43,14 @@ WHERE marketplace_id = $1 AND ($2::uuid IS NULL OR seller_org = $2) AND ($3::tex
   AND ($4 OR active) AND (sku, id) > ($5::text, $6::uuid)
 ORDER BY sku, id LIMIT $7;
 
+-- name: find_listings
+-- $2 the words, all of which a listing has in its number or name.
+SELECT *, (SELECT o.name FROM organisation AS o WHERE o.id = seller_org) AS seller_name
+FROM listing
+WHERE marketplace_id = $1
+  AND id = ANY (ARRAY(SELECT listings_matching($2::text[], $3::uuid, $4::boolean, $5::text, $6::uuid, $7::int)))
+ORDER BY sku, id;
+
 -- name: units_of_listing
 SELECT id, code, state, order_id, line_id, organisation_id, location FROM listing_unit
 WHERE listing_id = $1 ORDER BY code LIMIT 10000;

@@ -195,30 +195,23 @@ WHERE order_id = $1 AND $2 = ANY (audience)
 ORDER BY posted_at, id LIMIT $3;
 
 -- name: seller_balance
--- Over one seller's orders for which money came in; the amounts are the card's, commission less what was reversed.
--- A refund that was begun counts when it is paid out: until then the order's money is held. So is what was paid for a
--- canceled order, and beyond what is sold of any: nobody has earned it, and it is the first to go back. (Cards that were
--- written before they said so tell of the total only.)
+-- Over one seller's orders for which money came in (see the view).
 SELECT currency, count(*) AS orders, sum(paid) AS paid, sum(refunded) AS refunded, sum(commission) AS commission,
-       coalesce(sum(earned) FILTER (WHERE NOT held AND phase <> 'completed'), 0) AS pending,
-       coalesce(sum(earned) FILTER (WHERE held), 0) + sum(excess) AS held,
-       coalesce(sum(earned) FILTER (WHERE NOT held AND phase = 'completed'), 0) AS available
-FROM (
-    SELECT o.currency, o.phase, m.*, m.paid - m.refunded - m.commission - m.excess AS earned
-    FROM orders AS o
-    CROSS JOIN LATERAL (
-        SELECT (o.card -> 'paid' ->> 'amount')::numeric AS paid, (o.card -> 'refunded' ->> 'amount')::numeric AS refunded,
-               (o.card -> 'commission' ->> 'amount')::numeric AS commission,
-               coalesce((o.card -> 'excess' ->> 'amount')::numeric,
-                        greatest((o.card -> 'paid' ->> 'amount')::numeric - (o.card -> 'total' ->> 'amount')::numeric
-                                 - (o.card -> 'refunded' ->> 'amount')::numeric, 0)) AS excess,
-               o.issue = 'open' OR o.money = 'refunding' OR o.phase = 'canceled' AS held
-    ) AS m
-    WHERE o.marketplace_id = $1 AND o.seller_org = $2 AND o.known
-) AS each
-WHERE paid > 0
+       coalesce(sum(earned) FILTER (WHERE NOT keeps AND phase <> 'completed'), 0) AS pending,
+       sum(held) AS held,
+       coalesce(sum(earned) FILTER (WHERE NOT keeps AND phase = 'completed'), 0) AS available
+FROM order_earning
+WHERE marketplace_id = $1 AND seller_org = $2
 GROUP BY currency
 ORDER BY currency;
+
+-- name: held_orders
+-- One seller's orders of which money is held, newest first; $3 and $4 the cursor, $5 rows.
+SELECT id, placed_at, currency, phase, issue, money, card, paid, refunded, excess, held
+FROM order_earning
+WHERE marketplace_id = $1 AND seller_org = $2 AND held <> 0
+  AND ($3::timestamptz IS NULL OR (placed_at, id) < ($3, $4::uuid))
+ORDER BY placed_at DESC, id DESC LIMIT $5;
 
 -- name: set_timer
 UPDATE orders SET timer_at = $2 WHERE id = $1;

@@ -173,9 +173,9 @@ def _need_keeper(visit: Visit) -> None:
 async def show_all(visit: Visit) -> Response:
     _need_keeper(visit)
     operates = visit.person.is_operator
-    sku, cursor = visit.asked("sku", 100), visit.asked("cursor", 2_000)
+    q, cursor = visit.asked("q", 100), visit.asked("cursor", 2_000)
     seller = visit.asked("seller", 100) if operates else ""
-    query = {n: v for n, v in (("sku", sku), ("seller", seller)) if v}
+    query = {n: v for n, v in (("q", q), ("seller", seller)) if v}
     params = [*query.items(), ("inactive", "true"), ("limit", str(PAGE_SIZE)), ("cursor", cursor or None)]
     found, problem = Listings(items=()), ""
     try:
@@ -190,7 +190,7 @@ async def show_all(visit: Visit) -> Response:
         "listings.html",
         422 if problem else 200,
         listings=found.items,
-        sku=sku,
+        q=q,
         seller=seller,
         sellers=named,
         few=len(named) <= MOST_SELLERS,

@@ -73,9 +73,9 @@ def _is_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Which page of what is on sale: of an article number (all of them where it is empty), from a cursor on."""
+    """Which page of what is on sale: with these words in number or name (everything without any), from a cursor on."""
 
-    sku: str = ""
+    q: str = ""
     cursor: str = ""
 
     @classmethod
@@ -83,15 +83,15 @@ class Shelf:
         """By the address, or by the button of the form that was pressed: search, the next page, the first one."""
         posted = visit.posted
         if not posted.values:
-            return cls(visit.asked("sku", 100), visit.asked("cursor", MOST_CURSOR))
+            return cls(visit.asked("q", 100), visit.asked("cursor", MOST_CURSOR))
         if (button := posted.one("show")) == "search":
-            return cls(posted.one("sku")[:100])
+            return cls(posted.one("q")[:100])
         if button == "all":
             return cls()
         # the search box may have been changed since: pages are those of the list that is shown
-        sku = posted.one("shown")[:100]
+        q = posted.one("shown")[:100]
         places = {"next": posted.one("following"), "first": ""}
-        return cls(sku, places.get(button, posted.one("cursor"))[:MOST_CURSOR])
+        return cls(q, places.get(button, posted.one("cursor"))[:MOST_CURSOR])
 
 
 async def show(visit: Visit) -> Response:
@@ -124,7 +124,7 @@ async def _page(visit: Visit, status: int = 200, problems: Mapping[str, str] | N
         typed=visit.posted,
         shelf=shelf,
         # what was typed there and not searched for yet stays, too
-        searched=visit.posted.one("sku") if visit.posted.values and visit.posted.one("show") != "all" else shelf.sku,
+        searched=visit.posted.one("q") if visit.posted.values and visit.posted.one("show") != "all" else shelf.q,
         following=(found.next_cursor if found is not None else None) or "",
         address=ADDRESS,
         quantity=quantity,
@@ -133,7 +133,7 @@ async def _page(visit: Visit, status: int = 200, problems: Mapping[str, str] | N
 
 async def _offers(visit: Visit, shelf: Shelf) -> tuple[Offers | None, str]:
     """A page of what is on sale; None, with the reason, where there is no such page."""
-    params = [("limit", str(PAGE_SIZE)), ("cursor", shelf.cursor or None), ("sku", shelf.sku or None)]
+    params = [("limit", str(PAGE_SIZE)), ("cursor", shelf.cursor or None), ("q", shelf.q or None)]
     try:
         return read(Offers, "order", await visit.get("order", "/v1/listings", params)), ""
     except Refused as e:

@@ -102,9 +102,12 @@ async def page(
     *,
     seller: str | None,
     sku: str | None,
+    words: Sequence[str],
     inactive: bool,
 ) -> Sequence[dict[str, Any]]:
     """GET /v1/listings: everybody's listings on sale; those that are not only for whoever keeps them."""
+    if sku is not None and words:
+        raise wrong_fields(("q", "goes without sku: the one is a part, the other the whole number"), code="bad_search")
     async with run.db.tenant(caller.marketplace_id) as tx:
         wanted = None
         if seller is not None:
@@ -115,8 +118,9 @@ async def page(
         if inactive and not caller.is_operator:
             wanted = caller.organisation_id
         rows = await listings.page(
-            tx, caller.marketplace_id, seller=wanted, sku=sku, inactive=inactive, after=after, limit=page.fetch
-        )
+            tx, caller.marketplace_id, seller=wanted, sku=sku, words=words, inactive=inactive, after=after,
+            limit=page.fetch,
+        )  # fmt: skip
     return [_shown(r, caller) for r in rows]
 
 

@@ -15,6 +15,8 @@ from shared.web import Caller, Cursor, Idempotent, IfMatch, Paging, Router, Run
 
 router = Router(tags=["listings"])
 LISTINGS = Cursor("listings.sku", str, UUID)
+# Of a search; further ones would narrow it no more.
+MOST_WORDS = 10
 
 
 @router.post("/v1/listings", status_code=201)
@@ -30,12 +32,16 @@ async def listings(
     run: Run,
     page: Paging,
     seller: Annotated[str | None, Query(max_length=100)] = None,
-    sku: Annotated[str | None, Query(max_length=100)] = None,
+    sku: Annotated[str | None, Query(max_length=100, description="The whole article number.")] = None,
+    q: Annotated[
+        str | None, Query(max_length=200, description="Words, each a part of the article number or the name.")
+    ] = None,
     inactive: bool = False,
 ) -> dict[str, Any]:
     """What is on sale, by SKU; with `inactive` also what is not, for whoever keeps it."""
     after = LISTINGS.decode(page.cursor)
-    rows = await offering.page(run, caller, page, after, seller=seller, sku=sku, inactive=inactive)
+    words = list(dict.fromkeys((q or "").split()))[:MOST_WORDS]
+    rows = await offering.page(run, caller, page, after, seller=seller, sku=sku, words=words, inactive=inactive)
     shown, next_cursor = page.of(rows, lambda r: LISTINGS.encode(r["sku"], r["listing_id"]))
     return {"items": shown, "next_cursor": next_cursor}
 

@@ -79,12 +79,15 @@ async def page(
     *,
     seller: UUID | None,
     sku: str | None,
+    words: Sequence[str] = (),
     inactive: bool,
     after: tuple[str, UUID] | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Listings by SKU."""
+    """Listings by SKU: of one SKU, or with all of the words in SKU or name."""
     sku_after, id_after = after or ("", UUID(int=0))
+    if words:
+        return await tx.fetch(q.find_listings, marketplace_id, words, seller, inactive, sku_after, id_after, limit)
     return await tx.fetch(q.list_listings, marketplace_id, seller, sku, inactive, sku_after, id_after, limit)
 
 

@@ -52,10 +52,10 @@ async def test_a_listing_is_made_and_what_is_wrong_stands_beside_its_field(
     assert (kept["active"], kept["delivery_mode"], kept["location"]) == (False, "pickup", None)
     again = await seller.fill(wrong, "/listings/new", GOOD | {"delivery_mode": "pickup", "active": None})
     assert again.path == made.path, "sent twice, made once"
-    found = await seller.get("/listings?sku=JUG")
+    found = await seller.get("/listings?q=green+ju")
     assert found.texts("//tbody/tr/th/a") == ["Green jug"]
     assert "Not on sale" in found.texts("//tbody/tr/td")
-    assert "No listing fits" in (await seller.get("/listings?sku=NOTHING")).text()
+    assert "No listing fits" in (await seller.get("/listings?q=NOTHING")).text()
 
 
 async def test_a_change_is_made_on_what_is_seen_and_orders_keep_what_they_took(

@@ -277,7 +277,7 @@ async def test_a_buyer_orders_from_what_is_on_sale(town: Town, buyer: Browser, s
     listing = await town.listing("seller@storefront.example", "VASE", "USD", available="5", name="Green vase")
     assert "/orders/new" in (await buyer.get("/orders")).links()
     assert "/orders/new" not in (await seller.get("/orders")).links(), "who only sells orders nothing"
-    page = await buyer.get("/orders/new?sku=VASE")
+    page = await buyer.get("/orders/new?q=VASE")
     assert page.texts("//tbody//th") == ["Green vaseVASE"]
     assert page.texts("//td[@data-label='Seller']") == ["Storefront Market Seller One"]
     quantity = f"q.{listing}"
@@ -309,24 +309,24 @@ async def test_what_is_chosen_on_one_page_of_what_is_on_sale_goes_along_to_the_o
 ) -> None:
     ids = [await town.listing("seller@storefront.example", f"ZZ-{n}", "USD", name=f"Tile {n}") for n in range(5)]
     monkeypatch.setattr(placing, "PAGE_SIZE", 2)
-    found = await buyer.get("/orders/new?sku=ZZ-2")
+    found = await buyer.get("/orders/new?q=ZZ-2")
     page = await buyer.fill(found, "/orders/new", {f"q.{ids[2]}": "3", "note": "Ring", "show": "all"})
     # what was searched for is on none of these pages, and is still there, to be changed or taken out
     assert page.texts("//section[@aria-labelledby='chosen']//label") == ["Tile 2"]
     for number in (3, 4):
-        page = await buyer.fill(page, "/orders/new", {"sku": f"ZZ-{number}", "show": "search"})
+        page = await buyer.fill(page, "/orders/new", {"q": f"ZZ-{number}", "show": "search"})
         page = await buyer.fill(
             page, "/orders/new", {f"q.{ids[number]}": "two" if number == 3 else "1", "show": "first"}
         )
     assert dict(page.form("/orders/new").pairs)["note"] == "Ring"
-    page = await buyer.fill(page, "/orders/new", {"sku": "", "show": "search"})
+    page = await buyer.fill(page, "/orders/new", {"q": "", "show": "search"})
     seen = []
     while True:
         seen += page.texts("//table//tbody//th")
         following = page.tree.xpath("//button[@name='show'][@value='next']")
         if not following:
             break
-        page = await buyer.fill(page, "/orders/new", {"show": "next", "sku": "not searched for"})
+        page = await buyer.fill(page, "/orders/new", {"show": "next", "q": "not searched for"})
         assert len(seen) < 200, "the pages come to an end"
     assert [t for t in seen if "ZZ-" in t] == [f"Tile {n}ZZ-{n}" for n in range(5)]
     wrong = await buyer.fill(page, "/orders/new", {})
