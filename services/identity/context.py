@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.identity.passwords import Passwords
+from services.identity.provider import Provider
 from services.identity.settings import Settings
 from services.identity.signing import KeyRing, Signer
 from services.identity.vault import Vault
@@ -20,6 +21,8 @@ class Context:
     vault: Vault
     passwords: Passwords
     ring: KeyRing
+    # the outside provider, where the installation names one
+    provider: Provider | None
 
     @classmethod
     def of(cls, run: Runtime) -> Context:
@@ -27,7 +30,8 @@ class Context:
         settings: Settings = run.settings
         vault = Vault(settings.identity_key.get_secret_value())
         ring = KeyRing(run.worker_db, vault, run.clock, settings.signing_key_days)
-        return cls(run, settings, vault, Passwords(settings), ring)
+        provider = Provider(settings, run.clock) if settings.oidc_issuer else None
+        return cls(run, settings, vault, Passwords(settings), ring, provider)
 
     async def signer(self) -> Signer:
         """The signer of now. Ask before a transaction is opened: it may need a connection of its own."""

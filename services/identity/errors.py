@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from shared.errors import BadRequest, Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated, Unprocessable
+from shared.errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    NotFound,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
 
 
 def absent(what: str) -> NotFound:
@@ -38,6 +47,54 @@ def too_many_failures(seconds: int) -> TooManyRequests:
 
 def grant_refused(detail: str) -> BadRequest:
     return BadRequest("invalid_grant", detail)
+
+
+def passwords_off(name: str) -> Forbidden:
+    return Forbidden("password_sign_in_off", f"People sign in here with {name} only, not with a password.")
+
+
+def outside_off() -> NotFound:
+    return NotFound("outside_sign_in_off", "This installation names no outside provider to sign in with.")
+
+
+def provider_away(name: str) -> Unavailable:
+    return Unavailable("provider_unavailable", f"{name} does not answer at the moment. Try again.", retry_after=5)
+
+
+def provider_unusable(name: str) -> Unavailable:
+    """For what only whoever runs the installation can mend; the reason is in the log."""
+    return Unavailable(
+        "provider_unusable",
+        f"{name} and this installation do not fit together. Whoever runs it finds the reason in identity's log.",
+        retry_after=60,
+    )
+
+
+def outside_stale() -> BadRequest:
+    return BadRequest("outside_sign_in_stale", "This sign-in has taken too long or was finished before. Start again.")
+
+
+def outside_failed(name: str) -> Unauthenticated:
+    """What the provider sent does not hold; which of it does not is in the log, and nobody's who sent it."""
+    return Unauthenticated("outside_sign_in_failed", f"What {name} sent does not prove who you are. Start again.")
+
+
+def outside_email_unverified(name: str) -> Forbidden:
+    return Forbidden("outside_email_unverified", f"{name} does not say that your e-mail address is verified.")
+
+
+def outside_unknown(name: str) -> Forbidden:
+    return Forbidden("outside_person_unknown", f"Nobody here has the e-mail address that {name} gives for you.")
+
+
+def outside_inactive() -> Forbidden:
+    return Forbidden("outside_person_inactive", "You may not sign in here any more.")
+
+
+def outside_other(name: str) -> Forbidden:
+    return Forbidden(
+        "outside_linked_to_another", f"Another account at {name} is yours here already. Sign in with that one."
+    )
 
 
 def email_taken() -> Conflict:

@@ -194,6 +194,23 @@ DELETE FROM throttle WHERE since < $1;
 -- name: prune_invitations
 DELETE FROM invitation WHERE expires_at < $1;
 
+-- Outside identities ---------------------------------------------------------------------------------------------
+
+-- name: outside_person
+SELECT person_id FROM outside_identity WHERE issuer = $1 AND subject = $2;
+
+-- name: outside_subject
+SELECT subject FROM outside_identity WHERE issuer = $1 AND person_id = $2;
+
+-- name: link_outside
+-- None is returned where the subject is somebody's already.
+INSERT INTO outside_identity (issuer, subject, marketplace_id, person_id, linked_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING
+RETURNING person_id;
+
+-- name: unlink_outside
+DELETE FROM outside_identity WHERE person_id = $1;
+
 -- Throttling -----------------------------------------------------------------------------------------------------
 
 -- name: count_attempts

@@ -71,6 +71,8 @@ GivenPassword = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
 Secret = Annotated[SecretStr, Field(min_length=1, max_length=8_192)]
 
 
+# 32 random bytes in base64url at least
+Random = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43,128}$")]
 FilterName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 FilterValue = Annotated[str, Field(max_length=1_000), AfterValidator(_line)]
 
@@ -162,6 +164,23 @@ class SetPassword(Strict):
 class SignIn(Strict):
     email: Annotated[str, Field(max_length=254)]
     password: GivenPassword
+
+
+class StartOutside(Strict):
+    """Three values of the caller's own making, kept until the person is back: none of them may be guessed or reused."""
+
+    state: Random
+    nonce: Random
+    code_challenge: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class FinishOutside(Strict):
+    """The code as the provider gave it to the browser, and what `StartOutside` was made from. `iss`: RFC 9207."""
+
+    code: Annotated[SecretStr, Field(min_length=1, max_length=8_192)]
+    code_verifier: Annotated[SecretStr, Field(min_length=43, max_length=128)]
+    nonce: Random
+    iss: Annotated[str, Field(max_length=2_000)] | None = None
 
 
 class SignOut(Strict):

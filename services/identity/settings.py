@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from ipaddress import ip_address
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
+
+_URL: Final = r"^https?://[^\s<>\"'?#@]+$"
+
+
+def is_private_enough(url: str, *, plain_http: bool) -> bool:
+    """Whether secrets may travel to `url`: https, or http to this machine; anywhere over http where `plain_http`."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return True
+    return parts.scheme == "http" and bool(parts.hostname) and (plain_http or _is_loopback(parts.hostname or ""))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Settings(ServiceSettings):
     """Lifetimes, costs and limits. `identity_key` may be a file of the secrets folder, as every secret."""
+
+    # a refusal names the setting and not what was given: that may be a secret
+    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     http_port: int = Field(default=8006, ge=0, le=65_535)
 
@@ -39,3 +64,39 @@ class Settings(ServiceSettings):
 
     # people sent again per transaction when their organisation or marketplace changes
     republication_batch: int = Field(default=500, ge=1, le=5_000)
+
+    # an outside OpenID Connect provider, by which people may sign in; without an issuer there is none
+    oidc_issuer: str = Field(default="", pattern=r"^$|" + _URL)
+    oidc_client_id: str = Field(default="", max_length=255)
+    oidc_client_secret: SecretStr = SecretStr("")
+    # what people know it as, such as Contoso; its host unless given
+    oidc_name: str = Field(default="", max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")
+    # whether people sign in by the provider alone, and passwords count no longer
+    oidc_only: bool = False
+    # the console's own address as browsers see it: from the provider people come back to it
+    console_url: str = Field(default="http://127.0.0.1:8000", pattern=_URL)
+
+    @property
+    def provider_name(self) -> str:
+        """What people know the outside provider as."""
+        return self.oidc_name.strip() or urlsplit(self.oidc_issuer).hostname or ""
+
+    @property
+    def oidc_redirect_uri(self) -> str:
+        """Where the provider sends people back to; it has to be registered there, letter by letter."""
+        return f"{self.console_url.rstrip('/')}/sign-in/callback"
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Self:
+        if not self.oidc_issuer:
+            if self.oidc_only:
+                raise ValueError("nobody could sign in: ORDERTRAIL_OIDC_ONLY needs ORDERTRAIL_OIDC_ISSUER")
+            return self
+        if not self.oidc_client_id or not self.oidc_client_secret.get_secret_value():
+            raise ValueError(
+                "ORDERTRAIL_OIDC_ISSUER needs ORDERTRAIL_OIDC_CLIENT_ID and the file ordertrail_oidc_client_secret in "
+                "the secrets folder of identity"
+            )
+        if not is_private_enough(self.oidc_issuer, plain_http=self.environment == "development"):
+            raise ValueError("ORDERTRAIL_OIDC_ISSUER has to be https: the client secret travels there")
+        return self

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.identity import policy
 from services.identity.actions.answers import Json, answer, shown_marketplace, shown_organisation, shown_person
-from services.identity.actions.sessions import begin_session
+from services.identity.actions.sessions import begin_session, need_passwords
 from services.identity.actions.telling import note, tell
 from services.identity.context import Context
 from services.identity.errors import absent, grant_refused, sign_in_failed
@@ -61,6 +61,7 @@ async def edit_me(here: Context, caller: Principal, new: EditMe, if_match: Preco
 async def change_password(here: Context, caller: Principal, current: str, new: str) -> None:
     """Every session ends, this one too. Raises Unauthenticated where the current password is another."""
     person_id = policy.need_oneself(caller)
+    need_passwords(here)
     async with here.run.worker_db.transaction() as tx:
         kept = await secrets.password_hash(tx, person_id)
     if not await here.passwords.verify(kept, current):
@@ -75,6 +76,7 @@ async def change_password(here: Context, caller: Principal, current: str, new: s
 
 async def set_password(here: Context, token: str, password: str) -> TokenAnswer:
     """Use an invitation up: the person has this password, is signed in here, and nowhere else any more."""
+    need_passwords(here)
     hashed = await here.passwords.hash(password)
     now, signer = here.run.clock(), await here.signer()
     async with here.run.worker_db.transaction() as tx:

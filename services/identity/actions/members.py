@@ -13,7 +13,7 @@ from services.identity.actions.telling import note, tell
 from services.identity.context import Context
 from services.identity.errors import absent, not_allowed, wrong_field
 from services.identity.schemas import EditMember, NewMember
-from services.identity.store import people, secrets, views
+from services.identity.store import outside, people, secrets, views
 from services.identity.tokens import INVITATION, digest, new_secret
 from shared.ids import new_id
 from shared.postgres import Transaction
@@ -110,6 +110,22 @@ async def invite(here: Context, caller: Principal, person_id: UUID, once: Once) 
     return given
 
 
+async def unlink(here: Context, caller: Principal, person_id: UUID) -> None:
+    """Let a person sign in by another account at the outside provider: the next that shows their address is theirs.
+
+    Their sessions end, since it may be the account that is not theirs any more. Nothing happens where none was linked.
+    """
+    now = here.run.clock()
+    async with here.run.db.tenant(caller.marketplace_id) as tx:
+        row = _visible(caller, await people.lock_person(tx, person_id))
+        policy.need_manager_in_person(caller, row["organisation_id"], "member")
+        policy.need_others_rights(caller, person_id)
+        _need_reach(caller, row)
+        if await outside.unlink(tx, person_id):
+            await secrets.end_sessions_of(tx, person_id, now, "outside_unlinked")
+            await note(tx, caller, now, "outside_unlinked", ("person", person_id), row["organisation_id"])
+
+
 async def erase(here: Context, caller: Principal, person_id: UUID, once: Once) -> Answer:
     """Take a person's name, address and rights out of identity for good, and tell everybody who keeps a copy.
 
@@ -127,6 +143,7 @@ async def erase(here: Context, caller: Principal, person_id: UUID, once: Once) -
         await secrets.delete_password(tx, person_id)
         await secrets.delete_invitation(tx, person_id)
         await views.delete_all(tx, person_id)
+        await outside.unlink(tx, person_id)
         await secrets.end_sessions_of(tx, person_id, now, "erased")
         await tell(here, tx, [person_id])
         given = answer(200, {"person_id": person_id, "erased_at": changed["erased_at"]})

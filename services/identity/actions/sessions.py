@@ -5,13 +5,13 @@ None of these callers has a tenant yet, so all of it runs as the worker role and
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from services.identity.actions.guessing import bucket, count_attempt
 from services.identity.context import Context
-from services.identity.errors import grant_refused, sign_in_failed, too_many_failures
+from services.identity.errors import grant_refused, passwords_off, sign_in_failed
 from services.identity.schemas import TokenAnswer, TokenRequest, plain_email
 from services.identity.signing import Signer
 from services.identity.store import audit, people, secrets
@@ -25,15 +25,21 @@ async def sign_in(here: Context, email: str, password: str, address: str) -> Tok
     """Tokens for the person with this address and password.
 
     Raises Unauthenticated in the same words and after the same work for a wrong password, an unknown address and a
-    person who may not sign in; TooManyRequests after too many failures of the address or the caller's host.
+    person who may not sign in; TooManyRequests after too many failures of the address or the caller's host; Forbidden
+    where people sign in by an outside provider only.
     """
+    need_passwords(here)
     now = here.run.clock()
     email = plain_email(email)
-    person, host = _bucket("email", email), _bucket("address", address)
+    person, host = bucket("email", email), bucket("address", address)
+    limits = {
+        person: here.settings.sign_in_failures_per_email,
+        host: here.settings.sign_in_failures_per_address,
+    }
     async with here.run.worker_db.transaction() as tx:
         # Counted before the password is looked at, and taken back when it is right: of a burst of guesses no more
         # are looked at than of as many in a row.
-        await _count_attempt(here, tx, person, host, now)
+        await count_attempt(here, tx, limits, now)
         found = await secrets.signing_in(tx, email)
     right = await here.passwords.verify(found["password_hash"] if found else None, password)
     if found is None or not right or not found["active"]:
@@ -77,6 +83,12 @@ async def begin_session(here: Context, signer: Signer, tx: Transaction, person_i
     ends = now + timedelta(days=here.settings.session_days)
     await secrets.insert_session(tx, session_id, member["marketplace_id"], member["person_id"], now, ends)
     return await _tokens(here, signer, tx, member, session_id, ends, now)
+
+
+def need_passwords(here: Context) -> None:
+    """Raises Forbidden where people sign in by the outside provider only."""
+    if here.settings.oidc_only:
+        raise passwords_off(here.settings.provider_name)
 
 
 def claims_of(member: Row, **more: Any) -> dict[str, Any]:
@@ -144,20 +156,3 @@ async def _client(here: Context, client_id: UUID, client_secret: str) -> TokenAn
     }  # fmt: skip
     seconds = here.settings.access_token_seconds
     return TokenAnswer(access_token=signer.access_token(claims, seconds), expires_in=seconds)
-
-
-async def _count_attempt(here: Context, tx: Transaction, person: bytes, host: bytes, now: datetime) -> None:
-    window = timedelta(minutes=here.settings.sign_in_window_minutes)
-    counted = await secrets.count_attempts(tx, [person, host], now, now - window)
-    limits = {
-        person: here.settings.sign_in_failures_per_email,
-        host: here.settings.sign_in_failures_per_address,
-    }
-    for bucket, limit in limits.items():
-        if counted[bucket]["failures"] > limit:
-            raise too_many_failures(max(1, int((counted[bucket]["since"] + window - now).total_seconds())))
-
-
-def _bucket(kind: str, value: str) -> bytes:
-    # A hash, because an address that was typed wrong is nobody's to keep.
-    return hashlib.sha256(f"{kind}\n{value}".encode()).digest()

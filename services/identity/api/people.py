@@ -54,6 +54,13 @@ async def log_in_as(person_id: UUID, body: LogInAs, caller: Caller, here: Here, 
     return (await standing_in.log_in_as(here, caller, person_id, body.reason, once)).response()
 
 
+@router.delete("/v1/members/{person_id}/outside-identity", status_code=204)
+async def unlink(person_id: UUID, caller: Caller, here: Here) -> Response:
+    """Forget which account at the outside provider is the person's; another may then be linked. Sessions end."""
+    await members.unlink(here, caller, person_id)
+    return Response(status_code=204)
+
+
 @router.post("/v1/members/{person_id}/erase")
 async def erase(person_id: UUID, caller: Caller, here: Here, once: Idempotent) -> Response:
     """Erase a person's name, address and rights for good."""

@@ -15,6 +15,8 @@ from services.identity.store import q
 from tests.integration.identity.conftest import PASSWORD, Desk, Who, plan
 
 SECRET = ("refresh_token", "signing_key", "throttle")
+# of these a tenant sees whom a row belongs to
+OWNED = ("credential", "outside_identity")
 
 
 async def test_every_query_prepares(desk: Desk) -> None:
@@ -46,7 +48,7 @@ async def test_a_tenant_sees_no_row_of_another(desk: Desk, operator: Who) -> Non
     tables = await _tables(desk)
     beta = (await desk.sign_in("operator@beta.example")).marketplace_id
     for table in set(tables) - set(SECRET):
-        columns = "person_id, marketplace_id" if table == "credential" else "*"
+        columns = "person_id, marketplace_id" if table in OWNED else "*"
         async with desk.run.db.tenant(UUID(operator.marketplace_id)) as tx:
             rows = await tx.fetch(f"SELECT {columns} FROM {table}")
         assert not [r for r in rows if str(r["marketplace_id"]) != operator.marketplace_id], table
@@ -67,7 +69,7 @@ async def _insert_foreign(desk: Desk, mine: UUID, theirs: UUID) -> None:
         await tx.execute("INSERT INTO republication (marketplace_id, requested_at) VALUES ($1, now())", theirs)
 
 
-@pytest.mark.parametrize("table", [*SECRET, "credential"])
+@pytest.mark.parametrize("table", [*SECRET, *OWNED])
 async def test_the_tenant_bound_role_reads_no_secret(desk: Desk, operator: Who, table: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await _read_all(desk, operator, table)
