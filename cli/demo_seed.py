@@ -79,7 +79,8 @@ def _identity_settings() -> Settings:
         }
     except OSError as error:
         raise DemoError(f"identity's secrets cannot be read ({error.filename}) -- run `make up` first") from None
-    return Settings(**given)  # type: ignore[arg-type]  # settings take their fields by name, of several types
+    # an outside provider is nothing to seeding, and its secret is for identity's process alone
+    return Settings(**given, oidc_issuer="", oidc_only=False)  # type: ignore[arg-type]  # fields are of several types
 
 
 async def _marketplace(http: aiohttp.ClientSession, demo: Demo, password: str) -> tuple[int, int]:

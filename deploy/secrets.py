@@ -2,6 +2,7 @@
 
 `SERVICE_KEYS` says what each service needs besides its database addresses. Containers make them with
 `python -m deploy.secrets DIRECTORY`; there each service has a user of its own, and its folder belongs to that group.
+`--put` writes a secret that somebody else has made.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import re
 import secrets
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -108,15 +111,28 @@ class Secrets:
         return [role for service in SCHEMAS for role in (app_role(service), worker_role(service))]
 
 
+def _put(secrets_: Secrets, place: str, value: str) -> None:
+    folder, _, name = place.partition("/")
+    if folder not in (*SCHEMAS, "console") or not re.fullmatch(r"ordertrail_[a-z0-9_]+", name):
+        sys.exit(f"--put takes SERVICE/ordertrail_<setting>, not {place}")
+    if not value:
+        sys.exit(f"there is nothing on standard input to be {place}")
+    secrets_.write(folder, name, value)
+
+
 def main() -> None:
     """Make all secrets of a container installation, the administrator's included."""
     parser = argparse.ArgumentParser(prog="python -m deploy.secrets", description=__doc__)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--database", default="postgres:5432", help="host:port of PostgreSQL")
     parser.add_argument("--group", action="append", default=[], metavar="FOLDER=GID", help="who may read a folder")
+    parser.add_argument("--put", metavar="FOLDER/NAME", help="write one secret, read from standard input, and no other")
     asked = parser.parse_args()
     groups = {folder: int(gid) for folder, _, gid in (pair.partition("=") for pair in asked.group)}
     made = Secrets(asked.directory, groups)
+    if asked.put:
+        _put(made, asked.put, sys.stdin.read().strip())
+        return
     made.ensure()
     made.keep("postgres", "password", secrets.token_urlsafe(PASSWORD_BYTES))
     administrator = f"postgresql://postgres:{quote(made.read('postgres', 'password'))}@{asked.database}/{DATABASE}"

@@ -20,6 +20,7 @@ from services.console.pages import (
     messages,
     order,
     orders,
+    outside,
     people,
     placing,
     preferences,
@@ -33,6 +34,7 @@ from services.console.pages import (
 
 PAGES: Final[Sequence[Page]] = (
     *signing.PAGES,
+    *outside.PAGES,
     *counts.PAGES,
     *views.PAGES,
     *orders.PAGES,

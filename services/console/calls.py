@@ -60,7 +60,7 @@ class Services:
         self._closing: asyncio.Task[None] | None = None
 
     async def get(
-        self, service: ServiceName, path: str, token: str, params: Params = (), *, seconds: float | None = None
+        self, service: ServiceName, path: str, token: str | None, params: Params = (), *, seconds: float | None = None
     ) -> Answer:
         """Raises SignedOut, Refused, ServiceDown."""
         return await self._call("GET", service, path, token, params=params, seconds=seconds)
@@ -76,6 +76,7 @@ class Services:
         key: str = "",
         if_match: str = "",
         headers: Mapping[str, str] | None = None,
+        seconds: float | None = None,
     ) -> Answer:
         """A change. With `key` it happens once however often it is sent. Raises SignedOut, Refused, ServiceDown."""
         sent = {"content-type": "application/json", **(headers or {})}
@@ -84,7 +85,7 @@ class Services:
         if if_match:
             sent["if-match"] = f'"{if_match}"'
         data = orjson.dumps(body) if body is not None else None
-        return await self._call(method, service, path, token, data=data, headers=sent, again=bool(key))
+        return await self._call(method, service, path, token, data=data, headers=sent, seconds=seconds, again=bool(key))
 
     async def upload(
         self, service: ServiceName, path: str, token: str, file: File, *, key: str, fields: Mapping[str, str]
@@ -214,13 +215,14 @@ def _raise(service: ServiceName, answer: aiohttp.ClientResponse, raw: bytes, tok
     status = answer.status
     if status == 401 and token is not None:
         raise SignedOut
-    if status >= 500 or status < 400:
-        metrics.CALLS_FAILED.labels(service).inc()
-        raise ServiceDown(service, f"answered {status}", _seconds(answer.headers.get("retry-after", "")))
     try:
         document = orjson.loads(raw)
     except ValueError:
         document = None
+    if status >= 500 or status < 400:
+        metrics.CALLS_FAILED.labels(service).inc()
+        code = str(document.get("code", "")) if isinstance(document, dict) else ""
+        raise ServiceDown(service, f"answered {status}", _seconds(answer.headers.get("retry-after", "")), code)
     if not isinstance(document, dict):
         raise ServiceDown(service, f"answered {status} without saying why")
     code, title, detail = (str(document.get(name, "")) for name in ("code", "title", "detail"))

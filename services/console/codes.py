@@ -139,6 +139,7 @@ REFUSALS: Final[Mapping[str, str]] = {
     ),
     "sign_in_failed": N_("E-mail address and password do not belong together."),
     "too_many_failures": N_("Too many failed sign-ins. Wait some minutes."),
+    "password_sign_in_off": N_("Nobody signs in with a password here. Go back to the sign-in page."),
     "invalid_grant": N_("This invitation does not work, or does not work any more. Ask for a new one."),
     "email_taken": N_("Somebody has this e-mail address already. An address names one person everywhere."),
     "too_many_views": N_("You have as many saved views as there can be. Remove one first."),

@@ -16,14 +16,16 @@ class SignedOut(Exception):
 
 
 class ServiceDown(Exception):
-    """A service did not answer, in time or in sense. `retry_after` seconds where it named a time."""
+    """A service did not answer, in time or in sense. `retry_after` seconds where it named a time, `code` where it said
+    by a problem document what of its own it is waiting for."""
 
-    def __init__(self, service: ServiceName, why: str, retry_after: int | None = None) -> None:
+    def __init__(self, service: ServiceName, why: str, retry_after: int | None = None, code: str = "") -> None:
         super().__init__(f"{service}: {why}")
         self.service = service
         self.part = PARTS[service]
         self.why = why
         self.retry_after = retry_after
+        self.code = code
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from services.console.outside import SECONDS, Pending
 from services.console.sealing import Sealer
 
 # Browsers keep at least 4096 bytes per cookie, its name and attributes included (RFC 6265, 6.1).
@@ -128,6 +129,7 @@ class Cookies:
         prefix = "__Host-" if secure else ""
         self._session = f"{prefix}ordertrail_session"
         self._notice = f"{prefix}ordertrail_notice"
+        self._pending = f"{prefix}ordertrail_pending"
 
     def session(self, cookies: Mapping[str, str], now: float) -> Session | None:
         """The session that the browser shows, or None where there is none that counts."""
@@ -166,6 +168,17 @@ class Cookies:
 
     def forget_notice(self, response: Response) -> None:
         self._drop(response, self._notice)
+
+    def pending(self, cookies: Mapping[str, str]) -> Pending | None:
+        """The sign-in by the outside provider that this browser has begun."""
+        content = self._sealer.open("pending", cookies.get(self._pending, ""))
+        return Pending.decoded(content) if content is not None else None
+
+    def keep_pending(self, response: Response, pending: Pending) -> None:
+        self._set(response, self._pending, self._sealer.seal("pending", pending.encoded()), SECONDS)
+
+    def forget_pending(self, response: Response) -> None:
+        self._drop(response, self._pending)
 
     def sealed(self, use: str, text: str) -> str:
         """Text that a form carries and nobody may read in it; `opened` gives it back."""

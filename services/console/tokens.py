@@ -18,11 +18,14 @@ from uuid import UUID
 
 from services.console.calls import Services
 from services.console.errors import Refused, ServiceDown, SignedOut
+from services.console.outside import Pending, Ways
 from services.console.session import Person, Session
 from shared.languages import SOURCE
 
 # An access token that ends sooner is exchanged first, so that it does not end half-way through a page.
 EARLY_SECONDS: Final = 30
+# Identity asks the provider up to five things meanwhile, and gives up after 15 seconds.
+OUTSIDE_SECONDS: Final = 20.0
 REMEMBER_SECONDS: Final = 600.0
 REMEMBER_MOST: Final = 10_000
 
@@ -52,6 +55,34 @@ class Tokens:
         given = await self._services.send(
             "POST", "identity", "/v1/sign-in", None, {"email": email, "password": password},
             headers={"x-forwarded-for": address},
+        )  # fmt: skip
+        return await self._described(self._tokens(Session.fresh(), given.body))
+
+    async def ways(self) -> Ways:
+        """How people sign in here; by password where that cannot be had soon."""
+        try:
+            return Ways.of((await self._services.get("identity", "/v1/sign-in", None, seconds=self._patience)).body)
+        except (Refused, ServiceDown):
+            return Ways()
+
+    async def outside(self, pending: Pending) -> str:
+        """Where to send a person at the outside provider. Raises Refused and ServiceDown."""
+        body = {"state": pending.state, "nonce": pending.nonce, "code_challenge": pending.challenge}
+        given = await self._services.send("POST", "identity", "/v1/sign-in/outside/start", None, body)
+        try:
+            return str(given.body["address"])
+        except (KeyError, TypeError):
+            raise ServiceDown("identity", "an address that cannot be read") from None
+
+    async def returned(self, pending: Pending, code: str, issuer: str, address: str) -> Session:
+        """A new session for somebody who is back from the provider. Raises Refused and ServiceDown.
+
+        `issuer` is whom the answer says it is from, "" where it does not; `address` as for `sign_in`.
+        """
+        body = {"code": code, "code_verifier": pending.verifier, "nonce": pending.nonce}
+        given = await self._services.send(
+            "POST", "identity", "/v1/sign-in/outside", None, body | ({"iss": issuer} if issuer else {}),
+            headers={"x-forwarded-for": address}, seconds=OUTSIDE_SECONDS,
         )  # fmt: skip
         return await self._described(self._tokens(Session.fresh(), given.body))
 

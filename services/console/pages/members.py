@@ -85,6 +85,11 @@ async def create(visit: Visit) -> Response:
         answer = await visit.send("POST", "identity", "/v1/members", body, key=visit.form_key)
     except Refused as e:
         return await _refused(visit, draft, e)
+    ways = await visit.console.tokens.ways()
+    if not ways.password:
+        # an invitation is for a password
+        visit.say(tr("%(name)s is added, and signs in with %(provider)s.", name=draft.name, provider=ways.outside))
+        return visit.go(PEOPLE)
     return await _invitation(visit, draft.name, read(Invited, "identity", answer))
 
 
@@ -126,6 +131,14 @@ async def invite(visit: Visit) -> Response:
     path = f"/v1/members/{person.person_id}/invitation"
     answer = await visit.send("POST", "identity", path, key=visit.form_key)
     return await _invitation(visit, person.name, read(Invited, "identity", answer))
+
+
+async def unlink(visit: Visit) -> Response:
+    """Let somebody sign in by another account at the outside provider."""
+    person, _ = await _member(visit)
+    await visit.send("DELETE", "identity", f"/v1/members/{person.person_id}/outside-identity")
+    visit.say(tr("The next account with the e-mail address of %(name)s is theirs.", name=person.name))
+    return visit.go(f"{PEOPLE}/{person.person_id}")
 
 
 async def welcome(visit: Visit) -> Response:
@@ -172,7 +185,9 @@ async def _page(
     errors: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
-    currency, places = await asyncio.gather(_currency(visit), organisations(visit))
+    currency, places, ways = await asyncio.gather(
+        _currency(visit), organisations(visit), visit.console.tokens.ways()
+    )  # fmt: skip
     return await visit.page(
         "member.html",
         status,
@@ -182,6 +197,7 @@ async def _page(
         errors=errors or {},
         roles=ROLES,
         currency=currency,
+        ways=ways,
         organisations={o.organisation_id: o.name for o in places} if visit.person.is_operator else {},
     )
 
@@ -198,6 +214,7 @@ PAGES: Final[Sequence[Page]] = (
     Page(_ONE, edit),
     form(_ONE, save, home=_ONE.replace(":uuid", "")),
     form(f"{_ONE}/invitation", invite, home=_ONE.replace(":uuid", "")),
+    form(f"{_ONE}/outside", unlink, home=_ONE.replace(":uuid", "")),
     Page("/welcome", welcome, public=True),
     form("/welcome", enter, home="/welcome", public=True),
 )

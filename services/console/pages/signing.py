@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
 from services.console.errors import Refused
-from services.console.language import tr
+from services.console.language import N_, tr
 from services.console.page import Page, form
 from services.console.visit import Visit
 
@@ -20,6 +21,45 @@ _EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,190}")
 # As `ordertrail seed-demo` makes them: in each marketplace the same people under its own domain.
 DEMO_MARKETPLACES: Final = ("loopfront", "storefront", "marketpush", "lengow", "supplier")
 DEMO_PEOPLE: Final = ("buyer", "seller", "operator", "approver", "buyer-admin", "member", "admin", "buyer2", "seller2")
+
+
+# Why nobody came in by the outside provider: what happened, and what to do.
+WHY: Final[Mapping[str, str]] = {
+    "cancelled": N_("You did not go through with signing in at %(name)s. Nothing was changed; you can try again."),
+    "declined": N_(
+        "%(name)s did not let you go on. Try again; if it comes up again, tell whoever runs this installation when "
+        "it was."
+    ),
+    "stale": N_(
+        "This sign-in was finished before, was begun in another browser, or has taken longer than ten minutes. "
+        "Start again."
+    ),
+    "failed": N_(
+        "What %(name)s sent does not prove who you are, so nobody was signed in. Start again; if it comes up again, "
+        "tell whoever runs this installation when it was."
+    ),
+    "unverified": N_(
+        "%(name)s does not say that your e-mail address is really yours. Have it confirmed there, then sign in again."
+    ),
+    "unknown": N_(
+        "%(name)s knows you, but nobody here has the e-mail address that you have there. Ask an admin of your "
+        "organisation to add you under that address, then sign in again."
+    ),
+    "inactive": N_("You may not sign in here any more. Ask an admin of your organisation if that is a mistake."),
+    "other": N_(
+        "You sign in here with another account at %(name)s. Use that one, or ask an admin of your organisation to let "
+        "you change it."
+    ),
+    "often": N_("Too many failed sign-ins. Wait some minutes."),
+    "away": N_("%(name)s does not answer right now. Nothing is lost: wait a moment, then try again."),
+    "unusable": N_(
+        "%(name)s and this installation do not fit together right now. Tell whoever runs this installation: the "
+        "reason is in the log of its identity service."
+    ),
+}
+_STATUS: Final[Mapping[str, int]] = {"often": 429, "away": 503, "unusable": 503}
+# Where identity does not tell the provider's name just now: the name of what all of them are.
+NAMELESS: Final = "OpenID Connect"
 
 
 def local_path(given: str) -> str:
@@ -35,8 +75,9 @@ async def show(visit: Visit) -> Response:
     wanted = local_path(visit.asked("next", 2_000))
     if visit.session is not None and visit.session.person is not None:
         return visit.go(wanted)
-    given = visit.asked("email", 254)
-    return await _page(visit, 200, wanted, given if _EMAIL.fullmatch(given) else "")
+    given, refused = visit.asked("email", 254), visit.asked("refused")
+    status = _STATUS.get(refused, 403) if refused in WHY else 200
+    return await _page(visit, status, wanted, given if _EMAIL.fullmatch(given) else "", refused=refused)
 
 
 async def sign_in(visit: Visit) -> Response:
@@ -62,6 +103,8 @@ async def sign_out(visit: Visit) -> Response:
 
 
 def _why(error: Refused) -> str:
+    if error.code == "password_sign_in_off":
+        return error.detail
     if error.status == 429:
         return tr("%(why)s Then try again.", why=error.detail)
     if error.status in (401, 403):
@@ -69,14 +112,21 @@ def _why(error: Refused) -> str:
     return error.detail
 
 
-async def _page(visit: Visit, status: int, wanted: str, email: str, problem: str = "") -> Response:
-    hint = visit.console.settings.shows_demo_hint
+async def _page(
+    visit: Visit, status: int, wanted: str, email: str, problem: str = "", *, refused: str = ""
+) -> Response:
+    ways = await visit.console.tokens.ways()
+    hint = visit.console.settings.shows_demo_hint and ways.password
+    if refused in WHY:
+        problem = tr(WHY[refused], name=ways.outside or NAMELESS)
     return await visit.page(
         "sign_in.html",
         status,
         next=wanted,
         email=email,
         problem=problem,
+        ways=ways,
+        outside="/sign-in/outside?" + urlencode({"next": wanted}),
         demo=[(m, [f"{p}@{m}.example" for p in DEMO_PEOPLE]) for m in DEMO_MARKETPLACES] if hint else [],
     )
 

@@ -36,6 +36,7 @@ from services.webhook.settings import Settings as WebhookSettings
 from shared.process import running
 from tests.integration.console.browser import Browser
 from tests.integration.webhook.receiver import receiving
+from tests.provider import CLIENT, SECRET, OutsideProvider, serving_provider
 from tests.stack import Databases, Stack, StackDatabase, fresh_topics
 from tests.waiting import until
 
@@ -64,6 +65,7 @@ class Town:
     urls: dict[str, str]
     http: aiohttp.ClientSession
     admin_dsn: str
+    identity: IdentitySettings
     tokens: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -159,7 +161,7 @@ async def running_town(database: StackDatabase, topic_prefix: str, kafka: str) -
                 for name, (service, _, roles) in SERVICES.items()
             ]
             await running_services.enter_async_context(running(console(console_settings(urls)), roles={"api"}))
-        yield Town(urls, http, database.admin_dsn)
+        yield Town(urls, http, database.admin_dsn, made["identity"])
         # all at once, not one after the other
         for runtime in started:
             runtime.stop.request()
@@ -170,6 +172,54 @@ def console_settings(urls: dict[str, str], **more: Any) -> ConsoleSettings:
     port = int(urls["console"].rpartition(":")[2])
     given: dict[str, Any] = {"http_port": port, "console_session_keys": key_ring(), **PATIENT, **addresses, **more}
     return ConsoleSettings(**given)
+
+
+@dataclass
+class Annex:
+    """Another identity service and console of the town: there people may sign in by a provider as well."""
+
+    town: Town
+    provider: OutsideProvider
+    console: str
+    # what the console's cookies are sealed with
+    ring: SecretStr
+
+    async def person(self, **more: Any) -> tuple[str, str]:
+        """Address and id of somebody new, who has never signed in."""
+        email = f"person-{secrets.token_hex(6)}@storefront.example"
+        body = {"email": email, "name": "Pat Person", "roles": ["buyer"], **more}
+        status, made = await self.town.call("buyer-admin@storefront.example", "POST", "identity", "/v1/members", body)
+        assert status == 201, made
+        return email, str(made["person_id"])
+
+
+@asynccontextmanager
+async def annexed(town: Town, **more: Any) -> AsyncIterator[Annex]:
+    ports, ring = {name: free_port() for name in ("identity", "console")}, key_ring()
+    urls = town.urls | {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+    async with serving_provider(f"{urls['console']}/sign-in/callback") as provider:
+        named = {
+            "http_port": ports["identity"], "console_url": urls["console"], "oidc_issuer": provider.url,
+            "oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET), "oidc_name": "Contoso & Co", **more,
+        }  # fmt: skip
+        async with (
+            running(identity(town.identity.model_copy(update=named)), roles={"api"}),
+            running(console(console_settings(urls, console_session_keys=ring)), roles={"api"}),
+        ):
+            yield Annex(town, provider, urls["console"], ring)
+
+
+@pytest.fixture(scope="package")
+async def whole_annex(town: Town) -> AsyncIterator[Annex]:
+    async with annexed(town) as annex:
+        yield annex
+
+
+@pytest.fixture
+def annex(whole_annex: Annex) -> Annex:
+    """Its provider does everything right."""
+    whole_annex.provider.reset()
+    return whole_annex
 
 
 @pytest.fixture

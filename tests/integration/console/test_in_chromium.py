@@ -11,8 +11,8 @@ import asyncpg
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.integration.console.chromium import visiting
-from tests.integration.console.conftest import BUYER, SELLER, Town
+from tests.integration.console.chromium import DEADLINE_MS, visiting
+from tests.integration.console.conftest import BUYER, SELLER, Annex, Town
 from tests.integration.webhook.receiver import receiving
 from tests.waiting import until
 
@@ -299,3 +299,24 @@ async def test_single_keys_lead_to_the_search_and_along_the_rows_and_can_be_turn
         await dialog.get_by_role("button", name="Close").click()
         await page.keyboard.press("k")
         await expect(rows.last).to_be_focused()
+
+
+async def test_somebody_signs_in_by_the_outside_provider(annex: Annex, browser: Browser) -> None:
+    """Through the policies of both pages: what leads to the provider is no form, and its answer finds the cookie."""
+    email, _ = await annex.person()
+    annex.provider.accounts.clear()
+    annex.provider.account(email)
+    context = await browser.new_context(base_url=annex.console)
+    context.set_default_timeout(DEADLINE_MS)
+    page = await context.new_page()
+    await page.goto("/messages")
+    await page.get_by_role("link", name="Sign in with Contoso & Co").click()
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("alert")).to_contain_text("You did not go through with signing in at Contoso & Co.")
+    await page.get_by_role("link", name="Sign in with Contoso & Co").click()
+    await page.get_by_role("button", name=email).click()
+    await expect(page.locator("header nav")).to_be_visible()
+    assert page.url == f"{annex.console}/messages"
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_role("status")).to_contain_text("You are signed out.")
+    await context.close()

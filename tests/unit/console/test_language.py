@@ -23,6 +23,7 @@ from services.console.codes import REFUSALS, WORDS, refusal
 from services.console.errors import Refused
 from services.console.forms.building import quantity
 from services.console.language import Texts, count, label, language, language_of, locale, speaking, tr
+from services.console.outside import Ways
 from services.console.pages.orders import SORTS
 from services.console.rendering import PHASES, Renderer, day, duration, money, number, share, sides, words
 from services.console.tokens import chosen_language
@@ -105,6 +106,7 @@ def test_pages_are_in_the_language_of_their_request_and_no_template_keeps_it() -
     values: dict[str, Any] = {
         "me": None, "own": None, "csrf": "c", "notice": None, "counts": None, "zone": ZoneInfo("UTC"), "path": "/",
         "here": "/", "next": "/orders", "email": "", "problem": "", "demo": [],
+        "ways": Ways(True, "Contoso"), "outside": "/sign-in/outside",
     }  # fmt: skip
     english, norwegian = renderer.render("sign_in.html", values), ""
     with speaking("nb"):
@@ -113,6 +115,7 @@ def test_pages_are_in_the_language_of_their_request_and_no_template_keeps_it() -
     assert '<html lang="nb">' in norwegian
     assert ">Sign in</button>" in english
     assert ">Logg inn</button>" in norwegian
+    assert ("Sign in with Contoso" in english, "Logg inn med Contoso" in norwegian) == (True, True)
     assert renderer.render("sign_in.html", values) == english
     assert language() == "en"
 

@@ -18,6 +18,7 @@ from contracts.money import Money
 from services.console.changes import resolution, said
 from services.console.charts import Value, bars
 from services.console.forms import build
+from services.console.outside import Ways
 from services.console.pages.order import Draft, Talk, stages
 from services.console.pages.orders import Filters
 from services.console.pages.signing import local_path
@@ -177,6 +178,7 @@ def test_hostile_text_in_refusals_stays_text(name: str) -> None:
     page = rendered(
         name, error=error, home="/orders", again=[(HOSTILE, HOSTILE)], title=HOSTILE, detail=HOSTILE, next=HOSTILE,
         email=HOSTILE, problem=HOSTILE, demo=[(HOSTILE, [HOSTILE])],
+        ways=Ways(True, HOSTILE), outside="/sign-in/outside",
     )  # fmt: skip
     tree = parsed(page)
     assert not tree.xpath(f"{FOREIGN} | //img")

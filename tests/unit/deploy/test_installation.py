@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,21 @@ def test_secrets_for_groups_are_readable_for_the_group_alone(tmp_path: Path) -> 
     assert mode(tmp_path / "secrets" / "order" / "ordertrail_database_url") == 0o440
     assert mode(tmp_path / "secrets" / "roles") == 0o700
     assert made.read("order", "ordertrail_database_url").endswith("@postgres:5432/ordertrail?sslmode=disable")
+
+
+def put(folder: Path, place: str, value: str) -> int:
+    command = [sys.executable, "-m", "deploy.secrets", str(folder), "--put", place]
+    return subprocess.run(command, input=value, text=True, capture_output=True, check=False).returncode
+
+
+def test_a_secret_of_somebody_elses_making_is_put_in_its_place(tmp_path: Path) -> None:
+    name = "ordertrail_oidc_client_secret"
+    assert put(tmp_path, f"identity/{name}", "from the provider\n") == 0
+    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == [f"identity/{name}"]
+    assert mode(tmp_path / "identity" / name) == 0o600
+    assert Secrets(tmp_path).read("identity", name) == "from the provider"
+    for place, value in ((f"identity/{name}", " "), ("identity/../x", "x"), ("roles/ordertrail_order", "x")):
+        assert put(tmp_path, place, value) == 1
 
 
 def test_the_account_survives_being_written_and_read(tmp_path: Path) -> None:
