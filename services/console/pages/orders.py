@@ -137,7 +137,10 @@ def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequenc
     if person.is_operator or person.sells:
         lists.append((tr("To be refunded"), Filters(money="refunding")))
     if person.is_operator:
-        lists.append((tr("Ended, with money held"), Filters(phase="canceled", money="paid")))
+        lists += [
+            (tr("Ended, with money held"), Filters(phase="canceled", money="paid")),
+            (tr("Ended, partly given back"), Filters(phase="canceled", money="partially_refunded")),
+        ]
     here = replace(current, sort="")
     return [(words, f"/orders{wanted.query()}", wanted == here) for words, wanted in lists]
 

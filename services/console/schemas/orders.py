@@ -79,6 +79,20 @@ class Cards(Read):
     next_cursor: str | None = None
 
 
+class HeldCard(Card):
+    """An order of which money is held: how much, and for what."""
+
+    paid: Money
+    refunded: Money
+    held: Money
+    held_for: tuple[str, ...] = ()
+
+
+class HeldCards(Read):
+    items: tuple[HeldCard, ...] = ()
+    next_cursor: str | None = None
+
+
 class EntryActor(Read):
     name: str
     kind: str = "person"

@@ -83,6 +83,17 @@ async def test_a_seller_sees_its_balance_and_the_operator_any_sellers_and_a_buye
     assert {n.lower(): v for n, v in shown.items()} == {
         n: f"US${float(row[n]['amount']):,.2f}" for n in ("available", "pending", "held", "balance")
     }
+    excess = {"params": {"amount": {"amount": "3.00", "currency": "USD"}}}
+    status, order = await town.call("operator@storefront.example", "POST", "order", path, excess)
+    assert status == 200, order
+    _, told = await town.call("seller@storefront.example", "GET", "order", "/v1/balance")
+    page = await seller.get("/balance")
+    [number] = page.texts("//section[@aria-labelledby='held']//tbody//th/a")
+    assert (number, page.texts("//section[@aria-labelledby='held']//td[@data-label='Held for']")) == (
+        order["number"], ["Paid too much"]
+    )  # fmt: skip
+    amount = float(told["items"][0]["held"]["amount"])
+    assert page.texts("//section[@aria-labelledby='held']//td[@data-label='Held']") == [f"US${amount:,.2f}"]
     async with Browser(town.console) as owner:
         await owner.sign_in("operator@storefront.example", PASSWORD)
         assert (await owner.get("/balance")).heading == "Balance"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from tests.integration.order.conftest import MakeMarket
@@ -138,9 +139,60 @@ async def test_each_currency_and_each_seller_has_its_own(market: Market) -> None
     assert _amounts(await _balance(market, "?seller=other-shop"))["balance"] == "14.00"
 
 
+async def test_the_orders_whose_money_is_held_are_what_the_balance_holds(market: Market) -> None:
+    """However much was paid or given back: partly, too much, for what ended, disputed or on its way back."""
+
+    async def paid(amount: str) -> Any:
+        order = await market.place(market.order("10.00"))
+        return await market.done(order, "record_payment", market.operator, {"amount": _usd(amount)})
+
+    expected: list[tuple[str, str, list[str]]] = []
+
+    async def holds(order: Any, amount: str, *reasons: str) -> None:
+        expected.insert(0, (order["number"], amount, list(reasons)))
+
+    partly = await paid("5.00")
+    await market.done(partly, "cancel", market.operator)
+    await holds(partly, "5.00", "canceled")
+    returned = await paid("20.00")
+    await market.done(returned, "cancel", market.operator)
+    await market.done(returned, "refund", market.operator, {"amount": _usd("12.00")})
+    await holds(returned, "8.00", "canceled")
+    disputed = await paid("20.00")
+    await market.done(disputed, "chargeback", market.operator)
+    await holds(disputed, "18.00", "issue")
+    pending = await paid("20.00")
+    await market.done(pending, "refund", market.operator, {"amount": _usd("5.00"), "settled": False})
+    await holds(pending, "18.00", "refunding")
+    await holds(await paid("27.00"), "7.00", "excess")
+    await paid("20.00")
+    gone = await paid("20.00")
+    await market.done(gone, "cancel", market.operator)
+    await market.done(gone, "refund", market.operator)
+
+    found: list[Any] = []
+    cursor = ""
+    while True:
+        page = (await market.call("GET", f"/v1/balance/held?limit=2{cursor}", market.seller)).json
+        found += page["items"]
+        if not page["next_cursor"]:
+            break
+        cursor = f"&cursor={page['next_cursor']}"
+    assert [(o["number"], o["held"]["amount"], o["held_for"]) for o in found] == expected
+    assert sum(Decimal(o["held"]["amount"]) for o in found) == Decimal(_amounts(await _balance(market))["held"])
+    theirs = await market.call("GET", "/v1/balance/held?seller=other-shop", market.operator)
+    assert theirs.json == {"items": [], "next_cursor": None}
+    assert "commission" in found[0]
+
+
+def _usd(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "USD"}
+
+
 async def test_nobody_sees_anothers_balance(market: Market) -> None:
     for who, query, status in (
         (market.buyer, "", 403), (market.seller, "?seller=other-shop", 404), (market.operator, "?seller=outlet", 404),
         (market.operator, "", 422),
     ):  # fmt: skip
-        assert (await market.call("GET", f"/v1/balance{query}", who)).status == status, (who.name, query)
+        for path in ("", "/held"):
+            assert (await market.call("GET", f"/v1/balance{path}{query}", who)).status == status, (who.name, query)
