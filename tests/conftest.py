@@ -14,6 +14,8 @@ from deploy.embedded.process import free_port as find_free_port
 from tests.stack import Databases, Stack, StackDatabase, chosen_kind, describe, fresh_topics, running_stack
 
 KIND = pytest.StashKey[str]()
+# Files that take minutes go first: at the end, no process works on one of them while the others have nothing to do.
+LONGEST = ("tests/e2e/", "tests/integration/order/test_lists_by_every_way.py", "tests/integration/deploy/test_up")
 
 # The same examples in every run, and as long as they take: neither chance nor a busy machine decides a run. Others are
 # looked for with --hypothesis-profile default.
@@ -34,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[KIND] = chosen_kind()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
+
+
 def pytest_report_header(config: pytest.Config) -> str:
     return f"stack: {describe(config.stash[KIND])}"
 
@@ -45,7 +51,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config) -> Iterator[Stack]:
     """PostgreSQL (`admin_dsn`) and Kafka (`kafka_bootstrap`), started when the first test asks for them."""
-    with running_stack(pytestconfig.stash[KIND]) as running:
+    with running_stack(pytestconfig.stash[KIND], unsynced=True) as running:
         yield running
 
 

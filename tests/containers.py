@@ -54,8 +54,8 @@ def _answers(host: str, path: str) -> bool:
 
 
 @contextmanager
-def pair() -> Iterator[tuple[str, str]]:
-    """Both containers, running: (superuser URL, bootstrap address)."""
+def pair(*, unsynced: bool) -> Iterator[tuple[str, str]]:
+    """Both containers, running: (superuser URL, bootstrap address). `unsynced`: PostgreSQL waits for no disk."""
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # its image may be missing; we stop what we start
     if Path("/.dockerenv").exists():
         os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
@@ -66,7 +66,8 @@ def pair() -> Iterator[tuple[str, str]]:
 
     with contextlib.ExitStack() as started:
         kafka = started.enter_context(ApacheKafkaContainer(KAFKA_IMAGE, LOOPBACK_ANY_PORT))
-        postgres = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command("postgres -c max_connections=300")
+        command = "postgres -c max_connections=300" + (" -c fsync=off" if unsynced else "")
+        postgres = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command(command)
         postgres.ports[str(postgres.port)] = LOOPBACK_ANY_PORT
         started.enter_context(postgres)
         yield postgres.get_connection_url(), kafka.get_bootstrap_server()

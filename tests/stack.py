@@ -99,24 +99,28 @@ def describe(kind: str) -> str:
 
 
 @contextmanager
-def running_stack(kind: str) -> Iterator[Stack]:
-    """Start what `kind` says, and stop it at the end."""
+def running_stack(kind: str, *, unsynced: bool = False) -> Iterator[Stack]:
+    """Start what `kind` says, and stop it at the end.
+
+    `unsynced`: a PostgreSQL of ours does not wait for the disk. Only the machine's own crash could tell the difference.
+    """
     if kind == "given":
         yield Stack(os.environ[DATABASE_ENV], os.environ[KAFKA_ENV])
     elif kind == "containers":
-        with containers.pair() as (admin_dsn, kafka_bootstrap):
+        with containers.pair(unsynced=unsynced) as (admin_dsn, kafka_bootstrap):
             yield Stack(admin_dsn, kafka_bootstrap)
     else:
-        with _embedded() as stack:
+        with _embedded(unsynced=unsynced) as stack:
             yield stack
 
 
 @contextmanager
-def _embedded() -> Iterator[Stack]:
+def _embedded(*, unsynced: bool) -> Iterator[Stack]:
     state = Path(tempfile.mkdtemp(prefix="ordertrail-test-"))
     state.chmod(0o711)  # PostgreSQL may run under another account
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.embedded", "--state", str(state), "--until-eof"],
+        [sys.executable, "-m", "deploy.embedded", "--state", str(state), "--until-eof",
+         *(["--unsynced"] if unsynced else [])],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     assert process.stdin
@@ -142,12 +146,17 @@ class Databases:
         self._run = f"{DATABASE_PREFIX}_{int(time.time()):x}_{secrets.token_hex(3)}"
         self._template = f"{self._run}_template"
         self._made = 0
+        self._strategy = "WAL_LOG"
 
     async def open(self) -> None:
         """Drop what killed runs left behind and make the template."""
         admin = await asyncpg.connect(self._stack.admin_dsn)
         try:
             await _drop_stale(admin)
+            if await admin.fetchval("SHOW fsync") == "off":
+                # a fifth of the time of writing each page into the log, where the checkpoints before and after
+                # need not wait for the disk
+                self._strategy = "FILE_COPY"
             await admin.execute(f"CREATE DATABASE {self._template}")
             dsn = with_database(self._stack.admin_dsn, self._template)
             # ALTER ROLE from two runs at once fails with "tuple concurrently updated"
@@ -171,7 +180,7 @@ class Databases:
         name = f"{self._run}_{self._made}"
         admin = await asyncpg.connect(self._stack.admin_dsn)
         try:
-            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {self._template} STRATEGY {self._strategy}")
             await _copy_role_settings(admin, self._template, name)
         finally:
             await admin.close()

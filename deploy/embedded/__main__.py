@@ -26,6 +26,7 @@ def main() -> int:
     parser.add_argument("--postgres-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--kafka-port", type=int, default=0, help="0: any free port")
     parser.add_argument("--controller-port", type=int, default=0, help="0: any free port")
+    parser.add_argument("--unsynced", action="store_true", help="PostgreSQL waits for no disk: for data of minutes")
     parser.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
     asked = parser.parse_args()
 
@@ -44,7 +45,8 @@ def main() -> int:
 def run_pair(asked: argparse.Namespace, watched: list[int]) -> None:
     """Start both, announce them, wait until one of the `watched` descriptors has news or a server dies, stop both."""
     asked.state.mkdir(parents=True, exist_ok=True)
-    postgres = PostgresServer(asked.state / "postgres", asked.postgres_port or free_port())
+    settings = {"fsync": "off"} if asked.unsynced else {}
+    postgres = PostgresServer(asked.state / "postgres", asked.postgres_port or free_port(), settings=settings)
     kafka = KafkaServer(
         asked.state / "kafka", asked.kafka_port or free_port(), asked.controller_port or free_port(),
         report=lambda line: print(line, file=sys.stderr),
