@@ -106,6 +106,17 @@ def _form(element: Any) -> Form:
     )  # fmt: skip
 
 
+def value(page: Page, name: str) -> str:
+    """What stands in the one field of that name."""
+    [found] = page.tree.xpath("//input[@name=$name]/@value", name=name)
+    return str(found)
+
+
+def checked(page: Page, name: str) -> Sequence[str]:
+    """The boxes of that name that are ticked."""
+    return [str(v) for v in page.tree.xpath("//input[@name=$name][@checked]/@value", name=name)]
+
+
 class Browser:
     """`async with Browser(url) as browser`: one person's browser."""
 

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 PASSWORD = "a password of the demo"
 MARKETPLACES = ("storefront", "supplier")
 SELLER, BUYER, OPERATOR = (f"{who}@storefront.example" for who in ("seller", "buyer", "operator"))
+# Where nobody listens.
+ADDRESS = "http://127.0.0.1:9/hooks"
+HOSTILE = "<script>alert(1)</script> \"><img src=x onerror=alert(2)> {{7*7}} '; -- \u202e &amp;"
 # What a page does without where it takes longer: a busy machine is no reason to leave anything out.
 PATIENT = {"connect_seconds": 30, "call_seconds": 60, "counts_seconds": 10}
 SERVICES: dict[str, tuple[Any, Any, set[str]]] = {
@@ -283,3 +286,32 @@ async def browser() -> AsyncIterator[Chromium]:
         pytest.skip("there is no Chromium here: install it, or name it in ORDERTRAIL_TEST_CHROMIUM")
     async with launched(path) as started:
         yield started
+
+
+@dataclass
+class Made:
+    """An endpoint made by a program, and its page's address."""
+
+    endpoint_id: str
+
+    @property
+    def page(self) -> str:
+        return f"/webhooks/{self.endpoint_id}"
+
+
+async def made(town: Town, **more: Any) -> Made:
+    body = {"url": ADDRESS, "event_types": ["*"], **more}
+    status, endpoint = await town.call(SELLER, "POST", "webhook", "/v1/endpoints", body)
+    assert status == 201, endpoint
+    return Made(str(endpoint["endpoint_id"]))
+
+
+async def deleted(town: Town, endpoint: Made) -> None:
+    assert (await town.call(SELLER, "DELETE", "webhook", f"/v1/endpoints/{endpoint.endpoint_id}"))[0] == 204
+
+
+@pytest.fixture
+async def endpoint(town: Town) -> AsyncIterator[Made]:
+    found = await made(town)
+    yield found
+    await deleted(town, found)
