@@ -43,7 +43,7 @@ check: env ## lint, types, import rules, generated files, unit tests: no service
 	@$(BIN)/python -m deploy.check
 
 test: check ## all tests, against a real PostgreSQL and a real Kafka
-	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore tests/unit --numprocesses 3 --dist loadfile --no-loadscope-reorder)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),--ignore tests/unit --numprocesses 2 --dist loadfile --no-loadscope-reorder)
 
 bench: env ## the benchmarks, with their goals
 	@$(BIN)/python -m benchmarks
