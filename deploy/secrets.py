@@ -53,7 +53,7 @@ class Secrets:
     def ensure(self) -> None:
         """Make what is missing, keep what is there. Raises SetupError where the disk refuses."""
         with explained(self.directory):
-            self.directory.mkdir(parents=True, exist_ok=True, mode=0o711 if self._groups else 0o700)
+            self.make_folder()
             for role in self._roles():
                 self.keep("roles", role, secrets.token_urlsafe(PASSWORD_BYTES))
             for service, made in SERVICE_KEYS.items():
@@ -64,6 +64,10 @@ class Secrets:
                 for service in services[1:]:
                     self.write(service, name, self.read(services[0], name))
             self.keep("demo", "password", secrets.token_urlsafe(9))
+
+    def make_folder(self) -> None:
+        """The folder of all folders, where there is none yet."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o711 if self._groups else 0o700)
 
     def keep(self, folder: str, name: str, value: str) -> None:
         """Write a secret unless it exists."""
@@ -117,6 +121,8 @@ def _put(secrets_: Secrets, place: str, value: str) -> None:
         sys.exit(f"--put takes SERVICE/ordertrail_<setting>, not {place}")
     if not value:
         sys.exit(f"there is nothing on standard input to be {place}")
+    # before the first start too: half a provider would stop it
+    secrets_.make_folder()
     secrets_.write(folder, name, value)
 
 

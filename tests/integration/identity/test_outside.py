@@ -102,6 +102,12 @@ async def pat(seller_admin: Who, fresh_email: Namer) -> dict[str, Any]:
     return await make(seller_admin, fresh_email())
 
 
+@pytest.fixture(scope="module")
+async def una(desk: Desk) -> dict[str, Any]:
+    """Somebody for tests in which nothing comes of it."""
+    return await make(await desk.sign_in("admin@alpha.example"), "una@alpha.example")
+
+
 async def links(door: Door, person: dict[str, Any]) -> list[str]:
     async with door.desk.run.worker_db.transaction() as tx:
         rows = await tx.fetch("SELECT subject FROM outside_identity WHERE person_id = $1", person["person_id"])
@@ -225,18 +231,18 @@ WRONG: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-async def test_an_id_token_that_does_not_hold_proves_nothing(door: Door, pat: dict[str, Any], fault: str) -> None:
-    subject = door.provider.account(pat["email"])
+async def test_an_id_token_that_does_not_hold_proves_nothing(door: Door, una: dict[str, Any], fault: str) -> None:
+    subject = door.provider.account(una["email"])
     for name, value in WRONG[fault].items():
         setattr(door.provider, name, value)
     assert await door.refused(subject) == FAILED
-    assert await links(door, pat) == []
+    assert await links(door, una) == []
 
 
 async def test_what_nobody_signed_and_what_is_no_token_proves_nothing(
-    door: Door, pat: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    door: Door, una: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    subject = door.provider.account(pat["email"])
+    subject = door.provider.account(una["email"])
     # the classics: what anybody can sign who has read the public key, and what our own secret signs
     signed = [resigned(door.provider, "HS256", key) for key in (RSA.as_pem(private=False), SECRET.encode())]
     unsigned = [resigned(door.provider, alg, None) for alg in ("none", "None", "RS256")]
@@ -333,10 +339,10 @@ TROUBLE: dict[str, tuple[str, Any, tuple[int, str]]] = {
 
 @pytest.mark.parametrize("what", TROUBLE)
 async def test_a_provider_in_trouble_is_told_as_that_and_not_counted(
-    door: Door, pat: dict[str, Any], what: str, capsys: pytest.CaptureFixture[str]
+    door: Door, what: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, handler, expected = TROUBLE[what]
-    subject = door.provider.account(pat["email"])
+    subject = door.provider.account("buyer@alpha.example", subject="of-the-buyer")
     door.provider.instead[path] = handler
     assert await door.refused(subject) == expected
     said = capsys.readouterr().out

@@ -93,10 +93,11 @@ def put(folder: Path, place: str, value: str) -> int:
 
 def test_a_secret_of_somebody_elses_making_is_put_in_its_place(tmp_path: Path) -> None:
     name = "ordertrail_oidc_client_secret"
-    assert put(tmp_path, f"identity/{name}", "from the provider\n") == 0
-    assert [str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()] == [f"identity/{name}"]
-    assert mode(tmp_path / "identity" / name) == 0o600
-    assert Secrets(tmp_path).read("identity", name) == "from the provider"
+    folder = tmp_path / "before the first start"
+    assert put(folder, f"identity/{name}", "from the provider\n") == 0
+    assert [str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()] == [f"identity/{name}"]
+    assert (mode(folder), mode(folder / "identity" / name)) == (0o700, 0o600)
+    assert Secrets(folder).read("identity", name) == "from the provider"
     for place, value in ((f"identity/{name}", " "), ("identity/../x", "x"), ("roles/ordertrail_order", "x")):
         assert put(tmp_path, place, value) == 1
 
