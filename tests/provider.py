@@ -139,6 +139,21 @@ class OutsideProvider:
         return web.json_response(self.accounts[subject] if self.userinfo is None else self.userinfo)
 
 
+PROVIDER: Final = web.AppKey("provider", OutsideProvider)
+
+
+def moved(name: str) -> Handler:
+    """An endpoint that sends whoever asks on to where it does answer."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.query:
+            handler: Handler = getattr(request.app[PROVIDER], name)
+            return await handler(request)
+        return web.Response(status=307, headers={"location": f"{request.path}?again=1"}, text="{}")
+
+    return answer
+
+
 def resigned(provider: OutsideProvider, alg: str, key: bytes | None) -> Callable[[Mapping[str, str]], str]:
     """ID tokens with the right claims, signed by HMAC with any key or not at all, which joserfc does not do."""
 
@@ -169,6 +184,7 @@ async def serving_provider(redirect_uri: str) -> AsyncIterator[OutsideProvider]:
         return answer
 
     app = web.Application()
+    app[PROVIDER] = provider
     app.router.add_get("/.well-known/openid-configuration", routed("describe"))
     app.router.add_get("/keys", routed("keys"))
     app.router.add_route("*", "/authorize", routed("page"))

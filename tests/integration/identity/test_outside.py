@@ -25,7 +25,7 @@ from services.identity.context import Context
 from shared.process import running
 from tests.integration.identity.conftest import PASSWORD, Desk, Namer, Who, settings_for
 from tests.integration.identity.test_people import editable, make
-from tests.provider import CLIENT, KID, RSA, SECRET, OutsideProvider, resigned, serving_provider
+from tests.provider import CLIENT, KID, RSA, SECRET, OutsideProvider, moved, resigned, serving_provider
 
 CONSOLE = "http://console.test:8000"
 BACK = f"{CONSOLE}/sign-in/callback"
@@ -324,11 +324,11 @@ async def endless(request: web.Request) -> web.StreamResponse:
 
 
 TROUBLE: dict[str, tuple[str, Any, tuple[int, str]]] = {
-    "keys elsewhere": ("/keys", answering(302, location=EVIL), AWAY), "keys without end": ("/keys", endless, AWAY),
+    "keys elsewhere": ("/keys", moved("keys"), AWAY), "keys without end": ("/keys", endless, AWAY),
     "too many keys": ("/keys", answering(200, b'{"keys":[' + b",".join([b"{}"] * 101) + b"]}"), AWAY),
     "no keys at all": ("/keys", answering(200, b"[]"), AWAY),
     "packed": ("/token", answering(200, b"\x1f\x8b", content_encoding="gzip"), AWAY),
-    "a token elsewhere": ("/token", answering(307, location=EVIL), AWAY),
+    "a token elsewhere": ("/token", moved("token"), AWAY),
     "a token without end": ("/token", endless, AWAY),
     "away": ("/token", answering(503), AWAY), "busy": ("/token", answering(429), AWAY),
     "no JSON": ("/token", answering(200, b"<html>"), AWAY), "nothing": ("/token", answering(200), UNUSABLE),
@@ -362,7 +362,7 @@ async def test_a_description_that_is_not_the_providers_is_not_used(door: Door) -
         door.provider.discovery = wrong
         status, answer, _ = await door.desk.call("POST", "/v1/sign-in/outside/start", body)
         assert (status, answer["code"]) == UNUSABLE, wrong
-    door.provider.instead["/.well-known/openid-configuration"] = answering(302, location=EVIL)
+    door.provider.instead["/.well-known/openid-configuration"] = moved("describe")
     assert (await door.desk.call("POST", "/v1/sign-in/outside/start", body))[1]["code"] == "provider_unavailable"
     door.provider.reset()
     door.provider.discovery = {"authorization_endpoint": f"{door.provider.url}/authorize?tenant=1"}
