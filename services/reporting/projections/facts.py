@@ -145,7 +145,7 @@ def flags(e: OrderEvent) -> Flags:
     return Flags(
         seller_knows="seller" in e.audience,
         accepted=order.phase in ACCEPTED_PHASES or e.change.from_phase in ACCEPTED_PHASES,
-        due=any(d.name in PROMISES or _is_late(d) for d in order.deadlines),
+        due=any((d.name in PROMISES and _is_sellers(d)) or _is_late(d) for d in order.deadlines),
         late=any(_is_late(d) for d in order.deadlines),
         issue=any(i.kind not in NO_FAULT for i in order.issues),
         completed_at=e.occurred_at if isinstance(e, OrderCompleted) else None,
@@ -153,7 +153,12 @@ def flags(e: OrderEvent) -> Flags:
 
 
 def _is_late(deadline: Deadline) -> bool:
-    return deadline.overdue and deadline.name != EVIDENCE
+    return deadline.overdue and deadline.name != EVIDENCE and _is_sellers(deadline)
+
+
+def _is_sellers(deadline: Deadline) -> bool:
+    """Whether it concerns the seller: what it may not know of, it cannot keep."""
+    return deadline.audience is None or "seller" in deadline.audience
 
 
 def movement(e: OrderEvent, day_of: DayOf) -> Movement:

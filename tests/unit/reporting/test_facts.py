@@ -43,6 +43,13 @@ def test_flags_of_an_event() -> None:
     assert flags(order_event(OrderUpdated, order.model_copy(update={"issues": (dispute,)}))).issue
 
 
+def test_what_only_the_buyer_is_told_of_is_no_lateness_of_the_seller() -> None:
+    for audience, late in ((("buyer", "operator"), False), (("seller", "operator"), True), (None, True)):
+        overdue = Deadline(name="decide", due_at=NOON, overdue=True, audience=audience)
+        found = flags(order_event(OrderUpdated, snapshot().model_copy(update={"deadlines": (overdue,)})))
+        assert (found.late, found.due) == (late, late), audience
+
+
 @pytest.mark.parametrize(("zone", "day"), [("UTC", date(2026, 3, 1)), ("Europe/Oslo", date(2026, 3, 2))])
 def test_the_zone_of_the_marketplace_decides_the_day(zone: str, day: date) -> None:
     late = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)

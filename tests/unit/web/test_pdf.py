@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import time
 import zlib
 
@@ -65,6 +66,30 @@ def test_what_is_refused_says_what_to_do(content: bytes, said: str) -> None:
     assert fault is not None
     assert said in fault
     assert fault.endswith("send that.")
+
+
+def test_objects_are_read_to_their_end_however_long_they_are() -> None:
+    noise = random.Random(7).randbytes(300_000).hex().encode()
+    assert pdf.fault_of(made(stream(zlib.compress(noise), PACKED))) is None
+    assert pdf.fault_of(made(stream(zlib.compress(noise + SCRIPT), PACKED))) is not None
+
+
+@pytest.mark.parametrize("before", [0, 1, 5, 12])
+def test_names_are_found_wherever_they_stand(before: int) -> None:
+    """Files are searched piece by piece; a name may lie across two."""
+    begin = len(PDF[:9])
+    for name, runs in ((b"/Launch ", True), (b"/LaunchPad ", False), (b"/#4cau#6Ech ", True)):
+        content = PDF[:9] + bytes(64 * 1024 - begin - before) + name + PDF[9:]
+        assert (pdf.fault_of(content) is not None) == runs, name
+
+
+def test_many_small_ones_take_no_more_time_than_one() -> None:
+    """What is behind each of them is not copied for each."""
+    small = b"/ObjStm stream\n" + zlib.compress(b"") + b"\n"
+    content = PDF[:9] + small * (pdf.MOST_PACKED * 2) + bytes(10_000_000) + PDF[9:]
+    begun = time.monotonic()
+    assert pdf.fault_of(content) is not None
+    assert time.monotonic() - begun < 5
 
 
 def test_a_bomb_is_refused_before_it_unpacks() -> None:
