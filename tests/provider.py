@@ -193,8 +193,8 @@ async def serving_provider(redirect_uri: str) -> AsyncIterator[OutsideProvider]:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0][:2]
-    provider.url = f"http://{host}:{port}"
+    # to browsers this is another site than 127.0.0.1, as a provider is one
+    provider.url = f"http://localhost:{runner.addresses[0][1]}"
     try:
         yield provider
     finally:

@@ -3,79 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
-import secrets
 import time
 import warnings
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
 from joserfc.jwk import ECKey, OKPKey, RSAKey
-from pydantic import SecretStr
 
-from deploy.embedded.process import free_port
 from services.identity import provider as provider_module
 from services.identity.app import service
 from services.identity.context import Context
 from shared.process import running
-from tests.integration.identity.conftest import PASSWORD, Desk, Namer, Who, settings_for
+from tests.integration.identity.conftest import PASSWORD, Desk, Namer, Who
+from tests.integration.identity.outside import BACK, Door, code_of, outside_settings
 from tests.integration.identity.test_people import editable, make
-from tests.provider import CLIENT, KID, RSA, SECRET, OutsideProvider, moved, resigned, serving_provider
+from tests.provider import CLIENT, KID, RSA, SECRET, moved, resigned, serving_provider
 
-CONSOLE = "http://console.test:8000"
-BACK = f"{CONSOLE}/sign-in/callback"
-Answer = tuple[int, Any]
 EVIL = "https://evil.example/"
-
-
-@dataclass
-class Door:
-    """An identity service that names the provider, on the desk's database."""
-
-    desk: Desk
-    provider: OutsideProvider
-
-    async def begun(self) -> tuple[str, dict[str, str]]:
-        """The address at the provider, and what the console would keep."""
-        kept = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "code_verifier")}
-        digest = hashlib.sha256(kept["code_verifier"].encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        body = {"state": kept["state"], "nonce": kept["nonce"], "code_challenge": challenge}
-        status, answer, _ = await self.desk.call("POST", "/v1/sign-in/outside/start", body)
-        assert status == 200, answer
-        return str(answer["address"]), kept
-
-    async def finished(self, code: str, kept: dict[str, str], **more: Any) -> Answer:
-        body = {"code": code, "code_verifier": kept["code_verifier"], "nonce": kept["nonce"], **more}
-        status, answer, _ = await self.desk.call("POST", "/v1/sign-in/outside", body)
-        return status, answer
-
-    async def through(self, subject: str) -> Answer:
-        """The whole way of somebody with this account."""
-        address, kept = await self.begun()
-        return await self.finished(code_of(self.provider.consent(address, subject)), kept)
-
-    async def refused(self, subject: str) -> tuple[int, str]:
-        status, answer = await self.through(subject)
-        assert "access_token" not in answer
-        return status, answer["code"]
-
-
-def code_of(address: str) -> str:
-    return parse_qs(urlsplit(address).query)["code"][0]
-
-
-def outside_settings(desk: Desk, provider: OutsideProvider, **more: Any) -> Any:
-    given = {
-        "oidc_issuer": provider.url, "oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET),
-        "oidc_name": "Contoso", "console_url": CONSOLE,
-    }  # fmt: skip
-    return settings_for(desk.database, free_port(), **(given | more))
 
 
 @pytest.fixture(scope="module")
@@ -404,7 +350,7 @@ async def test_where_the_provider_is_the_only_way_no_password_counts(
     settings = outside_settings(desk, door.provider, oidc_only=True, oidc_name="")
     async with running(service(settings), roles={"api"}) as run:
         only = Desk(f"http://127.0.0.1:{settings.http_port}", desk.http, run, Context.of(run), desk.database)
-        assert (await only.call("GET", "/v1/sign-in"))[1] == {"password": False, "outside": {"name": "127.0.0.1"}}
+        assert (await only.call("GET", "/v1/sign-in"))[1] == {"password": False, "outside": {"name": "localhost"}}
         right = {"email": "seller@alpha.example", "password": PASSWORD}
         invitation = {"token": pat["invitation"]["token"], "password": PASSWORD}
         for path, body in (("/v1/sign-in", right), ("/v1/password", invitation)):
