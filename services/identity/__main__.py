@@ -2,6 +2,8 @@
 
 import sys
 
+from pydantic import ValidationError
+
 from services.identity import app, commands
 from services.identity.vault import VaultError
 from shared.process import run
@@ -13,3 +15,7 @@ if __name__ == "__main__":
         run(app.service())
     except VaultError as e:
         sys.exit(f"identity: {e}")
+    except ValidationError as e:
+        # one line, which is what `make up` shows of a service that does not start
+        wrong = e.errors(include_url=False, include_input=False)
+        sys.exit("identity: " + "; ".join(": ".join([*map(str, w["loc"]), w["msg"]]) for w in wrong))

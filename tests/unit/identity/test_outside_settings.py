@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
 from typing import Any
 
 import pytest
@@ -34,6 +36,19 @@ def test_half_a_provider_stops_the_start_without_telling_the_secret(more: dict[s
     with pytest.raises(ValidationError, match=said) as refused:
         Settings(**(WHOLE | more))
     assert "very secret" not in str(refused.value)
+
+
+def test_what_stops_the_start_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERTRAIL_OIDC_ISSUER", "https://contoso.example")
+    monkeypatch.setenv("ORDERTRAIL_OIDC_CLIENT_SECRET", "very secret")
+    monkeypatch.setattr(sys, "argv", ["identity", "api"])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_module("services.identity", run_name="__main__")
+    said = str(stopped.value)
+    assert said.startswith("identity: ")
+    assert "ORDERTRAIL_OIDC_CLIENT_ID" in said
+    assert "\n" not in said
+    assert "very secret" not in said
 
 
 def test_a_provider_is_named_by_its_host_and_people_come_back_to_the_console() -> None:
