@@ -12,7 +12,7 @@ from playwright.async_api import Page
 
 from tests.integration.console.browser import Browser
 from tests.integration.console.chromium import sign_in
-from tests.integration.console.conftest import BUYER, OPERATOR, PASSWORD, SELLER, Town
+from tests.integration.console.conftest import BUYER, OPERATOR, PASSWORD, SELLER, Annex, Town
 from tests.integration.console.walking import kind_of, starts, unvisited, walked
 
 TAGS: Final = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
@@ -33,7 +33,7 @@ document.querySelector("main").innerHTML +=
 
 
 @asynccontextmanager
-async def reading(browser: Chromium, town: Town, locale: str) -> AsyncIterator[Page]:
+async def reading(browser: Chromium, town: Town | Annex, locale: str) -> AsyncIterator[Page]:
     """A page that has axe at hand."""
     # the policy of the print view keeps every script out, also this one
     context = await browser.new_context(base_url=town.console, locale=locale, bypass_csp=True)
@@ -91,6 +91,16 @@ async def test_axe_finds_nothing_on_a_form_that_came_back(town: Town, browser: C
         await page.locator("[name=price]").fill("much")
         await page.locator("main form button.primary").evaluate("(b) => { b.form.noValidate = true; b.click(); }")
         await page.locator("[aria-invalid=true]").first.wait_for()
+        assert await violations(page, "light, wide") == {}
+
+
+async def test_axe_finds_nothing_where_there_is_an_outside_provider(annex: Annex, browser: Chromium) -> None:
+    _, person_id = await annex.person()
+    async with reading(browser, annex, "en-GB") as page:
+        await page.goto("/sign-in?refused=unknown")
+        assert await violations(page, "light, wide") == {}
+        assert await violations(page, "dark, narrow") == {}
+        await sign_in(page, "buyer-admin@storefront.example", f"/people/{person_id}")
         assert await violations(page, "light, wide") == {}
 
 
