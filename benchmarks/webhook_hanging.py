@@ -70,7 +70,8 @@ async def _healthy(
     async with rig(world) as r:
         await r.endpoints(paths)
         await r.admin.execute("CHECKPOINT")
-        async with r.service("all"):
+        # nobody waits at the end for those that hang; a second of the time to stop is theirs
+        async with r.service("all", ORDERTRAIL_SHUTDOWN_SECONDS="6"):
             await _warm(r, answering, warm_up)
             await r.tell("silence")
             async with disk() as writes:
