@@ -8,6 +8,7 @@ orders can't be changed while an index is built.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Final
 
@@ -68,7 +69,9 @@ async def _remembered(conn: asyncpg.Connection) -> list[str]:
 async def _build(url: str, waiting: list[str], begun: Callable[[], None]) -> None:
     conn = await connected(url)
     try:
-        await conn.execute("SET maintenance_work_mem = '256MB'")
+        # workers that help to build one index take processor time of their own, which the other builder has already
+        helpers = max(0, (os.cpu_count() or 1) // BUILDERS - 1)
+        await conn.execute(f"SET maintenance_work_mem = '256MB'; SET max_parallel_maintenance_workers = {helpers}")
         while waiting:
             definition = waiting.pop(0)
             begun()

@@ -20,13 +20,17 @@ from services.order.store.ways import Step, Ways
 
 # Entries of the first walk (half a millisecond).
 WALKED: Final = 1_000
-# So many hits in the first walk make further walking worth more than looking names up.
+# So many hits in the first walk make further walking worth more than looking names up: half a page by amount, where
+# orders that are alike stand together, and those behind them may be others.
 DENSE: Final = 12
+DENSE_OF_LIKES: Final = 26
 # A page is looked for in so many times the entries that it takes on average: a walk ends where the page is full.
 FURTHER: Final = 4
 # So many hits of the first walk outside of names, of so many that are looked at: these words are frequent there too.
 OUTSIDE: Final = 3
 LOOKED_AT: Final = 10
+# Of fewer orders with the text the first walk tells less of how many there are than the planner's statistics of names.
+TELLING: Final = 30
 # A word in more of the walked orders than this share is no help in the index.
 FREQUENT: Final = 0.01
 MOST_WORDS: Final = 8
@@ -44,17 +48,18 @@ class Found:
 
 async def found(planned: Planned, whose: Whose, needle: Needle, after: tuple[Any, ...] | None, limit: int) -> Found:
     """The page of the list that has the text."""
-    by_status = whose.filters.sort.removeprefix("-") == "status"
+    sort = whose.filters.sort.removeprefix("-")
+    by_status, dense = sort == "status", DENSE_OF_LIKES if sort == "total" else DENSE
     first, start, most = (walks.by_date(whose), None, WALKED) if by_status else (whose, after, limit)
     # by status the hits are no page, however small that is
-    look = await _first_look(planned, first, needle, start, most, DENSE if by_status else min(DENSE, limit))
+    look = await _first_look(planned, first, needle, start, most, dense if by_status else min(dense, limit))
     near: Sequence[UUID] = look["hits"]
     if look["walked"] < WALKED or (not by_status and len(near) >= limit):
         return Found(near)
     left = _Left(planned, whose, needle, after, limit)
-    if by_status and len(near) >= DENSE:
+    if by_status and len(near) >= dense:
         return await left.walk_statuses()
-    if len(near) >= DENSE:
+    if len(near) >= dense:
         await left.walk_near(FURTHER * WALKED, len(near))
         if left.page is not None:
             return left.page
@@ -108,8 +113,8 @@ class _Left:
         filters, orders = self._whose.filters, look["orders"]
         asked = values.asked(filters)
         fitting = await self._planned.expected(walks.estimate(self._whose)) if asked else orders
-        text = max(look["with_text"], ways.UNSEEN) / look["walked"]
-        both = max(len(look["hits"]), ways.UNSEEN, text * look["fitting"]) / look["walked"]
+        text = await self._with_text(look) / look["walked"]
+        both = ways.share(len(look["hits"]), look["walked"], text * look["fitting"] / look["walked"])
         if filters.sort.removeprefix("-") == "total":
             both = max(both, text * fitting / orders)
         if self._entries:
@@ -120,6 +125,13 @@ class _Left:
             names=matching is not None, narrowed=bool(how),
             combined=len(matching.names) if matching and how == "combinations" else 0,
         )  # fmt: skip
+
+    async def _with_text(self, look: Any) -> float:
+        """Of as many orders as were walked, how many have the text."""
+        if self._matching is None or look["with_text"] >= TELLING:
+            return max(float(look["with_text"]), ways.UNSEEN)
+        named = await self._planned.expected(walks.named(self._whose, self._matching.names))
+        return float(look["walked"] * min(1, (named + len(self._matching.ids)) / look["orders"]))
 
     async def try_(self, step: Step) -> None:
         """Fill the page, or let it be known that the way was too short."""

@@ -275,7 +275,7 @@ def walked(whose: Whose, after: tuple[Any, ...] | None, limit: int, most: int) -
     keys = bare(f.keys_walked).replace("{conditions}", " AND ".join(parameters.fill(c, values) for c in conditions))
     keys = keys.replace("{columns}", "o.id, o." + ("total_minor" if sort == "total" else sort))
     keys = keys.replace("{walk}", walk).replace("{order}", by) + parameters.fill(" LIMIT :limit", values)
-    return Statement(page_of(keys, filters), tuple(parameters.values))
+    return Statement(page_of(keys, filters), tuple(parameters.values), in_order=True)
 
 
 def page_of(keys: str, filters: Filters) -> str:

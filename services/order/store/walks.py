@@ -218,6 +218,13 @@ def estimate(whose: Whose) -> Statement:
     return Statement(sql, tuple(parameters.values), in_order=None)
 
 
+def named(whose: Whose, names: Sequence[str]) -> Statement:
+    """The planner's plan for all orders of the marketplace of these names."""
+    parameters = Parameters()
+    sql = parameters.fill(_all(f.estimate, [f.scope_operator, f.named]), values_of(whose) | {"names": list(names)})
+    return Statement(sql, tuple(parameters.values), in_order=None)
+
+
 def _any_of(whose: Whose) -> str:
     """That the order is on one of the caller's sides."""
     return f"({' OR '.join(f'({_and(scope)})' for scope in scope_conditions(whose.scopes))})"

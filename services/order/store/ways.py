@@ -38,6 +38,8 @@ TRIES: Final = 4
 MOST: Final[dict[Way, int]] = {"walk": 100_000, "names": 50_000, "gather": 7_000}
 # What was seen in no entry may be in one that was not walked.
 UNSEEN: Final = 0.25
+# So many hits that were expected weigh as much as hits that were found.
+EXPECTED: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,13 @@ class Step:
     way: Way
     most: int
     whole: bool = False
+
+
+def share(hits: int, walked: int, expected: float) -> float:
+    """The share of a list's entries that fit and have the text, from those that were walked and the share that is
+    expected of all: a few hits are chance, many are how the list is."""
+    expected = max(expected, UNSEEN / walked)
+    return (hits + EXPECTED) / (walked + EXPECTED / expected)
 
 
 class Ways:
@@ -64,6 +73,7 @@ class Ways:
     ) -> None:  # fmt: skip
         self.limit, self.orders, self.fitting, self.text, self.both = limit, orders, fitting, text, both
         self.by_date, self.narrowed, self.combined = by_date, narrowed, combined
+        self.expected, self.walked, self.hits = both, 0, 0
         possible: dict[Way, bool] = {"walk": True, "names": names, "gather": gathers}
         self.left = {way for way, is_possible in possible.items() if is_possible}
         self.tried: dict[Way, list[int]] = {"walk": [], "names": [], "gather": []}
@@ -95,6 +105,8 @@ class Ways:
         most = max(LEAST[way], int(FURTHER * self.estimated(way)))
         if way == "walk" and most >= self.orders and self.orders <= MOST[way]:
             return Step(way, FURTHER * self.orders + LEAST[way], whole=True)
+        if self.tried[way]:
+            most = max(most, FURTHER * self.tried[way][-1])
         return Step(way, min(most, MOST[way]))
 
     def failed(self, step: Step, hits: int = 0) -> None:
@@ -104,7 +116,8 @@ class Ways:
             self.left.discard(step.way)
         if step.way == "walk":
             self.limit -= hits
-            self.both = (hits + UNSEEN) / step.most
+            self.hits, self.walked = self.hits + hits, self.walked + step.most
+            self.both = share(self.hits, self.walked, self.expected)
         elif step.way == "gather":
             self.fitting = max(self.fitting, MANY_MORE * step.most)
         elif self.narrowed:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.order.store.ways import MOST, TRIES, Ways
+from services.order.store.ways import MOST, TRIES, Ways, share
 
 MILLION: dict[str, Any] = {
     "limit": 51, "orders": 1_000_000, "fitting": 80_000, "text": 0.05, "both": 0.004, "by_date": False,
@@ -41,6 +41,22 @@ def test_a_walk_that_found_little_is_not_gone_on_with() -> None:
     following = ways.next()
     assert following is not None
     assert following.way == "names"
+
+
+def test_a_walk_that_is_gone_on_with_counts_what_it_has_found_so_far() -> None:
+    ways = Ways(**{**MILLION, "fitting": 30_000, "text": 0.05, "both": 0.005, "gathers": False, "narrowed": False})
+    first = ways.next()
+    assert first is not None
+    ways.failed(first, hits=39)
+    second = ways.next()
+    assert second is not None
+    assert (second.way, second.most) == ("walk", 2 * first.most)
+
+
+def test_a_few_hits_are_held_against_what_is_expected() -> None:
+    assert share(0, 1_000, 0.0025) < 0.0025 < share(9, 1_000, 0.0025) < 0.009
+    assert share(300, 1_000, 0.0025) > 0.1
+    assert share(0, 1_000, 0) > 0
 
 
 def test_a_list_that_is_short_is_walked_to_its_end() -> None:
