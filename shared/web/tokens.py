@@ -51,10 +51,14 @@ def keys_at(url: str) -> KeySource:
             ):
                 if answer.status != 200:
                     raise KeysUnavailable(f"{url} answered {answer.status}")
-                raw = await answer.content.read(MAX_KEYS_BYTES + 1)
+                raw = bytearray()
+                async for part in answer.content.iter_chunked(65_536):
+                    raw += part
+                    if len(raw) > MAX_KEYS_BYTES:
+                        break
         except (aiohttp.ClientError, TimeoutError, OSError) as e:
             raise KeysUnavailable(f"{url}: {type(e).__name__}") from e
-        return parse_keys(raw, url)
+        return parse_keys(bytes(raw), url)
 
     return fetch
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 
+import orjson
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from shared.errors import Unauthenticated, Unavailable
 from shared.ids import new_id
 from shared.web import tokens
-from shared.web.tokens import KeysUnavailable, Verifier, parse_keys
+from shared.web.tokens import KeysUnavailable, Verifier, keys_at, parse_keys
 from tests.issuer import TokenIssuer, new_key
 from tests.waiting import until
 
@@ -54,6 +57,23 @@ async def test_an_api_key_has_only_its_scopes(issuer: TokenIssuer) -> None:
     assert who.api_key_id is not None
     assert who.has_scope("orders:read")
     assert not who.has_scope("orders:write")
+
+
+async def test_keys_that_come_in_pieces_are_read_whole_and_endless_ones_are_not(issuer: TokenIssuer) -> None:
+    document = orjson.dumps((await issuer.keys()).as_dict(private=False))
+    padding = [200_000]
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b" " * padding[0] + document)
+
+    app = web.Application()
+    app.router.add_get("/keys", answer)
+    async with TestServer(app) as server:
+        read = keys_at(str(server.make_url("/keys")))
+        assert [k.kid for k in await read()] == [k.kid for k in await issuer.keys()]
+        padding[0] = tokens.MAX_KEYS_BYTES
+        with pytest.raises(KeysUnavailable, match="more than"):
+            await read()
 
 
 async def test_a_remembered_token_still_expires(issuer: TokenIssuer) -> None:
