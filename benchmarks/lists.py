@@ -20,12 +20,14 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import aiohttp
 import asyncpg
 
 from benchmarks import list_filters, list_varied
 from benchmarks.list_filters import SIDES, SORTS
+from benchmarks.processor import Processor
 from benchmarks.world import Figure, World, percentile, reached
 from shared.postgres.migrate import bootstrap
 from tests.e2e.fleet import fleet
@@ -50,6 +52,18 @@ class Place:
     url: str
     asked: dict[str, dict[str, str]]
     cursors: dict[tuple[str, str], str]
+    processor: Processor
+
+
+class Taken(NamedTuple):
+    """By one request, in milliseconds: as the client sees it, and of processors. `what` is side, sort and page."""
+
+    what: tuple[str, str, bool]
+    time: float
+    processor: float
+
+
+Round = Sequence[Mapping[str, Sequence[Taken]]]
 
 
 async def run(world: World) -> list[Figure]:
@@ -61,8 +75,9 @@ async def run(world: World) -> list[Figure]:
         await seed(world, small)
         async with copy_of(world.database) as other:
             seconds = await seed(world, large)
-            places = [await place_of(market, database) for database in (other, world.database)]
-            rounds = [await measured(places, market, small=world.small) for _ in range(1 if world.small else ROUNDS)]
+            async with place_of(market, other) as first, place_of(market, world.database) as second:
+                places, times = (first, second), 1 if world.small else ROUNDS
+                rounds = [await measured(places, market, small=world.small) for _ in range(times)]
     seeding = Figure(f"seeding {large:,} orders", seconds, "s", "" if world.small else "<= 300", "ordertrail seed")
     return [seeding, *figures(rounds, small, large)]
 
@@ -112,7 +127,8 @@ async def executed(database: StackDatabase, sql: str) -> None:
         await admin.close()
 
 
-async def place_of(market: Market, database: StackDatabase) -> Place:
+@asynccontextmanager
+async def place_of(market: Market, database: StackDatabase) -> AsyncIterator[Place]:
     """The api process of a database that is at rest."""
     f = market.fleet
     f.ports.pop("order", None)
@@ -128,9 +144,10 @@ async def place_of(market: Market, database: StackDatabase) -> Place:
         asked = list_filters.filters(known, market) | (list_varied.filters(known) if VARIED else {})
         pages = itertools.product(SIDES, SORTS)
         cursors = {(side, sort): await list_filters.deep_cursor(admin, market, side, sort) for side, sort in pages}
+        assert process.popen is not None
+        yield Place(f"{f.url('order')}/v1/orders", asked, cursors, Processor(process.popen.pid, admin))
     finally:
         await admin.close()
-    return Place(f"{f.url('order')}/v1/orders", asked, cursors)
 
 
 async def seed(world: World, orders: int) -> float:
@@ -156,22 +173,25 @@ async def _nothing_is_vacuumed(admin: asyncpg.Connection) -> bool:
     return not await admin.fetchval("SELECT EXISTS (SELECT FROM pg_stat_progress_vacuum)")
 
 
-async def measured(places: Sequence[Place], market: Market, *, small: bool) -> list[dict[str, list[float]]]:
-    """Milliseconds of every request by the name of its filter, of each place."""
+async def measured(places: Sequence[Place], market: Market, *, small: bool) -> list[dict[str, list[Taken]]]:
+    """What every request took, by the name of its filter, of each place."""
     wanted = list(itertools.product(places[0].asked, SIDES, SORTS, (False, True)))
     random.Random(1).shuffle(wanted)
     tokens = {side: _headers(market, side) for side in SIDES}
-    times: list[dict[str, list[float]]] = [{} for _ in places]
+    times: list[dict[str, list[Taken]]] = [{} for _ in places]
     async with aiohttp.ClientSession() as http:
         for name, side, sort, deep in wanted[:: SMALL_STEP if small else 1]:
             for place, found in zip(places, times, strict=True):
                 params = {**place.asked[name], "sort": sort} | ({"cursor": place.cursors[side, sort]} if deep else {})
                 taken = []
+                await place.processor.watch()
                 for _ in range((1 if small else REPEATS) + 1):
-                    started = time.perf_counter()
+                    before, started = place.processor.milliseconds(), time.perf_counter()
                     async with http.get(place.url, params=params, headers=tokens[side]) as answer:
                         body = await answer.read()
-                    taken.append(1_000 * (time.perf_counter() - started))
+                    seconds = time.perf_counter() - started
+                    of_processors = place.processor.milliseconds() - before
+                    taken.append(Taken((side, sort, deep), 1_000 * seconds, of_processors))
                     if answer.status != 200:
                         raise RuntimeError(f"{name}, {side}, {sort}: {answer.status} {body[:300]!r}")
                 found.setdefault(name, []).extend(taken[1:])
@@ -187,10 +207,10 @@ def _headers(market: Market, side: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def figures(rounds: Sequence[Sequence[dict[str, list[float]]]], small: int, large: int) -> Iterator[Figure]:
+def figures(rounds: Sequence[Round], small: int, large: int) -> Iterator[Figure]:
     """Over all requests, then the filters that are slowest and those that grew most."""
     before, after = (
-        {name: [t for r in rounds for t in r[place][name]] for name in rounds[0][place]} for place in (0, 1)
+        {name: [t.time for r in rounds for t in r[place][name]] for name in rounds[0][place]} for place in (0, 1)
     )
     at_small, at_large = ([t for times in found.values() for t in times] for found in (before, after))
     note = f"{len(after)} filters, {len(at_large):,} requests"
@@ -203,12 +223,33 @@ def figures(rounds: Sequence[Sequence[dict[str, list[float]]]], small: int, larg
     for name in _worst(p99, [late for _, late in p99.values()]):
         yield Figure(f"slow: {name}, p99", p99[name][1], "ms", "<= 60", f"{p99[name][0]:.1f} ms at {small:,}")
     pooled = sum(late > 1.5 * early for early, late in p99.values())
-    grown = {n: statistics.median(percentile(r[1][n], 0.99) / percentile(r[0][n], 0.99) for r in rounds) for n in after}
+    grown = {n: statistics.median(_p99(r[1][n]) / _p99(r[0][n]) for r in rounds) for n in after}
+    yield from _grown("p99", grown, p99, f"; {pooled} with all rounds as one")
+    slowest = {name: (_slowest(rounds, 0, name), _slowest(rounds, 1, name)) for name in after}
+    grown = {name: late / early for name, (early, late) in slowest.items()}
+    yield from _grown("processor time", grown, slowest, ", by their slowest combinations")
+
+
+def _p99(taken: Sequence[Taken]) -> float:
+    return percentile([t.time for t in taken], 0.99)
+
+
+def _slowest(rounds: Sequence[Round], place: int, name: str) -> float:
+    """Milliseconds of processors for the middle request of the filter's slowest combination."""
+    found: dict[tuple[str, str, bool], list[float]] = {}
+    for taken in (t for r in rounds for t in r[place][name]):
+        found.setdefault(taken.what, []).append(taken.processor)
+    return max(statistics.median(of_one) for of_one in found.values())
+
+
+def _grown(
+    what: str, grown: Mapping[str, float], figures: Mapping[str, tuple[float, float]], further: str
+) -> Iterator[Figure]:  # fmt: skip
     beyond = sum(g > 1.5 for g in grown.values())
-    note = f"of {len(grown)}; {pooled} with all rounds as one"
-    yield Figure("filters whose p99 grew by more than 1.5", beyond, "", "<= 0", note)
+    yield Figure(f"filters whose {what} grew by more than 1.5", beyond, "", "<= 0", f"of {len(grown)}{further}")
     for name in _worst(grown, list(grown.values())):
-        yield Figure(f"grown: {name}", grown[name], "", "<= 1.5", f"{p99[name][0]:.1f} -> {p99[name][1]:.1f} ms")
+        early, late = figures[name]
+        yield Figure(f"grown: {name}", grown[name], "", "<= 1.5", f"{early:.1f} -> {late:.1f} ms")
 
 
 def _worst(names: Mapping[str, object], values: Sequence[float]) -> list[str]:

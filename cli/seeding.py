@@ -37,7 +37,7 @@ MOST_ORDERS: Final = 20_000_000
 MOST_PROCESSES: Final = 4
 TEMPLATES: Final = 6_000
 # Templates that one process makes at a time.
-LOT: Final = 500
+LOT: Final = 1_000
 OTHER_SELLERS: Final = 40
 
 
