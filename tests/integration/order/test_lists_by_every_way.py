@@ -22,7 +22,7 @@ from tests.integration.order.market import Market
 from tests.stack import StackDatabase
 
 ORDERS: Final = 300
-PAGE: Final = 41
+PAGE: Final = 61
 KEYS: Final = {
     "placed_at": ("placed_at", "id"),
     "total": ("total_minor", "id"),
@@ -60,6 +60,8 @@ BOUNDS: Final[dict[str, dict[str, Any]]] = {
     "frequent outside": {"WALKED": 5, "DENSE": 1_000_000, "OUTSIDE": 0},
     "the last one leads": {"NEAR": 0, "expected": _fewer_each_time},
 }
+# Bounds of lists by date, and what they are by amount or within a side.
+ALIKE: Final = {"DENSE": "DENSE_OF_LIKES", "NEAR": "NEAR_OF_SIDE"}
 # Of small pages so many are read.
 SMALL_PAGES: Final = 9
 # The bounds that are tried for every side of a caller; the others are for an operator and a seller.
@@ -189,6 +191,8 @@ async def test_every_way_finds_the_same(
                 continue
             owner = next(m for m in (finding, pages, search, walks, ways, Planned) if constant in vars(m))
             monkeypatch.setattr(owner, constant, value)
+            if constant in ALIKE:
+                monkeypatch.setattr(owner, ALIKE[constant], value)
         sides = scopes if bounds in PLAIN else (*scopes[:2], [person]) if page < PAGE else scopes[:2]
         wanted = [asked for asked in _asked(rows) if "expected" not in bounds or LEADS & asked.keys()]
         for asked, scope, sort in itertools.product(wanted, sides, SORTS):
