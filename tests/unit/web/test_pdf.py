@@ -6,6 +6,7 @@ import io
 import random
 import time
 import zlib
+from typing import Any
 
 import pytest
 from reportlab.pdfgen.canvas import Canvas
@@ -18,9 +19,9 @@ SCRIPT = b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>"
 PACKED = b"/Type /ObjStm /N 1 /First 4 /Filter /FlateDecode"
 
 
-def drawn(**given: object) -> bytes:
+def drawn(**given: Any) -> bytes:
     written = io.BytesIO()
-    page = Canvas(written, **given)  # type: ignore[arg-type]
+    page = Canvas(written, **given)
     page.drawString(72, 72, "Invoice 7")
     page.save()
     return written.getvalue()
