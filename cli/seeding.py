@@ -134,8 +134,11 @@ def _templates(plan: Plan, cast: Cast, lifecycle: Lifecycle) -> Iterator[Templat
         yield from made(lots[0])
         return
     with ProcessPoolExecutor(min(os.cpu_count() or 1, MOST_PROCESSES), get_context("spawn")) as pool:
-        for lot in pool.map(made, lots):
-            yield from lot
+        try:
+            for lot in pool.map(made, lots):
+                yield from lot
+        except BrokenProcessPool:
+            raise SeedError("a process that made model orders died; nothing was written") from None
 
 
 def _lot(seed: int, cast: Cast, lifecycle: Lifecycle, lot: tuple[int, int]) -> list[Template]:
