@@ -163,6 +163,8 @@ def _demo_password(installation: Installation) -> str:
 
 def _print_addresses(installation: Installation) -> None:
     lines = [f"  {'Console':<13} {installation.url('console')}", f"  {'Mailbox':<13} {installation.url('mailbox')}"]
+    if (public := installation.public_url("console")) != installation.url("console"):
+        lines[0] += f" (from outside: {public})"
     for name in installation.services:
         if name != "console":
             lines.append(f"  {name.capitalize():<13} {installation.url(name)}/docs")

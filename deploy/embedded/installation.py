@@ -79,6 +79,10 @@ class Installation:
         """Address of a service's HTTP API, of the console, or of the mailbox page."""
         return f"http://{LOOPBACK}:{self.ports[service]}"
 
+    def public_url(self, service: str) -> str:
+        """As the outside knows it: ORDERTRAIL_<SERVICE>_URL where a proxy stands in front, else the same as `url`."""
+        return self.passed_on.get(f"ORDERTRAIL_{service.upper()}_URL") or self.url(service)
+
     def make_directories(self) -> None:
         with explained(self.run):
             self.run.mkdir(parents=True, exist_ok=True, mode=0o711)
@@ -103,17 +107,22 @@ class Installation:
             "ORDERTRAIL_KAFKA_BOOTSTRAP_SERVERS": self.kafka,
             "ORDERTRAIL_HTTP_HOST": LOOPBACK,
             "ORDERTRAIL_HTTP_PORT": str(self.ports.get(service, 0)),
-            "ORDERTRAIL_IDENTITY_ISSUER": self.url("identity"),
+            # a name in tokens; the keys are fetched on this machine
+            "ORDERTRAIL_IDENTITY_ISSUER": self.passed_on.get("ORDERTRAIL_IDENTITY_ISSUER") or self.url("identity"),
+            "ORDERTRAIL_JWKS_URL": f"{self.url('identity')}/.well-known/jwks.json",
             "ORDERTRAIL_SMTP_HOST": LOOPBACK,
             "ORDERTRAIL_SMTP_PORT": str(self.ports["smtp"]),
             "ORDERTRAIL_REPLY_LISTEN": f"{LOOPBACK}:{self.ports['reply']}",
             "ORDERTRAIL_REPLY_DOMAIN": "reply.ordertrail.example",
-            "ORDERTRAIL_CONSOLE_URL": self.url("console"),
             **{f"ORDERTRAIL_{name.upper()}_URL": self.url(name) for name in SERVICE_PORTS},
+            "ORDERTRAIL_CONSOLE_URL": self.public_url("console"),
             # two arenas instead of eight per core: a fifth less memory, and these processes hardly use threads
             "MALLOC_ARENA_MAX": "2",
             "PYTHONUNBUFFERED": "1",
         }
+        if service == "notification":
+            # where one click in a mail leads; to the others it is an address to call
+            own["ORDERTRAIL_NOTIFICATION_URL"] = self.public_url("notification")
         basics = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ", "TMPDIR") if name in os.environ}
         return {**basics, **self.passed_on, **own}
 

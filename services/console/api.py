@@ -130,7 +130,8 @@ async def _shown(visit: Visit, page: Page) -> Response:
         except (SignedOut, ServiceDown):
             visit.replace_session(None)
     if page.method == "POST":
-        posted.check_origin(visit.request, visit.posted, visit.session.csrf if visit.session else None)
+        csrf = visit.session.csrf if visit.session else None
+        posted.check_origin(visit.request, visit.posted, csrf, visit.console.settings.origin)
     elif not page.public and page.counted:
         visit.counts = asyncio.create_task(counts(visit))
     visit.count = lambda: counts(visit)

@@ -144,16 +144,17 @@ async def _taken(form: FormData) -> Posted:
     return Posted(values, files)
 
 
-def check_origin(request: Request, posted: Posted, csrf: str | None) -> None:
+def check_origin(request: Request, posted: Posted, csrf: str | None, own: str) -> None:
     """Raises BadForm unless the form comes from a page that this console gave to this very session.
 
-    The token alone proves it; what the browser says of the sender turns the rest away sooner. `Origin: null` says
-    nothing here: browsers send it with the pages' referrer policy.
+    `own` is the console's origin as browsers see it: a proxy may ask for us under another name. The token alone proves
+    it; what the browser says of the sender turns the rest away sooner. `Origin: null` says nothing here: browsers send
+    it with the pages' referrer policy.
     """
     site = request.headers.get("sec-fetch-site", "same-origin")
     origin = request.headers.get("origin", "null")
     foreign = site not in ("same-origin", "none") or (
-        origin != "null" and urlsplit(origin).netloc != request.headers.get("host")
+        origin != "null" and origin != own and urlsplit(origin).netloc != request.headers.get("host")
     )
     if foreign:
         metrics.FORMS_REFUSED.labels("foreign").inc()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from services.console.parts import ServiceName
 from shared.settings import ServiceSettings
@@ -45,9 +46,23 @@ class Settings(ServiceSettings):
     form_seconds: float = Field(default=60.0, gt=0, le=600)
     calls_at_once: int = Field(default=200, ge=1, le=2_000)
 
+    @field_validator("console_url")
+    @classmethod
+    def _without_a_path(cls, url: str) -> str:
+        if urlsplit(url).path.strip("/"):
+            raise ValueError("ORDERTRAIL_CONSOLE_URL has a path, and the console needs a host of its own: leave it out")
+        return url
+
     @property
     def secure_cookies(self) -> bool:
         return self.console_url.startswith("https://")
+
+    @property
+    def origin(self) -> str:
+        """The console's own address as browsers write it in `Origin`: without a port that goes without saying."""
+        parts = urlsplit(self.console_url.lower())
+        usual = {"http": ":80", "https": ":443"}[parts.scheme]
+        return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
 
     @property
     def shows_demo_hint(self) -> bool:

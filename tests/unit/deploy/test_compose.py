@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from deploy.embedded.installation import OTHER_PORTS, SERVICE_PORTS, read_env_file
+from shared.web.door import OPERATIONS
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -69,11 +70,36 @@ def test_images_have_a_version_and_nothing_is_pulled_by_force() -> None:
 
 def test_every_variable_stands_in_env_example_with_the_same_default() -> None:
     documented = read_env_file(ROOT / ".env.example")
-    for name, default in re.findall(r"\$\{([A-Z_]+):-([^}]*)\}", TEXT):
+    for name, default in re.findall(r"\$\{([A-Z_]+):-((?:[^${}]|\$\{[^}]*\})*)\}", TEXT):
+        # what is made of other variables is written down as empty
+        assert documented.get(name) == ("" if "$" in default else default), name
+    for name, default in re.findall(r":-[^}]*\$\{([A-Z_]+):-([^}]*)\}", TEXT):
         assert documented.get(name) == default, name
     for name, port in {**SERVICE_PORTS, **OTHER_PORTS}.items():
         if name != "kafka_controller":
             assert documented[f"ORDERTRAIL_{name.upper()}_PORT"] == str(port)
+
+
+@pytest.mark.parametrize("name", ["CONSOLE_URL", "NOTIFICATION_URL", "IDENTITY_ISSUER"])
+def test_addresses_that_people_see_are_settings(name: str) -> None:
+    given = [s["environment"].get(f"ORDERTRAIL_{name}", "") for s in SERVICES.values() if "environment" in s]
+    seen = [value for value in given if "127.0.0.1" in value]
+    assert seen
+    assert all(value.startswith(f"${{ORDERTRAIL_{name}:-http://127.0.0.1:${{") for value in seen)
+
+
+def test_what_the_proxies_say_of_browsers_is_believed_by_every_service() -> None:
+    for name in SERVICE_PORTS:
+        assert SERVICES[name]["environment"]["FORWARDED_ALLOW_IPS"].endswith("${ORDERTRAIL_PROXIES:-127.0.0.1}"), name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs/operations/examples").iterdir()), ids=lambda path: path.name)
+def test_the_examples_of_proxies_lead_to_every_service_and_not_to_its_figures(path: Path) -> None:
+    text = path.read_text()
+    # the notification service twice: for programs, and for the one click
+    assert sorted(re.findall(r"127\.0\.0\.1:(\d+)", text)) == sorted(map(str, [*SERVICE_PORTS.values(), 8002]))
+    for inside in OPERATIONS:
+        assert inside in text
 
 
 def test_env_example_holds_no_secret() -> None:
@@ -113,4 +139,9 @@ def test_nothing_that_is_ignored_reaches_the_builder() -> None:
     kept = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
     copied = re.findall(r"^COPY (\w+) ", (ROOT / "deploy/Dockerfile").read_text(), re.MULTILINE)
     assert set(copied) | {"requirements-image.lock"} == set(kept)
-    assert subprocess.run(["git", "check-ignore", ".env", ".run"], cwd=ROOT, capture_output=True).returncode == 0
+    assert (
+        subprocess.run(
+            ["git", "check-ignore", ".env", "services.env", ".run"], cwd=ROOT, capture_output=True
+        ).returncode
+        == 0
+    )

@@ -48,6 +48,20 @@ def test_a_service_is_told_nothing_of_others_secrets(monkeypatch: pytest.MonkeyP
     assert environment["ORDERTRAIL_SECRETS_DIR"] == str(tmp_path / "secrets" / "order")
 
 
+def test_behind_a_proxy_services_know_their_outside_addresses_and_call_each_other_here(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    outside = "https://orders.example"
+    monkeypatch.setenv("ORDERTRAIL_RUN_DIR", str(tmp_path))
+    for name in ("CONSOLE_URL", "NOTIFICATION_URL", "IDENTITY_ISSUER"):
+        monkeypatch.setenv(f"ORDERTRAIL_{name}", outside)
+    told = {name: Installation.current().service_environment(name) for name in ("notification", "identity", "console")}
+    for name, environment in told.items():
+        assert environment["ORDERTRAIL_CONSOLE_URL"] == environment["ORDERTRAIL_IDENTITY_ISSUER"] == outside
+        assert environment["ORDERTRAIL_JWKS_URL"].startswith("http://127.0.0.1:")
+        assert (environment["ORDERTRAIL_NOTIFICATION_URL"] == outside) == (name == "notification")
+
+
 @pytest.mark.parametrize(
     ("given", "url", "name"),
     [
