@@ -23,12 +23,17 @@ MOST_TEXT: Final = 200_000
 MOST_LINES: Final = 5_000
 _AUTOMATIC: Final = ("x-autoreply", "x-autorespond", "list-id", "x-auto-response-suppress")
 _BULK: Final = frozenset({"bulk", "junk", "list", "auto_reply"})
+# Quoted lines that are kept above an answer, where a mail has several.
+MOST_ABOUT: Final = 3
 _SIGNATURE: Final = ("--", "__")
 # What mail programs put above a quoted mail; the lines of an address block follow each other.
 _ORIGINAL: Final = re.compile(r"-{2,}[^-]{3,60}-{2,}|_{20,}|\*?(From|Von|De|Fra|Från|Da|Van)\*? ?:.{0,300}")
-_QUOTED_PARTS: Final = (
-    "//blockquote | //*[contains(concat(' ', @class, ' '), ' gmail_quote ')] | //script | //style | //head"
+_NOT_READ: Final = (
+    "//script | //style | //head | //*[contains(concat(' ', @class, ' '), ' gmail_quote ') and not(.//blockquote) "
+    "and not(self::blockquote)]"
 )
+# Around what a page quotes, until its lines are marked.
+_IN, _OUT = "\x0e", "\x0f"
 _BLOCKS: Final = frozenset({"p", "div", "br", "li", "tr", "h1", "h2", "h3", "h4", "pre", "table", "ul", "ol"})
 
 
@@ -61,7 +66,7 @@ def read(raw: bytes) -> Answer:
         senders=tuple(address for _, address in senders if address),
         message_id=str(mail.get("Message-ID", "")).strip()[:1_000],
         automatic=_is_automatic(mail),
-        text=answered(_written(parts)),
+        text=_written(parts),
         files=tuple(_files(parts)),
     )
 
@@ -78,13 +83,13 @@ def _is_automatic(mail: Message) -> bool:
 
 
 def _written(parts: Sequence[Message]) -> str:
-    """The first plain text; where there is none, the first HTML as text."""
+    """What is new in the first plain text; where there is none, in the first HTML."""
     bodies = [p for p in parts if not p.is_multipart() and not p.get_filename() and not _is_file(p)]
     plain = next((p for p in bodies if p.get_content_type() == "text/plain"), None)
     if plain is not None:
-        return _decoded(plain)
+        return answered(_decoded(plain))
     rich = next((p for p in bodies if p.get_content_type() == "text/html"), None)
-    return _text_of(_decoded(rich)) if rich is not None else ""
+    return answered(_text_of(_decoded(rich)), sure=True) if rich is not None else ""
 
 
 def _is_file(part: Message) -> bool:
@@ -106,48 +111,102 @@ def _decoded(part: Message) -> str:
 
 
 def _text_of(page: str) -> str:
-    """HTML as a person reads it, without what it quotes."""
+    """HTML as a person reads it; the lines of what it quotes begin with `>`."""
     try:
         tree: Any = markup.document_fromstring(
             page.encode("utf-8", "replace"), parser=markup.HTMLParser(encoding="utf-8")
         )
     except Exception:
         return ""  # nothing that a browser would show either
-    for quoted in tree.xpath(_QUOTED_PARTS):
-        if quoted.getparent() is not None:
-            quoted.drop_tree()
+    for unread in tree.xpath(_NOT_READ):
+        if unread.getparent() is not None:
+            unread.drop_tree()
     pieces: list[str] = []
     for event, element in markup.etree.iterwalk(tree, events=("start", "end")):
-        block = element.tag in _BLOCKS
+        block, quote = element.tag in _BLOCKS, element.tag == "blockquote"
         if event == "start":
-            pieces += ["\n" if block else "", _spaced(element.text)]
+            pieces += [f"\n{_IN}" if quote else "\n" if block else "", _spaced(element.text)]
         else:
-            pieces += ["\n" if block and element.tag != "br" else "", _spaced(element.tail)]
-    lines = [" ".join(line.split()) for line in "".join(pieces).split("\n")]
+            pieces += [f"{_OUT}\n" if quote else "\n" if block and element.tag != "br" else "", _spaced(element.tail)]
+    lines = _marked("".join(pieces).split("\n"))
     return "\n".join(line for n, line in enumerate(lines) if line or (n and lines[n - 1]))
 
 
+def _marked(lines: Sequence[str]) -> Sequence[str]:
+    """Lines with single spaces, those of quotations with a `>` before them."""
+    depth, marked = 0, []
+    for line in lines:
+        depth += line.count(_IN)
+        text = " ".join(line.replace(_IN, "").replace(_OUT, "").split())
+        marked.append(f"> {text}".rstrip() if depth else text)
+        depth -= line.count(_OUT)
+    return marked
+
+
 def _spaced(text: str | None) -> str:
-    return re.sub(r"\s", " ", text or "")
+    return re.sub(rf"[\s{_IN}{_OUT}]", " ", text or "")
 
 
-def answered(text: str) -> str:
-    """What was written anew: up to the line of ours, to what a mail program puts above what it quotes, or to the
-    quotation at the end; without the signature."""
+def answered(text: str, *, sure: bool = False) -> str:
+    """What was written anew, above, between and below what is quoted; without the signature.
+
+    What is quoted begins with the line of ours, or with what a mail program puts above it. Where each of its lines is
+    marked (`>`), what is not marked below is an answer too; else it ends the mail, as nothing tells the two apart.
+    `sure`: a mail program has quoted what is marked, so that what introduces it needs neither date nor address.
+    """
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")[:MOST_LINES]
     plain = [line.lstrip("> \t").strip() for line in lines]
     end = next((n for n, line in enumerate(plain) if line.startswith("##-") and line.endswith("-##")), None)
     ours = end is not None
     if end is None:
         end = next((n for n, line in enumerate(plain) if _ORIGINAL.fullmatch(line[:400]) and _is_head(plain, n)), None)
-    kept = lines[: len(lines) if end is None else end]
     quoted = ours
-    while kept and (not kept[-1].strip() or kept[-1].lstrip().startswith(">")):
-        quoted |= kept.pop().lstrip().startswith(">")
+    if end is None:
+        end = _quoted_first(lines, sure=sure)
+        quoted = end is not None
+    kept = lines[: len(lines) if end is None else end]
+    while kept and (not kept[-1].strip() or _is_quoted(kept[-1])):
+        quoted |= _is_quoted(kept.pop())
     if quoted:
-        kept = _without_introduction(kept, sure=ours)
-    cut = next((n for n, line in enumerate(kept) if line.rstrip() in _SIGNATURE), len(kept))
-    return "\n".join(line.rstrip() for line in kept[:cut]).strip()
+        kept = _without_introduction(kept, sure=ours or sure)
+    below = [] if end is None else _among(lines[end:])
+    return "\n\n".join(block for block in (_unsigned(kept), *below) if block)
+
+
+def _is_quoted(line: str) -> bool:
+    return line.lstrip().startswith(">")
+
+
+def _unsigned(lines: Sequence[str]) -> str:
+    cut = next((n for n, line in enumerate(lines) if line.rstrip() in _SIGNATURE), len(lines))
+    return "\n".join(line.rstrip() for line in lines[:cut]).strip()
+
+
+def _quoted_first(lines: Sequence[str], *, sure: bool) -> int | None:
+    """Where the quotation starts that a mail begins with; None where the mail begins with something else."""
+    first = next((n for n, line in enumerate(lines) if _is_quoted(line)), None)
+    return first if first is not None and not _without_introduction(list(lines[:first]), sure=sure) else None
+
+
+def _among(lines: Sequence[str]) -> Sequence[str]:
+    """What was written below and between marked lines. Of several answers each follows what it answers to."""
+    found: list[tuple[list[str], str]] = []
+    about: list[str] = []
+    written: list[str] = []
+    begun = False
+    for line in [*lines, ">"]:
+        if not _is_quoted(line):
+            written += [line] if begun and (written or line.strip()) else []
+            continue
+        begun = True
+        if block := _unsigned(written):
+            found.append((about, block))
+            about = []
+        written = []
+        about = [*about[1 - MOST_ABOUT :], line.strip()] if line.strip("> \t") else []
+    if len(found) < 2:
+        return [block for _, block in found]
+    return ["\n".join([*(x for x in about if "##-" not in x), block]) for about, block in found]
 
 
 def _is_head(plain: Sequence[str], n: int) -> bool:

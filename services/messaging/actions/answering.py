@@ -49,6 +49,12 @@ async def answer(run: Runtime, to: Reply, raw: bytes) -> str:
     files: list[Kept] = []
     for file in mail.files:
         files.append((file.name, *await attaching.taken(run, file.content, allowed)))
+    if not mail.text and not files:
+        raise Unprocessable(
+            "answer_empty",
+            "Nothing new was found in this mail: it has no file, and no text beside what it quotes. "
+            "Write above or below the quoted text, or answer on the order page.",
+        )
     digest = hashlib.sha256(mail.message_id.encode("utf-8", "replace") or raw).digest()
     async with run.db.tenant(thread.marketplace_id) as tx:
         if not await store.take_mail(tx, thread, caller.person_id or reader.reader_id, digest, run.clock()):

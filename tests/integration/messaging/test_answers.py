@@ -154,7 +154,7 @@ async def test_what_cannot_be_posted_says_why_and_may_be_sent_again(desk: Desk, 
     for _ in range(6):
         many.add_attachment(PDF, maintype="application", subtype="pdf", filename="r.pdf")
     for mail, why in (
-        (written(""), "at least one visible character"),
+        (written(""), "Nothing new was found in this mail"),
         (written("x" * 5_000), "The answer has 5000 characters; a message has at most 4000."),
         (svg, "Only JPEG, PNG and WebP images and PDFs are taken."),
         (many, "at most 5 attachments"),

@@ -21,13 +21,20 @@ ABOVE = "##- Write your answer above this line -##"
         (f"Yes\n{ABOVE}\nNew message from Bea", "Yes"),
         ("Yes\n\n> quoted\n> more\n", "Yes"),
         ("Yes\n\nOn 2 March Bea wrote:\n\n> quoted", "Yes"),
-        ("> is it blue?\nyes\n> and large?\nno", "> is it blue?\nyes\n> and large?\nno"),
+        ("> is it blue?\nyes\n> and large?\nno", "> is it blue?\nyes\n\n> and large?\nno"),
         ("Ok\n-----Original Message-----\nFrom: x", "Ok"),
         ("Ok\n\nFrom: Market <a@b.example>\nSent: Monday\nTo: me\n\nold", "Ok"),
         ("From: the shop it is 3 km.\nThat is all", "From: the shop it is 3 km.\nThat is all"),
         ("I need these:\n- one\n- two", "I need these:\n- one\n- two"),
         ("Thanks\n-- \nBea\nTel. 1", "Thanks"),
         ("", ""),
+        (f"On Monday Market wrote:\n> {ABOVE}\n> Colour?\n> View order\n\nIt is blue.\n-- \nBea", "It is blue."),
+        (f"> {ABOVE}\n>\n> Colour?\nBlue\n> Size?\n\nLarge\n\nBea\n> bye", "> Colour?\nBlue\n\n> Size?\nLarge\n\nBea"),
+        (f"See below\n\nOn Monday Market wrote:\n> {ABOVE}\n> Colour?\n\nBlue", "See below\n\nBlue"),
+        ("Den 2. mars skrev Market:\n> Farge?\n\nBlå", "Blå"),
+        ("-----Original Message-----\nFrom: x\n> old\n\nNew", "New"),
+        (f"On Monday Market wrote:\n> {ABOVE}\n> Colour?\n", ""),
+        (f"{ABOVE}\nNew message from Bea\nnothing tells this apart", ""),
     ],
 )
 def test_the_answer_is_what_was_written_anew(written: str, text: str) -> None:
@@ -37,7 +44,8 @@ def test_the_answer_is_what_was_written_anew(written: str, text: str) -> None:
 @pytest.mark.parametrize(
     "hostile",
     ["On " * 60_000, "\n" * 200_000 + "x", "> " * 90_000, "From: x\n" * 25_000, "_" * 200_000, "-- \n" * 50_000,
-     "On a <b@c> " * 18_000 + "wrote:", "<div>" * 30_000, "<p " * 60_000],
+     "On a <b@c> " * 18_000 + "wrote:", "<div>" * 30_000, "<p " * 60_000,
+     "<blockquote>x" * 15_000, "> a\nb\n" * 2_500, "> a\n" * 100 + "b\n" * 4_000],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["plain", "html"])
 def test_a_hostile_mail_takes_no_time(hostile: str, kind: str) -> None:
@@ -56,6 +64,19 @@ def test_html_alone_is_read_as_text_without_what_it_quotes() -> None:
     )
     mail.set_content(page, subtype="html")
     assert read(bytes(mail)).text == "Yes, please.\n\nTwo<3\nof them"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        f"<div>On 2 March X wrote:<br></div><blockquote type=cite><p>{ABOVE}</p><p>Colour?</p></blockquote><p>Blue</p>",
+        f"<div class=gmail_quote><div>On 2 March X wrote:</div><blockquote class=gmail_quote>{ABOVE}<br>Colour?"
+        "<blockquote>old</blockquote> or not?</blockquote><div>Blue</div></div>",
+        f"<p>Blue</p><div class=gmail_quote>{ABOVE} Colour?</div>",
+    ],
+)
+def test_html_is_answered_below_what_it_quotes_too(page: str) -> None:
+    assert read(f"From: a@b.example\nContent-Type: text/html\n\n{page}".encode()).text == "Blue"
 
 
 @pytest.mark.parametrize(
