@@ -22,10 +22,10 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from cli import demo_files
 from cli.demo_client import Caller, DemoError, demo_password, send, service_url, session
-from cli.import_client import Importer, Options, SignIn
-from cli.sources import read_file
+from cli.import_client import Importer, SignIn
 from deploy.embedded.errors import SetupError
 from deploy.embedded.installation import Installation
+from services.console.sources import Options, Outcome, read_file
 from shared.clock import utc_now
 from shared.ids import new_id
 
@@ -111,13 +111,12 @@ async def _subscribe(operator: Caller, receiver: Receiver, address: str) -> str:
 
 async def _import() -> dict[str, Any]:
     """Both files are taken in; the shop's order is returned."""
-    outcomes = []
+    outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="ordertrail-demo-") as folder:
         files = demo_files.write(Path(folder), utc_now())
         async with Importer.signed_in(SignIn(f"operator@{MARKETPLACE}.example"), Options()) as importer:
             for file in files:
-                for found in read_file(file):
-                    outcomes.append(await importer.send(file.name, found))
+                outcomes += await importer.send(file.name, list(read_file(file)))
     for o in outcomes:
         step(f"Imported {o.file}: {o.result}", f"order {o.external_id} is {', '.join(o.orders)} here", *o.warnings)
         if o.result == "refused":

@@ -1,34 +1,22 @@
-"""Handing orders of files in over HTTP: sign in, send, try again what passes by itself, tell what became of each."""
+"""Handing orders of files in over HTTP: sign in, send, and try again what passes by itself."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
-from urllib.parse import urlencode
+from dataclasses import dataclass
+from typing import Any, Final
 
 import aiohttp
 
 from cli.demo_client import DemoError, demo_password, send, service_url, session
-from cli.sources import Found, Refused, SourceRefund
+from services.console.sources import Found, Options, Outcome, Refused, hand_in
 
 PATIENCE_SECONDS: Final = 60.0
 _PASSING: Final = frozenset({429, 503})
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line says about every order of the files."""
-
-    channel: str | None = None
-    buyer: str | None = None
-    seller: str | None = None
-    with_test: bool = False
-    with_canceled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +27,6 @@ class SignIn:
     password: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one order of a file. `orders` are the numbers that it has here."""
-
-    file: str
-    where: str
-    external_id: str | None
-    number: str | None
-    result: Literal["taken", "already there", "refused"]
-    orders: tuple[str, ...] = ()
-    order_ids: tuple[str, ...] = ()
-    detail: str = ""
-    warnings: tuple[str, ...] = field(default_factory=tuple)
-
-
 class Importer:
     """A signed-in sender of orders. Use `Importer.signed_in`."""
 
@@ -61,7 +34,8 @@ class Importer:
         self._http, self._sign_in, self._options = http, sign_in, options
         self._token = ""
         self._gone = False
-        self._orders = service_url("order") + "/v1/orders"
+        self._url = service_url("order")
+        self._orders = self._url + "/v1/orders"
 
     @classmethod
     @asynccontextmanager
@@ -123,64 +97,14 @@ class Importer:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
 
-    async def send(self, file: str, found: Found | Refused) -> Outcome:
-        """Hand one order in. Nothing is raised for what is wrong with it: that is its outcome."""
-        if isinstance(found, Refused):
-            return Outcome(file, found.where, found.external_id, None, "refused", detail=found.reason)
-        body = self._body(found)
-        outcome = Outcome(file, found.where, found.external_id, found.number, "refused")
-        if found.test and not self._options.with_test:
-            return replace(outcome, detail="a test order; --with-test takes it")
-        if found.canceled and not self._options.with_canceled and not await self._is_known(body):
-            why = f"was canceled at its source ({found.canceled}); --with-canceled takes it"
-            return replace(outcome, detail=why, warnings=tuple(found.warnings))
-        status, answer = await self.call("POST", self._orders, body)
-        if status not in (200, 201):
-            return replace(outcome, detail=_reason(status, answer), warnings=tuple(found.warnings))
-        placed = answer["orders"]
-        told = [*found.warnings, *answer.get("warnings", ())]
-        for refund in found.refunds:
-            told += await self._refund(placed, refund)
-        return replace(
-            outcome,
-            result="taken" if status == 201 else "already there",
-            orders=tuple(o["number"] for o in placed),
-            order_ids=tuple(o["order_id"] for o in placed),
-            warnings=tuple(told),
-        )
+    async def send(self, file: str, orders: Sequence[Found | Refused]) -> Sequence[Outcome]:
+        """Hand some orders of a file in."""
 
-    def _body(self, found: Found) -> dict[str, Any]:
-        o = self._options
-        body = dict(found.order)
-        if o.channel:
-            body["channel"] = o.channel
-        if o.buyer:
-            body["buyer"] = o.buyer
-        if o.seller:
-            body["lines"] = [{**line, "seller": o.seller} for line in body["lines"]]
-        return body
+        async def call(method: str, path: str, body: Any) -> tuple[int, Any]:
+            return await self.call(method, self._url + path, body)
 
-    async def _is_known(self, body: Mapping[str, Any]) -> bool:
-        query = urlencode({"channel": body["channel"], "external_id": body["external_id"], "limit": 1})
-        status, answer = await self.call("GET", f"{self._orders}?{query}")
-        return status == 200 and bool(answer["items"])
-
-    async def _refund(self, placed: list[Any], refund: SourceRefund) -> list[str]:
-        """Book what the source gave back already, once: the refund's own id is sent along."""
-        if len(placed) != 1:
-            return [f"a refund of {refund.amount['amount']} was not booked: the order is several orders here"]
-        body = {"amount": refund.amount, "external_id": refund.external_id}
-        if refund.reason:
-            body["reason"] = refund.reason
-        status, answer = await self.call("POST", f"{self._orders}/{placed[0]['order_id']}/refunds", body)
-        if status in (200, 201):
-            return [f"refunded at its source: {refund.amount['amount']} {refund.amount['currency']}"]
-        return [f"a refund of {refund.amount['amount']} was not booked: {_reason(status, answer)}"]
+        return await hand_in(call, self._options, file, orders)
 
 
 def _reason(status: int, answer: Any) -> str:
-    """A problem in words: its detail, and every field that is wrong (the first one stands in the detail)."""
-    if not isinstance(answer, dict):
-        return f"the order service answered {status}"
-    more = [f"{e['field']}: {e['message']}" for e in answer.get("errors", [])[1:10]]
-    return "; ".join([str(answer.get("detail", f"the order service answered {status}")), *more])
+    return str(answer.get("detail", status)) if isinstance(answer, dict) else str(status)

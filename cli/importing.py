@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -22,14 +22,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.demo_client import DemoError
-from cli.import_client import Importer, Options, Outcome, SignIn
-from cli.sources import STDIN, Found, Refusal, Refused, files_of, read_file
+from cli.import_client import Importer, SignIn
 from deploy.embedded.errors import SetupError
+from services.console.sources import STDIN, Found, Options, Outcome, Refusal, Refused, files_of, read_file
 
 EXIT_REFUSED: Final = 1
 EXIT_NOTHING_DONE: Final = 2
-AT_ONCE: Final = 8
-IN_HAND: Final = 256  # orders of a file that are read ahead of being sent
+IN_HAND: Final = 64  # orders of a file that are read ahead of being sent
 TELL_SECONDS: Final = 5.0
 _STYLES: Final = {"taken": "green", "already there": "cyan", "refused": "red"}
 
@@ -110,19 +109,9 @@ async def _import_file(
     importer: Importer, label: str, orders: Iterator[Found | Refused], outcomes: list[Outcome], progress: Progress
 ) -> None:
     """Send what the file holds, some at once; what cannot be sent any more is told of every order that is left."""
-    busy = asyncio.Semaphore(AT_ONCE)
-
-    async def one(found: Found | Refused) -> Outcome:
-        async with busy:
-            return await importer.send(label, found)
-
     while together := list(islice(orders, IN_HAND)):
-        sent: dict[int, Outcome] = {}
-        for turn in _rounds(together):
-            done = await asyncio.gather(*(one(together[n]) for n in turn))
-            sent.update(zip(turn, done, strict=True))
-            progress.tell(label, len(outcomes) + len(sent))
-        outcomes += [sent[n] for n in range(len(together))]
+        outcomes += await importer.send(label, together)
+        progress.tell(label, len(outcomes))
 
 
 class Progress:
@@ -135,22 +124,6 @@ class Progress:
         if time.monotonic() >= self._next:
             typer.echo(f"{count} orders done, in {label}", err=True)
             self._next = time.monotonic() + TELL_SECONDS
-
-
-def _rounds(orders: Sequence[Found | Refused]) -> list[list[int]]:
-    """Positions of orders that may be sent at once; one whose id stood before in the file has to wait for that one."""
-    rounds: list[list[int]] = [[]]
-    times: dict[tuple[Any, str], int] = {}
-    for position, order in enumerate(orders):
-        turn = 0
-        if isinstance(order, Found):
-            key = (order.order.get("channel"), order.external_id)
-            turn = times.get(key, 0)
-            times[key] = turn + 1
-        if turn == len(rounds):
-            rounds.append([])
-        rounds[turn].append(position)
-    return rounds
 
 
 def _print(outcomes: Sequence[Outcome], counts: dict[str, int]) -> None:

@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from cli.demo_client import DemoError, service_url
-from cli.import_client import Importer, Options, SignIn
+from cli.import_client import Importer, SignIn
 from deploy.embedded.errors import SetupError
+from services.console.sources import Options
 from services.order import workflow
 from services.order.workflow import Finding
 

@@ -23,9 +23,10 @@ from rich.console import Console
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from cli.demo_client import DemoError, service_url
-from cli.import_client import Importer, Options, SignIn
+from cli.import_client import Importer, SignIn
 from cli.plain import plain
 from deploy.embedded.errors import SetupError
+from services.console.sources import Options
 
 T = TypeVar("T")
 ANSWER_SECONDS: Final = 90.0

@@ -210,8 +210,15 @@ async def delivery(visit: Visit) -> Response:
     answer = await visit.get("webhook", f"/v1/deliveries/{visit.id('delivery_id')}")
     found = read(DeliveryInFull, "webhook", answer)
     numbers = await order_numbers(visit, [found.order_id] if found.order_id and found.origin != "test" else [])
+    # what was sent is kept when its endpoint is deleted
+    endpoint, _ = await part(visit.get("webhook", f"/v1/endpoints/{found.endpoint_id}"))
     return await visit.page(
-        "delivery.html", delivery=found, numbers=numbers, states=STATES, payload=_pretty(found.payload)
+        "delivery.html",
+        delivery=found,
+        endpoint_there=endpoint is not None,
+        numbers=numbers,
+        states=STATES,
+        payload=_pretty(found.payload),
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.sources import Found, Refusal, Refused, files_of, read_file
 from contracts.inbound import SubmittedOrder
+from services.console.sources import Found, Refusal, Refused, files_of, read_file
 from tests.unit.cli.samples import shopify, ubl
 
 HEAD = "external_id,currency,customer_name,sku,name,quantity,unit_price"

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from cli.sources import Found, Refusal, Refused
-from cli.sources.shopify import read
 from contracts.inbound import SubmittedOrder
+from services.console.sources import Found, Refusal, Refused
+from services.console.sources.shopify import read
 from tests.unit.cli.samples import shopify
 
 

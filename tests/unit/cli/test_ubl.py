@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cli.sources import Found, Refusal, Refused
-from cli.sources.ubl import read
 from contracts.inbound import SubmittedOrder
+from services.console.sources import Found, Refusal, Refused
+from services.console.sources.ubl import read
 from tests.unit.cli.samples import ubl, ubl_charge, ubl_line, ubl_sums
 
 PRICE = "<cbc:PriceAmount>4</cbc:PriceAmount>"

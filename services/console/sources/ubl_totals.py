@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from cli.sources.model import Refusal, money, number
-from cli.sources.ubl_tree import Element, child, children, first_text
 from contracts.money import exponent, round_minor
+from services.console.sources.model import Refusal, money, number
+from services.console.sources.ubl_tree import Element, child, children, first_text
 
 Line = dict[str, Any]
 

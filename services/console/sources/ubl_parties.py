@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cli.sources.model import Refusal, compact, country, text
-from cli.sources.ubl_tree import Element, child, first_text
+from services.console.sources.model import Refusal, compact, country, text
+from services.console.sources.ubl_tree import Element, child, first_text
 
 
 @dataclass(frozen=True, slots=True)

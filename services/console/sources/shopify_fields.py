@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from cli.sources.model import Refusal, money, number, text
+from services.console.sources.model import Refusal, money, number, text
 
 Json = dict[str, Any]
 

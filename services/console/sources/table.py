@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
-from cli.sources.model import (
+from services.console.sources.model import (
     Found,
     Refusal,
     Refused,

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Final
 
-from cli.sources.model import Found, Refusal, Refused
-from cli.sources.shopify import read as read_shopify
-from cli.sources.table import read as read_table
-from cli.sources.ubl import read as read_ubl
+from services.console.sources.model import Found, Refusal, Refused
+from services.console.sources.shopify import read as read_shopify
+from services.console.sources.table import read as read_table
+from services.console.sources.ubl import read as read_ubl
 
 MEGABYTE: Final = 1024 * 1024
 MOST_BYTES: Final = 256 * MEGABYTE
@@ -40,7 +40,11 @@ def files_of(path: Path) -> Sequence[Path]:
 
 def read_file(path: Path) -> Iterator[Found | Refused]:
     """The orders of a file, `-` being standard input. Raises Refusal where the file as a whole cannot be read."""
-    content = _content(path)
+    return read_content(_content(path), path.name)
+
+
+def read_content(content: bytes, name: str) -> Iterator[Found | Refused]:
+    """The orders of a file's content. Raises Refusal where it as a whole cannot be read."""
     head = content[:256]
     for bom in _BOMS:
         head = head.removeprefix(bom)
@@ -53,8 +57,9 @@ def read_file(path: Path) -> Iterator[Found | Refused]:
         raise Refusal("the file is empty")
     if kind := _ARCHIVES.get(content[:2]):
         raise Refusal(f"this is {kind}; unpack it, or save it as JSON, XML or CSV")
-    if path.suffix.lower() in (".json", ".jsonl", ".ndjson", ".xml"):
-        raise Refusal(f"the file is named {path.suffix} but does not begin like one; is it damaged or compressed?")
+    suffix = Path(name).suffix
+    if suffix.lower() in (".json", ".jsonl", ".ndjson", ".xml"):
+        raise Refusal(f"the file is named {suffix} but does not begin like one; is it damaged or compressed?")
     return read_table(content)
 
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from lxml import etree
 
-from cli.sources.model import (
+from contracts.money import round_minor
+from services.console.sources.model import (
     Found,
     Refusal,
     Refused,
@@ -28,10 +29,9 @@ from cli.sources.model import (
     text,
     unit_code,
 )
-from cli.sources.ubl_parties import Party, address, delivery_address, party
-from cli.sources.ubl_totals import allowances, amount, totals
-from cli.sources.ubl_tree import ORDER, Element, child, children, first_text, texts
-from contracts.money import round_minor
+from services.console.sources.ubl_parties import Party, address, delivery_address, party
+from services.console.sources.ubl_totals import allowances, amount, totals
+from services.console.sources.ubl_tree import ORDER, Element, child, children, first_text, texts
 
 CHANNEL: Final = "peppol"
 MOST_BYTES: Final = 20 * 1024 * 1024

@@ -12,8 +12,9 @@ from decimal import Decimal
 from itertools import chain
 from typing import Any, Final
 
-from cli.sources.json_values import Value, values
-from cli.sources.model import (
+from contracts.money import exponent, round_minor
+from services.console.sources.json_values import Value, values
+from services.console.sources.model import (
     Found,
     Refusal,
     Refused,
@@ -29,9 +30,8 @@ from cli.sources.model import (
     spread,
     text,
 )
-from cli.sources.shopify_fields import Json, amount, first, member, members, stated
-from cli.sources.shopify_refunds import refunds
-from contracts.money import exponent, round_minor
+from services.console.sources.shopify_fields import Json, amount, first, member, members, stated
+from services.console.sources.shopify_refunds import refunds
 
 CHANNEL: Final = "shopify"
 REFUNDED: Final = frozenset({"partially_refunded", "refunded"})

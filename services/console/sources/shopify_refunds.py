@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from cli.sources.model import SourceRefund, money, text
-from cli.sources.shopify_fields import Json, amount, members
+from services.console.sources.model import SourceRefund, money, text
+from services.console.sources.shopify_fields import Json, amount, members
 
 
 def refunds(o: Json, currency: str, warnings: list[str]) -> list[SourceRefund]:
