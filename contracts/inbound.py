@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.envelope import Event
 from contracts.money import CurrencyCode, Money
@@ -15,6 +15,13 @@ from contracts.money import CurrencyCode, Money
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 ShortText = Annotated[str, Field(min_length=1, max_length=100)]
 PositiveQuantity = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=6)]
+
+
+def _of_our_age(value: datetime) -> datetime:
+    """Further away, a time has no equivalent in some zones, and no calendar shows it."""
+    if not 1970 <= value.year <= 2199:
+        raise ValueError("must lie between 1970 and 2199")
+    return value
 
 
 class Strict(BaseModel):
@@ -63,7 +70,7 @@ class SubmittedOrder(Strict):
     external_status: ShortText | None = None
     channel: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "direct"
     lifecycle: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] | None = None
-    placed_at: datetime | None = None
+    placed_at: Annotated[datetime, AfterValidator(_of_our_age)] | None = None
     currency: CurrencyCode
     buyer: ShortText | None = None  # organisation id, slug or external id; the caller's own by default
     customer: SubmittedCustomer
@@ -104,7 +111,7 @@ class PaymentSettled(Event, type="payment.settled", version=1):
     kind: Literal["paid", "refund_done", "chargeback"]
     amount: Money
     refund_id: UUID | None = None
-    settled_at: datetime
+    settled_at: Annotated[datetime, AfterValidator(_of_our_age)]
 
     def key(self) -> str:
         return str(self.order_id or self.external_id or self.payment_id)
@@ -118,7 +125,7 @@ class ListingChanged(Event, type="listing.changed", version=1):
     listing_id: UUID
     seller: ShortText
     sku: ShortText
-    changed_at: datetime
+    changed_at: Annotated[datetime, AfterValidator(_of_our_age)]
     name: Text | None = None
     price: Money | None = None
     available: Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)] | None = None

@@ -82,7 +82,7 @@ async def act_in(
     now = run.clock()
     if_match.check(held.order.sequence, current_state(held.order, lifecycle, side))
     actor = policy.actor_of(caller)
-    facts = await facts_for(tx, held, lifecycle, wish)
+    facts = await facts_for(tx, held, lifecycle, wish, policy.see(held.order, caller))
     try:
         decision = workflow.decide(held.order, lifecycle, wish.action, actor, wish.params, now, wish.ids, facts)
     except workflow.Refused as e:
@@ -107,8 +107,17 @@ def _state_of(refused: workflow.Refused, order: Order, lifecycle: Lifecycle, sid
     return {"current": current_state(order, lifecycle, side), "etag": etag(order.sequence)}
 
 
-async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wish | None = None) -> Facts:
-    """What deciding may ask of the world; looked up only where the action or the order's phase needs it."""
+async def facts_for(
+    tx: Transaction,
+    held: Held,
+    lifecycle: Lifecycle,
+    wish: Wish | None = None,
+    sides: frozenset[Side] = frozenset(),
+) -> Facts:
+    """What deciding may ask of the world; looked up only where the action or the order's phase needs it.
+
+    Files that are not attached yet are those of the `sides` that uploaded them.
+    """
     facts = facts_of(held)
     order = held.order
     phase = workflow.phase_of(order, lifecycle)
@@ -125,7 +134,7 @@ async def facts_for(tx: Transaction, held: Held, lifecycle: Lifecycle, wish: Wis
             facts = replace(facts, free_units=free)
     if types & {"images", "invoice"}:
         found = await documents.uploaded(tx, order.order_id, _ids_in(wish.params))
-        facts = replace(facts, documents=found)
+        facts = replace(facts, documents={i: d for i, d in found.items() if d.side in sides})
     return facts
 
 

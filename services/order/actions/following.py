@@ -24,6 +24,7 @@ from services.order.store.context import fingerprint_of
 from services.order.store.orders import Held, NewOrder
 from services.order.workflow import Actor, Decision, Facts, Lifecycle, Order
 from services.order.workflow.lifecycle import Display
+from services.order.workflow.routes import goes_on_by_itself
 from shared.errors import Conflict, NotFound
 from shared.ids import new_id
 from shared.postgres import Transaction
@@ -183,7 +184,8 @@ def follow(
         decision = step.take(order, action, {"external_status": raw, **({"status": target} if target else {})})
     except workflow.WrongState as e:
         decision = step.take(order, action, {"external_status": raw})
-        warning = f"the channel says {raw!r}, which is kept beside ours: {e.detail}"
+        if target is None or not goes_on_by_itself(lifecycle, target, order.status):
+            warning = f"the channel says {raw!r}, which is kept beside ours: {e.detail}"
     except workflow.Refused as e:
         raise refusal(e) from None
     if money is not None and warning is None:

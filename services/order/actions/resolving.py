@@ -18,6 +18,7 @@ from services.order.errors import wrong_fields
 from services.order.schemas import ChannelConfig
 from services.order.store.context import Context, Offer, Organisation
 from services.order.workflow import Channel, Facts, LineFacts, Placement
+from shared.errors import Unavailable
 
 # Free stock of a listing whose stock is not counted.
 PLENTY: Final = Decimal(10) ** 12
@@ -52,8 +53,10 @@ class Resolved:
 
 
 class _Resolver:
-    def __init__(self, order: SubmittedOrder, context: Context, who: Submitter, *, replacement: bool = False) -> None:
-        self.order, self.context, self.who, self.replacement = order, context, who, replacement
+    def __init__(
+        self, order: SubmittedOrder, context: Context, who: Submitter, *, again: bool = False, replacement: bool = False
+    ) -> None:
+        self.order, self.context, self.who, self.again, self.replacement = order, context, who, again, replacement
         self.errors: list[tuple[str, str]] = []
         self.warnings: list[str] = []
         self.attributes: dict[str, str] = {}
@@ -118,7 +121,11 @@ class _Resolver:
         return fitting[0] if len(fitting) == 1 else None
 
     def buyer(self) -> Organisation | None:
-        """The named organisation, else the channel's default, else the caller's own, else the marketplace's own."""
+        """The named organisation, else the channel's default, else the caller's own, else the marketplace's own.
+
+        Whoever buys buys for its own organisation, whatever a channel's default is, and so does an order that comes of
+        another one. Raises Unavailable where that organisation is not known here yet.
+        """
         named = self.order.buyer
         if named is not None and (found := self.find(named, sells=False)):
             if not self.who.trusted and found.id != self.who.buys_as:
@@ -127,6 +134,8 @@ class _Resolver:
         if named is not None and not (self.who.trusted and self.order.external_id):
             self.errors.append(("buyer", f"there is no buying organisation {named!r} in this marketplace"))
             return None
+        if self.again or not self.who.trusted:
+            return self.bought_for()
         for candidate in (self.context.channel.default_buyer, self.who.buys_as):
             if candidate is not None and (own := self.context.known.get(candidate)):
                 return self.stood_in("buyer", named, own)
@@ -134,6 +143,12 @@ class _Resolver:
             return self.stood_in("buyer", named, self.context.operator)
         self.errors.append(("buyer", "is needed: you have no buying organisation, and the channel has no default"))
         return None
+
+    def bought_for(self) -> Organisation:
+        own = self.context.known.get(self.who.buys_as) if self.who.buys_as is not None else None
+        if own is None:
+            raise Unavailable("organisation_unknown", "Your organisation is not known here yet. Try again in a moment.")
+        return own
 
     def stood_in(self, side: str, named: str | None, organisation: Organisation) -> Organisation:
         if named is not None:
@@ -274,8 +289,11 @@ def resolve(
     replaces: UUID | None = None,
     reordered_from: UUID | None = None,
 ) -> Resolved:
-    """What the engine needs to place the order. Raises Unprocessable with every mistake."""
-    resolver = _Resolver(order, context, _trusted_for(order, context, who), replacement=replaces is not None)
+    """What the engine needs to place the order. Raises Unprocessable with every mistake; Unavailable where whoever
+    buys is not known here yet."""
+    again = replaces is not None or reordered_from is not None
+    trusted = _trusted_for(order, context, who)
+    resolver = _Resolver(order, context, trusted, again=again, replacement=replaces is not None)
     return resolver.run(marketplace_id, replaces=replaces, reordered_from=reordered_from)
 
 

@@ -1,10 +1,11 @@
-"""The linter's checks of parameters, approval, deadlines, settings and delays."""
+"""The linter's checks of parameters, approval, deadlines, settings, delays and texts."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Final
+from typing import Any, Final
 
 from services.order.workflow.lifecycle import Delay, Document, Param, Transition, origins
 from services.order.workflow.locate import Path
@@ -15,6 +16,29 @@ Problem = tuple[Path, str, str]
 # Read by the engine itself, whatever the effects: Change.reason, and where and when a jump leads.
 _ENGINE = {"reason": "text"}
 _JUMP = {"status": "state", "at": "moment", "external_status": "text"}
+# PostgreSQL stores no NUL, and no paper, page or mail shows the others; what people read as a label is one line.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_BREAK = re.compile(r"[\t\n\u2028\u2029]")
+_ONE_LINE = frozenset({"label", "labels", "title"})
+
+
+def lint_texts(document: Document) -> Iterator[Problem]:
+    """Texts with characters that no order could carry to anybody."""
+    yield from _texts(document.model_dump(by_alias=True), ())
+
+
+def _texts(value: Any, path: Path) -> Iterator[Problem]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(item, (*path, key))
+    elif isinstance(value, tuple | list):
+        for i, item in enumerate(value):
+            yield from _texts(item, (*path, i))
+    elif isinstance(value, str) and (
+        _CONTROL.search(value) or (_ONE_LINE.intersection(path[-2:]) and _BREAK.search(value))
+    ):
+        key = next(p for p in reversed(path) if isinstance(p, str))
+        yield path, f"{key} {value[:50]!r} has control characters or line breaks", "write it in plain characters"
 
 
 def lint_params(document: Document) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from services.order.workflow.findings import Finding
 from services.order.workflow.lifecycle import Call, Document, Target, origins
-from services.order.workflow.lint_parts import lint_approval, lint_deadlines, lint_params, lint_settings
+from services.order.workflow.lint_parts import lint_approval, lint_deadlines, lint_params, lint_settings, lint_texts
 from services.order.workflow.locate import Path, line_of
 from services.order.workflow.registry import Function
 from services.order.workflow.tables import EFFECTS, GUARDS
@@ -36,6 +36,7 @@ def lint_document(document: Document, lines: Lines) -> list[Finding]:
             lint_approval,
             lint_deadlines,
             lint_settings,
+            lint_texts,
         )
         for path, message, remedy in check(document)
     ]

@@ -32,6 +32,7 @@ MOST_LINES: Final = 500
 MOST_UNITS: Final = 1000
 CODE_MAX: Final = 100
 FARTHEST_DAY: Final = timedelta(days=730)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _QUANTITY = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u2028\u2029\ud800-\udfff]")
 
@@ -160,7 +161,7 @@ def _day(value: Any, _spec: Param, ground: Ground) -> date:
     if value == "tomorrow":
         return first + timedelta(days=1)
     try:
-        day = date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+        day = date.fromisoformat(value) if isinstance(value, str) and _DAY.fullmatch(value) else None
     except ValueError:
         day = None
     if day is None:
@@ -192,10 +193,11 @@ def _url(value: Any, _spec: Param, _: Ground) -> str:
         raise Wrong(wanted)
     try:
         parts = urlsplit(value)
-        host = parts.hostname
+        # a port that is none is found only when it is asked for
+        leads_there = bool(parts.hostname) and parts.port != 0
     except ValueError:
         raise Wrong(wanted) from None
-    if parts.scheme not in ("http", "https") or not host or "@" in parts.netloc:
+    if parts.scheme not in ("http", "https") or not leads_there or "@" in parts.netloc:
         raise Wrong(wanted)
     return value
 

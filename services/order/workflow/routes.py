@@ -37,3 +37,16 @@ def route(lifecycle: Lifecycle, start: str, goal: str) -> Route | None:
                 ways[target] = (*ways[state], (transition, target))
                 queue.append(target)
     return None
+
+
+def goes_on_by_itself(lifecycle: Lifecycle, start: str, goal: str) -> bool:
+    """Whether an order that enters `start` is in `goal` at once, without a condition (lengow page: New advances by
+    itself): who still says `start` then says nothing else."""
+    passed: set[str] = set()
+    while start != goal and start not in passed:
+        passed.add(start)
+        first = next(iter(lifecycle.automatic[start]), None)
+        if first is None or first.guards or len(first.to) != 1:
+            return False
+        start = first.to[0].state
+    return start == goal

@@ -38,6 +38,20 @@ async def test_what_the_channel_cancels_was_not_refused_by_the_seller(make_marke
     assert topics.count("order.created") == topics.count("order.canceled") == 1
 
 
+async def test_a_status_that_goes_on_by_itself_is_followed_without_a_word(make_market: MakeMarket) -> None:
+    """Page: any new order appears in "New", and then advances by itself."""
+    market = await _market(make_market)
+    body = market.order("10.00", channel="zalando", external_id="Z-1")
+    order = await _said(market, body, "New")
+    assert (order["status"], order["external_status"], order["warnings"]) == ("waiting_acceptance", "New", [])
+    order = await _said(market, body, "accepted")
+    assert (order["status"], order["warnings"]) == ("awaiting_shipment", [])
+    order = await _said(market, body, "ACCEPTED")
+    assert (order["external_status"], order["warnings"]) == ("ACCEPTED", [])
+    (warning,) = (await _said(market, body, "new"))["warnings"]
+    assert "cannot go on to new" in warning
+
+
 @pytest.mark.parametrize(
     ("raw", "status"), [("declined", "refused"), ("dispatched", "shipped"), ("Delivered", "closed")]
 )

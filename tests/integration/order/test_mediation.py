@@ -48,6 +48,19 @@ async def test_what_was_lost_is_sent_again_free_of_charge_and_linked(market: Mar
     assert topics == ["order.created"]
 
 
+async def test_what_comes_of_an_order_is_its_buyers_whatever_the_channels_default(market: Market) -> None:
+    config = {"default_buyer": str(market.other_outlet.organisation_id)}
+    assert (await market.call("PUT", "/v1/channels/web", market.operator, config)).status == 200
+    order = await market.place(market.order(channel="web", external_id="W-1"))
+    assert order["buyer"]["name"] == "Outlet"
+    await market.done(order, "process", market.seller)
+    await market.done(order, "ship", market.seller)
+    await market.done(order, "report_problem", market.buyer_admin, {"reason_code": "lost_in_transit"})
+    (made,) = (await market.done(order, "reship", market.operator))["placed"]
+    assert (await market.get(made, market.buyer_admin))["buyer"]["name"] == "Outlet"
+    assert (await market.call("GET", f"/v1/orders/{made['order_id']}", market.buyer2)).status == 404
+
+
 async def test_a_replacement_that_is_not_in_stock_changes_nothing(market: Market) -> None:
     listing = await market.listing(available="2")
     order = await _sent(market, listing)

@@ -134,6 +134,15 @@ async def test_somebody_elses_upload_cannot_be_attached_to_another_order(market:
     assert (refused.status, refused.code) == (422, "bad_params")
 
 
+async def test_an_upload_is_its_sides_until_it_is_attached(market: Market) -> None:
+    order = await _shipped(market)
+    draft = (await _upload(market, order, market.seller)).json["document_id"]
+    params = {"reason_code": "late", "images": [draft]}
+    refused = await market.act(order, "report_problem", market.buyer_admin, params)
+    assert (refused.status, refused.json["errors"][0]["field"]) == (422, "images.0")
+    assert (await market.act(order, "report_problem", market.admin, params)).status == 200
+
+
 async def test_the_packing_slip_has_what_goes_into_the_parcel_and_no_prices(market: Market) -> None:
     body = market.order("10.00", "7.77")
     body["customer"] |= {

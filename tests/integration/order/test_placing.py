@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.integration.order.market import Market
+from tests.integration.order.market import Market, Somebody, organisation
 
 
 async def test_an_order_is_placed_and_told_of(market: Market) -> None:
@@ -162,6 +162,20 @@ async def test_parties_that_are_unknown_are_refused_or_stood_in_for(market: Mark
     assert order["buyer"]["name"] == "Other-Outlet"
     assert order["seller"]["name"] == "Other-Shop"
     assert order["attributes"] == {"buyer party": "0088:999", "seller party": "0192:111"}
+
+
+async def test_whoever_buys_buys_for_its_own_organisation(market: Market) -> None:
+    config = {"default_buyer": str(market.other_outlet.organisation_id)}
+    assert (await market.call("PUT", "/v1/channels/direct", market.operator, config)).status == 200
+    (bought,) = (await market.buy(await market.listing())).json["orders"]
+    assert (bought["buyer"]["name"], bought["buyer"]["person_name"]) == ("Outlet", "Bea Buyer")
+
+
+async def test_whoever_buys_for_an_organisation_that_is_not_known_yet_comes_again(market: Market) -> None:
+    fresh = Somebody(organisation("fresh", "buyer"), ("buyer",), "Fay Fresh")
+    early = await market.buy(await market.listing(), who=fresh)
+    assert (early.status, early.code) == (503, "organisation_unknown")
+    assert await market.rows("SELECT 1 FROM orders WHERE marketplace_id = $1", market.id) == []
 
 
 async def test_parties_are_found_by_their_external_ids(market: Market) -> None:

@@ -54,6 +54,8 @@ BODIES: dict[str, tuple[Change, int, str]] = {
     "channel status without external id": ({"external_status": "fulfilled"}, 422, "bad_order"),
     "time without offset": ({"placed_at": "2026-01-01T00:00:00", "external_id": "t"}, 422, "bad_order"),
     "time that is none": ({"placed_at": "yesterday"}, 422, "invalid_request"),
+    "time before any shop": ({"placed_at": "0001-01-01T00:00:00+23:00", "external_id": "t"}, 422, "invalid_request"),
+    "time after the last": ({"placed_at": "9999-12-31T23:59:59-23:00", "external_id": "t"}, 422, "invalid_request"),
     "tax rate above one": (_line(tax_rate="1.5"), 422, "invalid_request"),
 }  # fmt: skip
 

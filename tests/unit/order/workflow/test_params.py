@@ -31,6 +31,8 @@ def shipping() -> Play:
         ({"tracking_url": "https://"}, "tracking_url"),
         ({"tracking_url": "https://user:pw@x.example/"}, "tracking_url"),
         ({"tracking_url": "https://[::1"}, "tracking_url"),
+        ({"tracking_url": "https://x.example:99999/"}, "tracking_url"),
+        ({"tracking_url": "https://x.example:port/"}, "tracking_url"),
         ({"tracking_url": "https://x.example/a b"}, "tracking_url"),
         ({"lines": []}, "lines"),
         ({"lines": "all"}, "lines"),

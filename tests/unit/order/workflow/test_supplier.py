@@ -147,6 +147,12 @@ def test_scheduled_for_tomorrow_or_a_day_that_is_not_past_at_the_outlet(
     assert play.label == "Scheduled For Delivery"
 
 
+@pytest.mark.parametrize("day", ["2030-W01-1", "20300101", "2030-1-1", "2030-01-01 ", "0000-01-01"])
+def test_days_are_written_as_dates(day: str) -> None:
+    refusal = accepted().refused("seller", "schedule", day=day)
+    assert "a date such as" in refusal.detail
+
+
 def test_completing_takes_images_an_invoice_and_a_note_all_optional() -> None:
     accepted().do("placer", "complete")
     play = accepted()
@@ -175,6 +181,22 @@ def test_dispute_and_resolve_again_and_again() -> None:
     assert [i.state for i in play.order.issues] == ["resolved", "resolved"], "disputes are counted"
     assert play.kinds.count("order.completed") == 1
     assert play.kinds[-4:] == ["order.disputed"] * 4
+
+
+def test_a_refund_does_not_stand_over_what_the_page_says_of_disputes() -> None:
+    """Page: a special status called Completed after dispute; the label has a red circle."""
+    play = accepted()
+    play.do("placer", "complete")
+    play.do("placer", "dispute", note="all of it is spoilt")
+    play.do("operator", "refund")
+    assert (play.label, play.order.money) == ("In Dispute", "refunded")
+    play.do("placer", "resolve")
+    seen = wf.shown(play.order, play.lifecycle)
+    assert (seen.label, seen.mark, play.order.money) == ("Completed after dispute", "red", "refunded")
+    calm = accepted()
+    calm.do("placer", "complete")
+    calm.do("operator", "refund")
+    assert calm.label == "Refunded"
 
 
 def test_abandoned_by_the_outlet_or_by_the_clock() -> None:
