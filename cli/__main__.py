@@ -36,6 +36,16 @@ COMMANDS: Mapping[str, str] = {
     "rebuild": "cli.figures",
 }
 
+# What belongs to an installation without containers, and what does the same with Compose.
+OF_MAKE_UP: Mapping[str, str] = {
+    "up": "docker compose up --wait",
+    "down": "docker compose down",
+    "status": "docker compose ps",
+    "logs": "docker compose logs --follow",
+    "clean": "docker compose down --volumes",
+    "doctor": "docker compose ps, and docker compose logs of what is not healthy",
+    "demo": "nothing: it needs the mailbox and the free ports of `make up`",
+}
 UNEXPECTED = 2
 
 
@@ -72,6 +82,10 @@ def _whole(
 
 def main() -> None:
     """Entry point of the console script. Whatever goes wrong is one line: what, and what to do."""
+    instead = OF_MAKE_UP.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    if instead and os.environ.get("ORDERTRAIL_COMPOSE"):
+        sys.stderr.write(f"{sys.argv[1]} is for `make up` -- with Compose: {instead}\n")
+        sys.exit(UNEXPECTED)
     try:
         build(sys.argv[1:])()
     except Exception as error:

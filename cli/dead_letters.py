@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import typer
@@ -21,7 +22,7 @@ from shared.clock import utc_now
 from shared.inbox import DeadLetters
 from shared.postgres import Database
 from shared.postgres.database import TRANSIENT
-from shared.postgres.migrate import SCHEMAS
+from shared.postgres.migrate import SCHEMAS, worker_role
 from shared.settings import ServiceSettings
 
 T = TypeVar("T")
@@ -125,11 +126,23 @@ def _fail(reason: str) -> NoReturn:
 def worker_database_url(service: str) -> str:
     """Where this service's dead letters are: as its own process would know, else in this checkout's installation."""
     if os.environ.get("ORDERTRAIL_WORKER_DATABASE_URL") or os.environ.get("ORDERTRAIL_SECRETS_DIR"):
-        return ServiceSettings().worker_database_url.get_secret_value()
+        return _of(service, ServiceSettings().worker_database_url.get_secret_value())
     folder: Path = Installation.current().secrets.directory / service
     url = ServiceSettings(_secrets_dir=folder).worker_database_url.get_secret_value() if folder.is_dir() else ""
     if not url:
         _fail("no installation here: start it with make up, or set ORDERTRAIL_WORKER_DATABASE_URL")
+    return url
+
+
+def _of(service: str, url: str) -> str:
+    """The address, unless it is another service's: there the same tables hold other things, or are not there."""
+    role = urlsplit(url).username
+    other = next((name for name in SCHEMAS if role == worker_role(name)), service)
+    if other != service:
+        _fail(
+            f"the settings here are those of {other}, and this asks for {service}'s database -- ask where {service} "
+            "runs; with Compose `docker compose run --rm cli` has all of them"
+        )
     return url
 
 

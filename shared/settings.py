@@ -17,6 +17,8 @@ class ServiceSettings(BaseSettings):
         secrets_dir=os.environ.get("ORDERTRAIL_SECRETS_DIR") or None,
         extra="ignore",
         frozen=True,
+        # a refusal names the setting and not what was given: that may be a secret
+        hide_input_in_errors=True,
     )
 
     environment: Literal["development", "production"] = "development"

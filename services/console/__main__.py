@@ -1,7 +1,8 @@
 """`python -m services.console api|all`. The other roles have nothing to do here."""
 
 from services.console.app import service
-from shared.process import run
+from shared.keyring import KeyRingError
+from shared.process import made, run
 
 if __name__ == "__main__":
-    run(service())
+    run(made("console", service, KeyRingError))

@@ -7,7 +7,6 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from shared.settings import ServiceSettings
 
@@ -31,9 +30,6 @@ def _is_loopback(host: str) -> bool:
 
 class Settings(ServiceSettings):
     """Lifetimes, costs and limits. `identity_key` may be a file of the secrets folder, as every secret."""
-
-    # a refusal names the setting and not what was given: that may be a secret
-    model_config = SettingsConfigDict(hide_input_in_errors=True)
 
     http_port: int = Field(default=8006, ge=0, le=65_535)
 

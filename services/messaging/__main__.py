@@ -1,7 +1,7 @@
 """`python -m services.messaging api|relay|consumer|worker|migrate|all`."""
 
 from services.messaging.app import service
-from shared.process import run
+from shared.process import made, run
 
 if __name__ == "__main__":
-    run(service())
+    run(made("messaging", service))

@@ -1,7 +1,7 @@
 """`python -m services.notification api|relay|consumer|worker|migrate|all`."""
 
 from services.notification.app import service
-from shared.process import run
+from shared.process import made, run
 
 if __name__ == "__main__":
-    run(service())
+    run(made("notification", service))

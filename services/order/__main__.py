@@ -1,6 +1,6 @@
 """`python -m services.order api|relay|consumer|worker|migrate|all`."""
 
 from services.order.app import service
-from shared.process import run
+from shared.process import made, run
 
-run(service())
+run(made("order", service))

@@ -4,9 +4,9 @@ import sys
 
 from services.reporting import commands
 from services.reporting.app import service
-from shared.process import run
+from shared.process import made, run
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in commands.NAMES:
         sys.exit(commands.main(sys.argv[1:]))
-    run(service())
+    run(made("reporting", service))

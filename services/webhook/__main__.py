@@ -4,18 +4,14 @@ import sys
 
 from services.webhook.app import service
 from shared.keyring import KeyRingError, new_entry
-from shared.process import run
+from shared.process import made, run
 
 
 def main() -> None:
     if sys.argv[1:] == ["new-key"]:
         sys.stdout.write(new_entry() + "\n")
         return
-    try:
-        made = service()
-    except KeyRingError as e:
-        sys.exit(f"webhook: {e}")
-    run(made)
+    run(made("webhook", service, KeyRingError))
 
 
 if __name__ == "__main__":

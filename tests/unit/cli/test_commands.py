@@ -46,6 +46,25 @@ def test_what_nobody_expected_is_one_line_too(
     assert "Traceback" not in line
 
 
+@pytest.mark.parametrize(("words", "asked"), [(("dead-letters", "list"), "order"), (("reconcile",), "reporting")])
+def test_the_settings_of_another_service_are_not_taken_for_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], asked: str
+) -> None:
+    url = "postgresql://ordertrail_identity_worker:x@127.0.0.1:9/ordertrail"
+    monkeypatch.setenv("ORDERTRAIL_WORKER_DATABASE_URL", url)
+    assert _run(monkeypatch, *words) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"the settings here are those of identity, and this asks for {asked}'s database -- ")
+
+
+def test_with_compose_what_is_for_make_up_says_what_to_do_instead(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ORDERTRAIL_COMPOSE", "true")
+    assert _run(monkeypatch, "status") == 2
+    assert capsys.readouterr().err == "status is for `make up` -- with Compose: docker compose ps\n"
+
+
 def test_the_version_and_the_status_for_machines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from deploy.embedded.installation import OTHER_PORTS, SERVICE_PORTS, read_env_file
+from shared.postgres.migrate import SCHEMAS
 from shared.web.door import OPERATIONS
 
 ROOT = Path(__file__).parents[3]
@@ -49,8 +50,10 @@ def test_each_service_may_read_its_own_secrets_only() -> None:
         assert service["environment"]["ORDERTRAIL_SECRETS_DIR"] == f"/run/ordertrail/{name}"
         assert service["volumes"] == ["secrets:/run/ordertrail:ro"]
         assert "group_add" not in service
-    # the demo's maker signs in as people, so it needs identity's and the demo's: nobody else has more than one
-    assert {name for name in OURS if "group_add" in SERVICES[name]} == {"secrets", "seed"}
+    # the demo's maker signs in as people, so it needs identity's and the demo's; who looks after all, those of all:
+    # nobody else has more than one, and nobody the administrator's
+    assert {name for name in OURS if "group_add" in SERVICES[name]} == {"secrets", "seed", "cli"}
+    assert SERVICES["cli"]["group_add"] == [given[name] for name in (*SCHEMAS, "demo")]
     assert SERVICES["seed"]["group_add"] == [given["identity"], given["demo"]]
 
 
