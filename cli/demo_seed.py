@@ -12,7 +12,7 @@ import aiohttp
 import typer
 from pydantic import SecretStr
 
-from cli.demo_client import Caller, DemoError, demo_password, service_url, session
+from cli.demo_client import Caller, DemoError, demo_password, send, service_url, session
 from cli.demo_data import DEMOS, Demo, Offer, address, plan
 from deploy.embedded.errors import SetupError
 from deploy.embedded.installation import Installation
@@ -26,6 +26,10 @@ from shared.postgres.database import TRANSIENT
 
 # What identity tells goes over its outbox and Kafka before the order service knows somebody.
 KNOWN_SECONDS: Final = 60.0
+NO_PASSWORDS: Final = (
+    "No demo is made: people sign in here with the outside provider alone (ORDERTRAIL_OIDC_ONLY), and those of the "
+    "demo have passwords. docs/identity says how to make marketplaces and people of your own"
+)
 CHANNELS: Final = ("shopify", "peppol", "csv")
 ORDERS: Final[Sequence[tuple[str, Sequence[tuple[int, str]], bool]]] = (
     # who orders, (which offer, how many), whether the seller takes it on
@@ -48,11 +52,15 @@ def seed_demo() -> None:
     except (DemoError, SetupError, VaultError, Problem, *TRANSIENT) as error:
         typer.echo(str(error) or type(error).__name__, err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{made} in {time.monotonic() - began:.1f} s")
+    typer.echo(f"{made} in {time.monotonic() - began:.1f} s" if made else NO_PASSWORDS)
 
 
-async def _seed() -> str:
+async def _seed() -> str | None:
+    """How much is new; None where the demo's people could not sign in."""
     password = demo_password()
+    async with session() as http:
+        if (await send(http, "GET", service_url("identity") + "/v1/sign-in", None, {}))[1].get("password") is False:
+            return None
     report = await _people(password)
     async with session() as http:
         counts = await asyncio.gather(*(_marketplace(http, demo, password) for demo in DEMOS))

@@ -30,9 +30,12 @@ def rebuild(
     as_json: AsJson = False,
     quiet: Quiet = False,
     compare_only: Annotated[bool, typer.Option("--compare-only", help="build and compare, but do not swap")] = False,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="leave out orders that are in no topic, as after Kafka's log was lost")
+    ] = False,
 ) -> None:
     """Make all figures anew from the topics while reports are served, compare, swap. Exit codes as of reconcile."""
-    _run("rebuild", json=as_json, quiet=quiet, compare_only=compare_only)
+    _run("rebuild", json=as_json, quiet=quiet, compare_only=compare_only, forget=forget)
 
 
 def _run(name: str, **flags: bool) -> None:

@@ -141,7 +141,7 @@ def _seed(installation: Installation) -> None:
     marker = installation.run / "seeded"
     version = hashlib.sha256(source.read_bytes()).hexdigest() if source.exists() else ""
     able = set(installation.services) >= SEEDED_THROUGH
-    if not version or not able or (marker.exists() and marker.read_text() == version):
+    if not version or not able or installation.outside_only or (marker.exists() and marker.read_text() == version):
         return
     typer.echo("Making the demo data.")
     log = installation.logs / "seed.log"
@@ -169,6 +169,10 @@ def _print_addresses(installation: Installation) -> None:
         if name != "console":
             lines.append(f"  {name.capitalize():<13} {installation.url(name)}/docs")
     typer.echo("\n".join(["", *lines, ""]))
+    if installation.outside_only:
+        typer.echo("People sign in with the outside provider alone (ORDERTRAIL_OIDC_ONLY), so there is no demo.")
+        typer.echo("\nmake status | logs | down")
+        return
     typer.echo(f"Sign in with the password {_demo_password(installation)} as, for instance,")
     for marketplace in MARKETPLACES:
         typer.echo("  " + "  ".join(f"{person}@{marketplace}.example" for person in PEOPLE))

@@ -2,7 +2,7 @@
 
 `SERVICE_KEYS` says what each service needs besides its database addresses. Containers make them with
 `python -m deploy.secrets DIRECTORY`; there each service has a user of its own, and its folder belongs to that group.
-`--put` writes a secret that somebody else has made.
+`--put` writes a secret that somebody else has made, `--rotate` and `--retire` exchange one that is ours.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
-from deploy.embedded.errors import explained
+from deploy.embedded.errors import SetupError, explained
 from shared.postgres.migrate import SCHEMAS, app_role, worker_role
 
 KEY_BYTES = 32
@@ -36,6 +36,12 @@ SERVICE_KEYS: Mapping[str, Mapping[str, Callable[[], str]]] = {
 }
 # rings that several services have: notification writes reply addresses, messaging reads them
 SHARED_KEYS: Mapping[str, tuple[str, ...]] = {"ordertrail_reply_keys": ("notification", "messaging")}
+# the rings, newest key first, by the folders that they are in
+RINGS: Mapping[str, tuple[str, ...]] = {
+    **{name: (service,) for service, made in SERVICE_KEYS.items() for name in made},
+    **SHARED_KEYS,
+}
+PASSWORDS = "database-passwords"
 PASSWORD_BYTES = 24
 DATABASE = "ordertrail"
 
@@ -93,6 +99,35 @@ class Secrets:
     def read(self, folder: str, name: str) -> str:
         return (self.directory / folder / name).read_text().strip()
 
+    def rotate(self, what: str) -> None:
+        """A new key before the others of a ring, which go on opening; or new passwords for every database role."""
+        if what == PASSWORDS:
+            for role in self._roles():
+                self.write("roles", role, secrets.token_urlsafe(PASSWORD_BYTES))
+            return
+        keys = self._ring(what)
+        new = _key_ring().partition(":")[2] if ":" in keys[0] else secrets.token_urlsafe(KEY_BYTES)
+        # an id is not used again: what a retired key has sealed would be taken for the new one's
+        last = max((int(n) for key in keys if (n := key.partition(":")[0][1:]).isdigit()), default=0)
+        self._write_ring(what, [f"k{last + 1}:{new}" if ":" in keys[0] else new, *keys])
+
+    def retire(self, what: str) -> None:
+        """Keep the newest key of a ring alone: what the others have sealed does not open any more."""
+        self._write_ring(what, self._ring(what)[:1])
+
+    def _ring(self, name: str) -> list[str]:
+        folder = RINGS[name][0]
+        try:
+            return self.read(folder, name).split(",")
+        except FileNotFoundError:
+            raise SetupError(
+                f"there is no {folder}/{name} in {self.directory}", "it is made at the first start; check the folder"
+            ) from None
+
+    def _write_ring(self, name: str, keys: list[str]) -> None:
+        for folder in RINGS[name]:
+            self.write(folder, name, ",".join(keys))
+
     def write_database_urls(self, address: str, database: str = DATABASE) -> None:
         """Give each service the addresses of its two roles; `address` is host:port, optionally with ?options."""
         host, _, options = address.partition("?")
@@ -133,18 +168,30 @@ def main() -> None:
     parser.add_argument("--database", default="postgres:5432", help="host:port of PostgreSQL")
     parser.add_argument("--group", action="append", default=[], metavar="FOLDER=GID", help="who may read a folder")
     parser.add_argument("--put", metavar="FOLDER/NAME", help="write one secret, read from standard input, and no other")
+    parser.add_argument("--rotate", choices=[*RINGS, PASSWORDS], help="a new key before the others, or new passwords")
+    parser.add_argument("--retire", choices=list(RINGS), help="drop all keys but the newest")
     asked = parser.parse_args()
     groups = {folder: int(gid) for folder, _, gid in (pair.partition("=") for pair in asked.group)}
     made = Secrets(asked.directory, groups)
     if asked.put:
         _put(made, asked.put, sys.stdin.read().strip())
         return
+    try:
+        if asked.rotate or asked.retire:
+            made.rotate(asked.rotate) if asked.rotate else made.retire(asked.retire)
+            return
+        _make(made, asked.database)
+    except SetupError as error:
+        sys.exit(str(error))
+
+
+def _make(made: Secrets, database: str) -> None:
     made.ensure()
     made.keep("postgres", "password", secrets.token_urlsafe(PASSWORD_BYTES))
-    administrator = f"postgresql://postgres:{quote(made.read('postgres', 'password'))}@{asked.database}/{DATABASE}"
+    administrator = f"postgresql://postgres:{quote(made.read('postgres', 'password'))}@{database}/{DATABASE}"
     made.write("migrate", "ordertrail_admin_database_url", administrator)
     made.write_role_passwords("migrate")
-    made.write_database_urls(asked.database)
+    made.write_database_urls(database)
 
 
 if __name__ == "__main__":

@@ -50,12 +50,34 @@ class OutsideProvider:
     # in place of an endpoint, by its path
     instead: dict[str, Handler] = field(default_factory=dict)
     hits: list[str] = field(default_factory=list)
+    # subjects that have signed out there
+    ended: list[str] = field(default_factory=list)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    async def end(self, request: web.Request) -> web.Response:
+        """Signs out whom the hint names, and sends the browser to the console's sign-in page, which is registered."""
+        asked, origin = request.query, urlsplit(self.redirect_uri)
+        claims = json.loads(_decoded(asked["id_token_hint"].split(".")[1]))
+        assert (claims["aud"], asked["client_id"]) == (CLIENT, CLIENT)
+        assert asked["post_logout_redirect_uri"] == f"{origin.scheme}://{origin.netloc}/sign-in"
+        self.ended.append(claims["sub"])
+        raise web.HTTPFound(asked["post_logout_redirect_uri"])
 
     def reset(self) -> None:
         """Right in every way again; accounts and codes stay."""
         fresh = OutsideProvider()
-        for name in ("key", "alg", "published", "claims", "header", "discovery", "userinfo", "instead", "hits"):
+        for name in (
+            "key",
+            "alg",
+            "published",
+            "claims",
+            "header",
+            "discovery",
+            "userinfo",
+            "instead",
+            "hits",
+            "ended",
+        ):
             setattr(self, name, getattr(fresh, name))
 
     def account(self, email: str | None, *, verified: Any = True, subject: str = "") -> str:
@@ -96,6 +118,7 @@ class OutsideProvider:
             "token_endpoint": f"{self.url}/token",
             "jwks_uri": f"{self.url}/keys",
             "userinfo_endpoint": f"{self.url}/userinfo",
+            "end_session_endpoint": f"{self.url}/end",
         }
         return web.json_response(described | self.discovery)
 
@@ -166,6 +189,10 @@ def resigned(provider: OutsideProvider, alg: str, key: bytes | None) -> Callable
     return made
 
 
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
 def _encoded(plain: bytes) -> str:
     return base64.urlsafe_b64encode(plain).rstrip(b"=").decode()
 
@@ -190,6 +217,7 @@ async def serving_provider(redirect_uri: str) -> AsyncIterator[OutsideProvider]:
     app.router.add_route("*", "/authorize", routed("page"))
     app.router.add_post("/token", routed("token"))
     app.router.add_get("/userinfo", routed("tell"))
+    app.router.add_get("/end", routed("end"))
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -83,6 +83,11 @@ class Installation:
         """As the outside knows it: ORDERTRAIL_<SERVICE>_URL where a proxy stands in front, else the same as `url`."""
         return self.passed_on.get(f"ORDERTRAIL_{service.upper()}_URL") or self.url(service)
 
+    @property
+    def outside_only(self) -> bool:
+        """Whether passwords count no longer, which those of the demo have."""
+        return self.passed_on.get("ORDERTRAIL_OIDC_ONLY", "").strip().lower() in ("true", "1", "yes", "on", "t", "y")
+
     def make_directories(self) -> None:
         with explained(self.run):
             self.run.mkdir(parents=True, exist_ok=True, mode=0o711)

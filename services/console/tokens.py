@@ -102,14 +102,18 @@ class Tokens:
         given = await self._services.send("POST", "identity", path, session.access, {"reason": reason}, key=key)
         return replace(await self._described(self._tokens(Session.fresh(), given.body)), own=session)
 
-    async def sign_out(self, session: Session) -> None:
-        """End the session where the identity service can be asked to; the cookie goes in any case."""
+    async def sign_out(self, session: Session) -> str:
+        """End the session where the identity service can be asked to; the cookie goes in any case.
+
+        Returns where the browser ends the one at the outside provider, "" where there is none.
+        """
         session = session.own or session
         if session.refresh:
             with suppress(Refused, ServiceDown, SignedOut):
-                await self._services.send(
-                    "POST", "identity", "/v1/sign-out", None, {"refresh_token": session.refresh}
-                )  # fmt: skip
+                body = {"refresh_token": session.refresh}
+                given = await self._services.send("POST", "identity", "/v1/sign-out", None, body)
+                return str(given.body["address"]) if isinstance(given.body, dict) and given.body else ""
+        return ""
 
     async def fresh(self, session: Session) -> Session:
         """The session with an access token that still lasts. Raises SignedOut and ServiceDown.

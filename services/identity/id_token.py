@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from joserfc import jws, jwt
@@ -56,6 +56,8 @@ class Proven:
     subject: str
     email: str | None
     verified: bool
+    # what proves it: the provider wants to see it again when somebody signs out
+    id_token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

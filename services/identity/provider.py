@@ -27,6 +27,7 @@ from shared.logs import log
 SCOPE: Final = "openid email"
 DOCUMENT_BYTES: Final = 262_144
 ANSWER_BYTES: Final = 131_072
+MOST_HINT: Final = 6_000
 MOST_KEYS: Final = 100
 CALL_SECONDS: Final = 5.0
 # A sign-in takes up to three calls, and two more where description and keys are new.
@@ -54,6 +55,8 @@ class _Description:
     token: str
     keys: str
     userinfo: str | None
+    # where a browser ends its session there (RP-Initiated Logout 1.0)
+    end_session: str | None
     # by which the client shows its secret at the token endpoint
     secret_in_body: bool
     names_itself: bool
@@ -66,7 +69,7 @@ class Provider:
         """`settings` names an issuer."""
         self.issuer, self.name = settings.oidc_issuer, settings.provider_name
         self._client_id, self._secret = settings.oidc_client_id, settings.oidc_client_secret
-        self._redirect_uri = settings.oidc_redirect_uri
+        self._redirect_uri, self._signed_out_uri = settings.oidc_redirect_uri, settings.oidc_signed_out_uri
         self._plain_http = settings.environment == "development"
         self._clock = clock
         self._description = _Kept(self._describe)
@@ -81,6 +84,24 @@ class Provider:
             "state": state, "nonce": nonce, "code_challenge": challenge, "code_challenge_method": "S256",
         })  # fmt: skip
         return f"{described.authorization}{'&' if '?' in described.authorization else '?'}{asked}"
+
+    async def farewell(self, id_token: str) -> str | None:
+        """Where a browser ends the session at the provider that `id_token` is of, and comes back to the console from.
+
+        None where the provider publishes no such address, or does not answer: being signed out here waits for nobody.
+        """
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                described = await self._description.get()
+        except (_Away, _Unusable, TimeoutError):
+            return None
+        if described.end_session is None:
+            return None
+        asked = {"client_id": self._client_id, "post_logout_redirect_uri": self._signed_out_uri}
+        # in an address, which has to fit what servers take; without it the provider asks the person
+        if len(id_token) <= MOST_HINT:
+            asked["id_token_hint"] = id_token
+        return f"{described.end_session}{'&' if '?' in described.end_session else '?'}{urlencode(asked)}"
 
     async def proven(self, code: str, verifier: str, nonce: str, issuer: str | None) -> Proven:
         """Who brought the code back; `issuer` is whom the answer says it is from (RFC 9207), None where it does not.
@@ -116,7 +137,7 @@ class Provider:
         subject, (email, verified) = subject_of(claims), address_of(claims)
         if email is None and described.userinfo is not None:
             email, verified = await self._address_elsewhere(described.userinfo, answer.get("access_token"), subject)
-        return Proven(subject, email, verified)
+        return Proven(subject, email, verified, id_token)
 
     async def _exchange(self, described: _Description, code: str, verifier: str) -> Mapping[str, Any]:
         form = {
@@ -177,6 +198,7 @@ class Provider:
         return _Description(
             authorization, token, keys,
             self._endpoint(found, "userinfo_endpoint") if found.get("userinfo_endpoint") else None,
+            self._end_session(found),
             secret_in_body="client_secret_basic" not in methods,
             names_itself=found.get("authorization_response_iss_parameter_supported") is True,
         )  # fmt: skip
@@ -188,6 +210,13 @@ class Provider:
         if not is_private_enough(url, plain_http=self._plain_http):
             raise _Unusable(f"the discovery document's {name} is not https")
         return url
+
+    def _end_session(self, found: Mapping[str, Any]) -> str | None:
+        """None also for one that cannot be used: nobody is kept from signing in for it."""
+        try:
+            return self._endpoint(found, "end_session_endpoint")
+        except _Unusable:
+            return None
 
     async def _fetch_keys(self) -> Sequence[Jwk]:
         described = await self._description.get()

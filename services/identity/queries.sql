@@ -164,7 +164,8 @@ DELETE FROM invitation WHERE token_hash = $1 AND expires_at > $2 RETURNING perso
 DELETE FROM invitation WHERE person_id = $1;
 
 -- name: insert_session
-INSERT INTO session (session_id, marketplace_id, person_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5);
+INSERT INTO session (session_id, marketplace_id, person_id, created_at, expires_at, outside_token)
+VALUES ($1, $2, $3, $4, $5, $6);
 
 -- name: lock_session_of
 SELECT s.*, r.used_at, r.expires_at AS token_expires_at
@@ -179,10 +180,10 @@ UPDATE refresh_token SET used_at = $2 WHERE token_hash = $1;
 INSERT INTO refresh_token (token_hash, marketplace_id, session_id, expires_at) VALUES ($1, $2, $3, $4);
 
 -- name: end_session
-UPDATE session SET ended_at = $2, ended_because = $3 WHERE session_id = $1 AND ended_at IS NULL;
+UPDATE session SET ended_at = $2, ended_because = $3, outside_token = NULL WHERE session_id = $1 AND ended_at IS NULL;
 
 -- name: end_sessions_of
-UPDATE session SET ended_at = $2, ended_because = $3 WHERE person_id = $1 AND ended_at IS NULL;
+UPDATE session SET ended_at = $2, ended_because = $3, outside_token = NULL WHERE person_id = $1 AND ended_at IS NULL;
 
 -- name: prune_sessions
 DELETE FROM session

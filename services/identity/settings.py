@@ -69,6 +69,8 @@ class Settings(ServiceSettings):
     oidc_name: str = Field(default="", max_length=60, pattern=r"^[^\x00-\x1f\x7f]*$")
     # whether people sign in by the provider alone, and passwords count no longer
     oidc_only: bool = False
+    # whether signing out here signs out there too, where the provider has an address for it
+    oidc_sign_out: bool = True
     # the console's own address as browsers see it: from the provider people come back to it
     console_url: str = Field(default="http://127.0.0.1:8000", pattern=_URL)
 
@@ -81,6 +83,11 @@ class Settings(ServiceSettings):
     def oidc_redirect_uri(self) -> str:
         """Where the provider sends people back to; it has to be registered there, letter by letter."""
         return f"{self.console_url.rstrip('/')}/sign-in/callback"
+
+    @property
+    def oidc_signed_out_uri(self) -> str:
+        """Where the provider sends people who have signed out; it has to be registered there as well."""
+        return f"{self.console_url.rstrip('/')}/sign-in"
 
     @model_validator(mode="after")
     def _whole_provider(self) -> Self:

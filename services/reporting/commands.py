@@ -38,6 +38,7 @@ def main(argv: Sequence[str], settings: Settings | None = None) -> int:
         command.add_argument("--quiet", action="store_true", help="no progress")
         if name == "rebuild":
             command.add_argument("--compare-only", action="store_true", help="build and compare, but do not swap")
+            command.add_argument("--forget", action="store_true", help="leave out orders that are in no topic")
     given = parser.parse_args(argv)
     logs.setup("reporting", given.command, "warning")
     settings = settings or Settings()
@@ -88,7 +89,9 @@ async def _reconcile(given: argparse.Namespace, settings: Settings, db: Database
 
 
 async def _rebuild(given: argparse.Namespace, settings: Settings, db: Database) -> int:
-    result = await rebuild.rebuild(settings, db, _progress(given.quiet), swap=not given.compare_only)
+    result = await rebuild.rebuild(
+        settings, db, _progress(given.quiet), swap=not given.compare_only, forget=given.forget
+    )
     if given.json:
         _say_json(marketplaces=result.marketplaces, events=result.events, unreadable=result.unreadable,
                   swapped=result.swapped, differences=result.differences)  # fmt: skip

@@ -36,11 +36,19 @@ class Rebuilt:
     events: int = 0
     unreadable: int = 0
     swapped: bool = False
+    # orders that are served and that no topic tells of
+    forgotten: int = 0
     differences: list[str] = field(default_factory=list)
 
 
-async def rebuild(settings: Settings, db: Database, progress: Progress, *, swap: bool = True) -> Rebuilt:
-    """Build, compare, and unless told otherwise swap. Reports are served from the old figures until the swap."""
+async def rebuild(
+    settings: Settings, db: Database, progress: Progress, *, swap: bool = True, forget: bool = False
+) -> Rebuilt:
+    """Build, compare, and unless told otherwise swap. Reports are served from the old figures until the swap.
+
+    Orders that are served and in no topic would be gone from the reports, as after Kafka's log was lost: without
+    `forget` there is no swap then, and RebuildError.
+    """
     guard = await connect(settings.worker_database_url.get_secret_value(), name="ordertrail-reporting-rebuild")
     try:
         if not await guard.fetchval(store.rebuilding.try_rebuild_lock, REBUILD_LOCK):
@@ -57,11 +65,20 @@ async def rebuild(settings: Settings, db: Database, progress: Progress, *, swap:
             await _write(db, building, read)
         for marketplace_id, generation in building.items():
             result.differences += await _compare(settings, db, marketplace_id, generation)
+            async with db.transaction() as tx:
+                await store.allow_long(tx, settings.reporting_compute_seconds)
+                result.forgotten += await store.forgotten_facts(tx, marketplace_id, generation)
+        swap_now = swap and (forget or not result.forgotten)
         async with db.transaction() as tx:
             await store.allow_long(tx, settings.reporting_compute_seconds)
-            await (store.swap(tx) if swap else store.drop_building(tx))
-        result.swapped = swap
+            await (store.swap(tx) if swap_now else store.drop_building(tx))
+        result.swapped = swap_now
         await _clear(db, progress, "the generation that is not served")
+        if swap and not swap_now:
+            raise RebuildError(
+                f"{result.forgotten} orders that are reported are in no topic, so they would be forgotten. Nothing was "
+                "changed. Was Kafka's log lost? Then the reports are all that knows of them; --forget leaves them out"
+            )
         return result
     finally:
         await guard.close()

@@ -136,6 +136,15 @@ SELECT count(DISTINCT order_id) FROM (
     HAVING count(*) <> 2
 ) AS apart;
 
+-- name: forgotten_facts
+-- Orders that are served and that another generation knows nothing of.
+SELECT count(*) FROM (
+    SELECT f.order_id FROM order_fact f JOIN marketplace m USING (marketplace_id, generation)
+    WHERE f.marketplace_id = $1
+    EXCEPT
+    SELECT f.order_id FROM order_fact f WHERE f.marketplace_id = $1 AND f.generation = $2
+) AS forgotten;
+
 -- name: unequal_status_day
 WITH served AS (
     SELECT d.* FROM status_day d JOIN marketplace m USING (marketplace_id, generation)

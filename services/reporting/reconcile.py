@@ -46,7 +46,7 @@ class Result:
     """What was compared and what was not equal.
 
     `behind`: orders with events that were not taken in, which is a difference. `ahead`: orders that went on while the
-    topics were read: nothing is said of those.
+    topics were read: nothing is said of those. `untold`: orders that are reported and in no topic.
     """
 
     figures: int = 0
@@ -54,6 +54,7 @@ class Result:
     behind: int = 0
     ahead: int = 0
     unreadable: int = 0
+    untold: int = 0
     differences: int = 0
     told: list[str] = field(default_factory=list)
     sums: dict[tuple[UUID, str], Sums] = field(default_factory=dict)
@@ -93,6 +94,7 @@ async def reconcile(settings: Settings, db: Database, progress: Progress, patien
         late = await _facts(db, late, result)
     _missing(late, result)
     for order_id in known.unmet():
+        result.untold += 1
         result.add("order", f"{order_id}: reported here, but in no topic")
     return result
 
@@ -194,5 +196,11 @@ def lines(result: Result) -> list[str]:
     said += [f"DIFFERENT {d}" for d in result.told]
     if result.differences > len(result.told):
         said.append(f"... and {result.differences - len(result.told)} more differences.")
-    said.append("All equal, to the cent." if result.equal else f"{result.differences} differences. Rebuild mends them.")
+    if result.untold:
+        said.append(
+            f"{result.untold} orders are in no topic. Was Kafka's log lost? A rebuild refuses to forget them, unless "
+            "it is given --forget."
+        )
+    mends = "" if result.untold == result.differences else " Rebuild mends them."
+    said.append("All equal, to the cent." if result.equal else f"{result.differences} differences.{mends}")
     return said

@@ -342,6 +342,11 @@ async def compare_facts(tx: Transaction, marketplace_id: UUID, generation: int) 
     return int(await tx.fetchval(rebuilding.compare_facts, marketplace_id, generation))
 
 
+async def forgotten_facts(tx: Transaction, marketplace_id: UUID, generation: int) -> int:
+    """How many orders that are served another generation knows nothing of."""
+    return int(await tx.fetchval(rebuilding.forgotten_facts, marketplace_id, generation))
+
+
 async def clear_generations(tx: Transaction, table: str, rows: int) -> int:
     """Delete up to `rows` rows of generations that are neither served nor built; how many there were."""
     status = await tx.execute(getattr(rebuilding, f"clear_generations_{table}"), rows)

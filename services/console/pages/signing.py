@@ -95,11 +95,13 @@ async def sign_in(visit: Visit) -> Response:
 
 
 async def sign_out(visit: Visit) -> Response:
-    if visit.session is not None:
-        await visit.console.tokens.sign_out(visit.session)
+    address = await visit.console.tokens.sign_out(visit.session) if visit.session is not None else ""
     visit.replace_session(None)
+    # a page of ours that goes on by itself: forms, and where they are sent on to, lead to nobody else
+    name = (await visit.console.tokens.ways()).outside or NAMELESS if address else ""
+    response = await visit.page("leaving.html", address=address, name=name) if address else visit.go("/sign-in")
     visit.say(tr("You are signed out."))
-    return visit.go("/sign-in")
+    return response
 
 
 def _why(error: Refused) -> str:

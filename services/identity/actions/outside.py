@@ -76,7 +76,7 @@ async def finish(here: Context, given: FinishOutside, address: str) -> TokenAnsw
         decided = await _decide(tx, provider, proven, now)
         if decided.refusal is None and decided.person is not None:
             await secrets.uncount(tx, host)
-            tokens = await begin_session(here, signer, tx, decided.person["person_id"], now)
+            tokens = await begin_session(here, signer, tx, decided.person["person_id"], now, proven.id_token)
             if decided.linked:
                 await _note(tx, provider, decided.person, "outside_linked", now)
             return tokens

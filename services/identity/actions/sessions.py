@@ -16,6 +16,7 @@ from services.identity.schemas import TokenAnswer, TokenRequest, plain_email
 from services.identity.signing import Signer
 from services.identity.store import audit, people, secrets
 from services.identity.tokens import REFRESH, digest, new_secret, same
+from services.identity.vault import VaultError
 from shared.ids import new_id
 from shared.postgres import Transaction
 from shared.postgres.database import Row
@@ -65,24 +66,45 @@ async def token(here: Context, request: TokenRequest) -> TokenAnswer:
     return await _client(here, request.client_id, request.client_secret.get_secret_value())
 
 
-async def sign_out(here: Context, refresh_token: str) -> None:
-    """End the session of a refresh token; nothing happens where there is none. Access tokens that are out live on."""
+async def sign_out(here: Context, refresh_token: str) -> str | None:
+    """End the session of a refresh token; nothing happens where there is none. Access tokens that are out live on.
+
+    Of a session that began at the outside provider, the address where the browser ends the one there.
+    """
     now = here.run.clock()
     async with here.run.worker_db.transaction() as tx:
         session = await secrets.lock_session_of(tx, digest(refresh_token))
         if session is not None:
             await secrets.end_session(tx, session["session_id"], now, "signed_out")
+    if session is None or session["outside_token"] is None or here.provider is None or not here.settings.oidc_sign_out:
+        return None
+    try:
+        id_token = here.vault.open(session["outside_token"], _outside(session["session_id"])).decode()
+    except VaultError:
+        # the key is retired: the session here has ended all the same
+        return None
+    return await here.provider.farewell(id_token)
 
 
-async def begin_session(here: Context, signer: Signer, tx: Transaction, person_id: UUID, now: datetime) -> TokenAnswer:
-    """A session for a person who has just proven who they are. Raises Unauthenticated where they may not sign in."""
+async def begin_session(
+    here: Context, signer: Signer, tx: Transaction, person_id: UUID, now: datetime, id_token: str | None = None
+) -> TokenAnswer:
+    """A session for a person who has just proven who they are, by the provider's `id_token` or otherwise.
+
+    Raises Unauthenticated where they may not sign in.
+    """
     member = await people.membership(tx, person_id)
     if member is None or not member["active"]:
         raise sign_in_failed()
     session_id = new_id()
     ends = now + timedelta(days=here.settings.session_days)
-    await secrets.insert_session(tx, session_id, member["marketplace_id"], member["person_id"], now, ends)
+    sealed = here.vault.seal(id_token.encode(), _outside(session_id)) if id_token is not None else None
+    await secrets.insert_session(tx, session_id, member["marketplace_id"], member["person_id"], now, ends, sealed)
     return await _tokens(here, signer, tx, member, session_id, ends, now)
+
+
+def _outside(session_id: UUID) -> str:
+    return f"outside session {session_id}"
 
 
 def need_passwords(here: Context) -> None:

@@ -26,6 +26,7 @@ router = Router(tags=["sign-in"])
 LOG_INS = Cursor("log-ins.-sequence", int)
 # Verifiers ask again for an unknown key, and every five minutes besides.
 JWKS_CACHE = "public, max-age=300"
+_FAREWELL = "`address`: where the browser ends its session at the outside provider, and comes back from."
 
 
 @router.post("/v1/sign-in")
@@ -41,11 +42,13 @@ async def token(body: TokenRequest, here: Here) -> TokenAnswer:
     return await sessions.token(here, body)
 
 
-@router.post("/v1/sign-out", status_code=204)
+@router.post("/v1/sign-out", status_code=204, responses={200: {"description": _FAREWELL}})
 async def sign_out(body: SignOut, here: Here) -> Response:
-    """End the session that a refresh token belongs to."""
-    await sessions.sign_out(here, body.refresh_token.get_secret_value())
-    return Response(status_code=204)
+    """End the session of a refresh token; of one that began at the outside provider, 200 with `address`."""
+    address = await sessions.sign_out(here, body.refresh_token.get_secret_value())
+    if address is None:
+        return Response(status_code=204)
+    return Response(orjson.dumps({"address": address}), media_type="application/json")
 
 
 @router.post("/v1/password")

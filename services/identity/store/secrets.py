@@ -61,9 +61,11 @@ async def delete_invitation(tx: Transaction, person_id: UUID) -> None:
 
 
 async def insert_session(
-    tx: Transaction, session_id: UUID, marketplace_id: UUID, person_id: UUID, now: datetime, expires_at: datetime
-) -> None:
-    await tx.execute(q.insert_session, session_id, marketplace_id, person_id, now, expires_at)
+    tx: Transaction, session_id: UUID, marketplace_id: UUID, person_id: UUID, now: datetime, expires_at: datetime,
+    outside_token: bytes | None,
+) -> None:  # fmt: skip
+    """`outside_token` is the sealed ID token of a session that began at the outside provider."""
+    await tx.execute(q.insert_session, session_id, marketplace_id, person_id, now, expires_at, outside_token)
 
 
 async def lock_session_of(tx: Transaction, token_hash: bytes) -> Row | None:

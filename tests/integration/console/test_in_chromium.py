@@ -318,5 +318,8 @@ async def test_somebody_signs_in_by_the_outside_provider(annex: Annex, browser: 
     await expect(page.locator("header nav")).to_be_visible()
     assert page.url == f"{annex.console}/messages"
     await page.get_by_role("button", name="Sign out").click()
+    # by way of the provider, which is another site
     await expect(page.get_by_role("status")).to_contain_text("You are signed out.")
+    assert page.url == f"{annex.console}/sign-in"
+    assert len(annex.provider.ended) == 1
     await context.close()

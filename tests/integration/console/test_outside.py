@@ -62,8 +62,16 @@ async def test_the_button_leads_there_and_back_to_the_page_that_was_asked_for(an
     for path in ("/inbox", "/messages", "/settings/notifications"):
         assert (await browser.get(path)).path == path
     assert (await browser.get("/sign-in/outside?next=/inbox")).path == "/inbox", "who is signed in is not asked again"
-    out = await browser.send(page, "/sign-out")
+    leaving = await browser.send(page, "/sign-out")
+    assert "Contoso & Co is asked to sign you out too" in leaving.text()
+    [link], [going] = (
+        leaving.tree.xpath("//a[@id='farewell']/@href"),
+        leaving.tree.xpath("//meta[@http-equiv]/@content"),
+    )
+    assert going == f"0; url={link}"
+    out = await browser.get(link)
     assert (out.path, out.notice) == ("/sign-in", "You are signed out.")
+    assert len(annex.provider.ended) == 1
     assert (await browser.get("/orders")).path.startswith("/sign-in")
 
 

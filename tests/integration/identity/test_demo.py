@@ -58,7 +58,7 @@ async def demo(module_database: StackDatabase, module_topic_prefix: str, stack: 
 async def test_seeding_makes_everything_once(demo: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in demo.items():
         monkeypatch.setenv(name, value)
-    told = await _seed()
+    told = str(await _seed())
     people = sum(len(o.people) for m in plan().marketplaces for o in m.organisations)
     assert told.startswith(f"5 marketplaces, {people} people, 15 listings and ")
     assert await _seed() == "0 marketplaces, 0 people, 0 listings and 0 orders are new"
@@ -70,6 +70,21 @@ async def test_seeding_makes_everything_once(demo: dict[str, str], monkeypatch: 
             assert len({o["phase"] for o in orders["items"]}) >= 2, each.slug
             _, channels = await operator.call("GET", f"{demo['ORDERTRAIL_ORDER_URL']}/v1/channels")
             assert {"shopify", "peppol", "csv"} <= {c["name"] for c in channels["items"]}
+
+
+async def test_where_passwords_do_not_count_no_demo_is_made(
+    demo: dict[str, str], module_database: StackDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = settings_for(
+        module_database, free_port(), oidc_issuer="http://127.0.0.1:9", oidc_client_id="x",
+        oidc_client_secret=SecretStr("x"), oidc_name="Contoso", oidc_only=True,
+    )  # fmt: skip
+    for name, value in {**demo, "ORDERTRAIL_IDENTITY_URL": f"http://127.0.0.1:{only.http_port}"}.items():
+        monkeypatch.setenv(name, value)
+    async with running(identity(only), roles={"api"}), session() as http:
+        assert await _seed() is None
+        with pytest.raises(DemoError, match="cannot sign in: People sign in here with Contoso only"):
+            await Caller.signed_in(http, "seller@storefront.example", PASSWORD)
 
 
 async def test_everybody_of_the_demo_can_sign_in(demo: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import structlog
@@ -19,7 +20,7 @@ from services.identity.app import service
 from services.identity.context import Context
 from shared.process import running
 from tests.integration.identity.conftest import PASSWORD, Desk, Namer, Who
-from tests.integration.identity.outside import BACK, Door, code_of, outside_settings
+from tests.integration.identity.outside import BACK, CONSOLE, Door, code_of, outside_settings
 from tests.integration.identity.test_people import editable, make
 from tests.provider import CLIENT, KID, RSA, SECRET, moved, resigned, serving_provider
 
@@ -83,6 +84,33 @@ async def test_a_verified_address_links_the_first_time_and_the_subject_counts_fr
     ]
     assert [e["detail"] for e in linked] == [{"issuer": door.provider.url}]
     assert (await links(door, pat)) == [subject]
+
+
+async def test_signing_out_tells_where_the_provider_does_too(door: Door, pat: dict[str, Any]) -> None:
+    async def signed_out(**described: Any) -> tuple[int, Any]:
+        tokens = (await door.through(subject))[1]
+        door.provider.discovery = described
+        out = {"refresh_token": tokens["refresh_token"]}
+        status, answer, _ = await door.desk.call("POST", "/v1/sign-out", out)
+        # a session ends once, and nothing of the provider's stays with it
+        assert (await door.desk.call("POST", "/v1/sign-out", out))[0] == 204
+        async with door.desk.run.worker_db.transaction() as tx:
+            assert not await tx.fetchval(
+                "SELECT count(*) FROM session WHERE outside_token IS NOT NULL AND ended_at < now()"
+            )
+        return status, answer
+
+    subject = door.provider.account(pat["email"])
+    status, answer = await signed_out()
+    parts = urlsplit(answer["address"])
+    assert (status, f"{parts.scheme}://{parts.netloc}{parts.path}") == (200, f"{door.provider.url}/end")
+    sent = parse_qs(parts.query)
+    assert (sent["client_id"], sent["post_logout_redirect_uri"]) == ([CLIENT], [f"{CONSOLE}/sign-in"])
+    assert sent["id_token_hint"][0].count(".") == 2
+    # a provider that has no such address, has one that nothing may be sent to, or is away
+    assert (await signed_out(end_session_endpoint=None))[0] == 204
+    assert (await signed_out(end_session_endpoint="ftp://evil.example/"))[0] == 204
+    assert (await signed_out(issuer="https://another.example"))[0] == 204
 
 
 async def test_nobody_is_made_and_nobody_is_taken(

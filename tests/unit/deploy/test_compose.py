@@ -41,7 +41,7 @@ def test_no_two_services_share_a_user() -> None:
 
 
 def test_each_service_may_read_its_own_secrets_only() -> None:
-    given = dict(argument.removeprefix("--group=").split("=") for argument in SERVICES["secrets"]["command"][4:])
+    given = dict(argument.removeprefix("--group=").split("=") for argument in SERVICES["secrets"]["entrypoint"][4:])
     assert set(SERVICE_PORTS) <= set(given)
     assert len(set(given.values())) == len(given)
     for name in SERVICE_PORTS:

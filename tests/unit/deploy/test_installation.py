@@ -15,7 +15,9 @@ from deploy.embedded.errors import SetupError, explained
 from deploy.embedded.installation import Installation, named_database, read_env_file
 from deploy.embedded.status import Pid, ProgramStatus, Status, age, left_behind, lock, read_status, write_status
 from deploy.embedded.supervisor import check_disk
-from deploy.secrets import Secrets
+from deploy.secrets import PASSWORDS, RINGS, Secrets
+from services.identity.vault import Vault
+from shared.keyring import parse_keys
 from shared.postgres.migrate import SCHEMAS
 
 
@@ -87,6 +89,31 @@ def test_secrets_are_random_private_and_kept(tmp_path: Path) -> None:
     assert made.role_passwords() == before
     assert made.read("order", "ordertrail_database_url").endswith("@127.0.0.1:5433/ordertrail")
     assert before["ordertrail_order"] in made.read("order", "ordertrail_database_url")
+
+
+def test_a_ring_gets_a_new_key_before_the_others_and_loses_them_when_they_retire(tmp_path: Path) -> None:
+    made = Secrets(tmp_path / "secrets")
+    with pytest.raises(SetupError, match="there is no console/ordertrail_console_session_keys in "):
+        made.rotate("ordertrail_console_session_keys")
+    made.ensure()
+    for name, folders in RINGS.items():
+        first = made.read(folders[0], name)
+        made.rotate(name)
+        made.rotate(name)
+        keys = made.read(folders[0], name).split(",")
+        assert (len(keys), keys[-1]) == (3, first)
+        # as the services read them: whole, and no id twice
+        assert len(parse_keys(",".join(keys), "") if ":" in first else Vault(",".join(keys))._keys) == 3
+        made.retire(name)
+        assert {made.read(folder, name) for folder in folders} == {keys[0]}
+
+
+def test_database_passwords_are_all_exchanged(tmp_path: Path) -> None:
+    made = Secrets(tmp_path / "secrets")
+    made.ensure()
+    before = made.role_passwords()
+    made.rotate(PASSWORDS)
+    assert not set(before.values()) & set(made.role_passwords().values())
 
 
 def test_secrets_for_groups_are_readable_for_the_group_alone(tmp_path: Path) -> None:
