@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import asyncpg
@@ -52,13 +53,16 @@ async def build_again(url: str, tell: Callable[..., None]) -> None:
     try:
         waiting = await _remembered(conn)
         total = len(waiting)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(BUILDERS, total)):
-                group.create_task(_build(url, waiting, lambda: tell(completed=total - len(waiting), total=total)))
+        begun = partial(_told, tell, waiting, total)
+        await asyncio.gather(*(_build(url, waiting, begun) for _ in range(min(BUILDERS, total))))
         if total:
             await conn.execute("COMMENT ON TABLE orders IS NULL")
     finally:
         await conn.close()
+
+
+def _told(tell: Callable[..., None], waiting: list[str], total: int) -> None:
+    tell(completed=total - len(waiting), total=total)
 
 
 async def _remembered(conn: asyncpg.Connection) -> list[str]:
