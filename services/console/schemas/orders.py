@@ -71,7 +71,15 @@ class Card(Read):
     seller: CardParty
     customer: CardCustomer
     total: Money
+    paid: Money | None = None
+    refunded: Money | None = None
     line_count: int = 0
+
+    @property
+    def tells_of_payment(self) -> bool:
+        """Whether money went back, is to, or is held for an order that has ended."""
+        given_back = self.money in ("refunding", "partially_refunded", "refunded")
+        return given_back or (self.phase == "canceled" and self.paid is not None and self.paid.minor > 0)
 
 
 class Cards(Read):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from fastapi import Path, Query
+from fastapi import Header, Path, Query
 from starlette.responses import Response
 
 from services.order import policy, workflow
 from services.order.actions import ruling
+from services.order.papers.words import Words, asked_in
 from services.order.schemas import LifecycleRequest
 from shared.web import Caller, Idempotent, Router, Run
 
@@ -37,10 +39,16 @@ async def lifecycle(name: LifecycleName, caller: Caller, run: Run, version: Vers
 
 
 @router.get("/v1/lifecycles/{name}/diagram.svg")
-async def diagram(name: LifecycleName, caller: Caller, run: Run, version: Version = None) -> Response:
-    """The lifecycle, drawn."""
+async def diagram(
+    name: LifecycleName,
+    caller: Caller,
+    run: Run,
+    version: Version = None,
+    accept_language: Annotated[str, Header()] = "",
+) -> Response:
+    """The lifecycle, drawn, in the language that is asked for (Accept-Language)."""
     found, _ = await ruling.get(run, caller, name, version)
-    svg = workflow.draw(found)
+    svg = workflow.draw(found, Words(asked_in(accept_language), ZoneInfo("UTC")))
     # The picture styles itself; it runs nothing and loads nothing.
     policy_header = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
     return Response(svg, media_type="image/svg+xml", headers={"content-security-policy": policy_header})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.order import workflow as wf
+from services.order.papers.words import Words
 from services.order.workflow.layout import HEIGHT, WIDTH, arrange
 from services.order.workflow.reference import reference
 from tests.unit.order.workflow.test_linter import SMALL
@@ -31,6 +33,16 @@ def test_the_picture_shows_every_state_and_every_way(name: str) -> None:
     assert root.findtext(f"{NS}title") == f"Lifecycle {lifecycle.title}"
     assert root.get("role") == "img"
     assert {e.tag for e in root.iter()}.isdisjoint({f"{NS}script", f"{NS}image", f"{NS}use", f"{NS}foreignObject"})
+
+
+@pytest.mark.parametrize("name", wf.BUILTIN)
+def test_the_picture_is_in_the_readers_language(name: str) -> None:
+    words, lifecycle = Words("nb", ZoneInfo("UTC")), wf.builtin(name)
+    texts = [t.text or "" for t in ET.fromstring(wf.draw(lifecycle, words)).iter(f"{NS}text")]
+    assert all(words.label(s.label) in texts for s in lifecycle.states.values())
+    told = " ".join(texts)
+    assert {"selger", "kjøper", "av seg selv"} & {x.strip(",") for t in texts for x in t.partition(": ")[2].split(", ")}
+    assert not [w for w in (" seller", " buyer", "operator ", "by itself", " after ", "who placed") if w in told]
 
 
 @pytest.mark.parametrize("name", wf.BUILTIN)
