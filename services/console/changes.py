@@ -71,7 +71,8 @@ def _selected(_name: str, value: Any, order: Order) -> Iterator[Said]:
         line = known[chosen["line_id"]]
         codes = {str(u.unit_id): u.code for u in line.units}
         units = [codes.get(u, tr("a thing that was let go since")) for u in chosen["units"]]
-        yield Said(f"{line.name}: {_listed(units) if units else tr('none')}")
+        chosen = _listed(units) if units else tr("none")
+        yield Said(f"{line.name}: {chosen}")
 
 
 def _parcel(_name: str, value: Any, _order: Order) -> Iterator[Said]:
@@ -85,7 +86,8 @@ def _scheduled(_name: str, value: Any, _order: Order) -> Iterator[Said]:
 
 def _refund(_name: str, value: Any, _order: Order) -> Iterator[Said]:
     paid = value["state"] == "done"
-    yield Said(f"{value['amount']}, {tr('paid out') if paid else tr('still to be paid out')}")
+    done = tr("paid out") if paid else tr("still to be paid out")
+    yield Said(f"{value['amount']}, {done}")
 
 
 def _paid(_name: str, value: Any, _order: Order) -> Iterator[Said]:

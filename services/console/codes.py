@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from services.console.language import N_, language, tr
+from services.console.sentences import sentence
 from shared.languages import SOURCE
 
 WORDS: Final[Mapping[str, str]] = {
@@ -154,7 +155,7 @@ REFUSALS: Final[Mapping[str, str]] = {
 
 
 def refusal(code: str, detail: str) -> str:
-    """Why a service refuses something, in the reader's language where there is a sentence for its code."""
-    if language() == SOURCE:
-        return detail
-    return tr(REFUSALS.get(code, detail))
+    """Why a service refuses something, in the reader's language where there is a sentence for its code, or for this."""
+    if language() != SOURCE:
+        detail = tr(REFUSALS[code]) if code in REFUSALS else sentence(detail)
+    return detail[:1].upper() + detail[1:]

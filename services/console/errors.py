@@ -9,6 +9,7 @@ from typing import Any
 from services.console.codes import refusal
 from services.console.language import tr
 from services.console.parts import PARTS, ServiceName
+from services.console.sentences import sentence
 
 
 class SignedOut(Exception):
@@ -60,7 +61,7 @@ class Refused(Exception):
     def fields(self) -> dict[str, str]:
         errors: Sequence[Any] = self.document.get("errors") or ()
         return {
-            str(e.get("field", "")): str(e.get("message") or tr("is not valid"))
+            str(e.get("field", "")): sentence(str(e.get("message") or "")) or tr("is not valid")
             for e in errors[:100]
             if isinstance(e, dict)
         }

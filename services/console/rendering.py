@@ -20,6 +20,7 @@ from markupsafe import Markup
 from contracts.money import Money
 from services.console.codes import WORDS
 from services.console.language import N_, Texts, count, label, language, locale, tr, translations
+from services.console.sentences import sentence
 from shared.amounts import written
 from shared.ids import new_id
 
@@ -203,7 +204,7 @@ class Renderer:
             newstyle=True,
             pgettext=lambda context, text: translations().pgettext(context, text),
         )
-        depending = (money, number, day, words, duration, share, size, tr, label)
+        depending = (money, number, day, words, duration, share, size, tr, label, sentence)
         environment.filters.update({f.__name__: _as_read(f) for f in depending})
         environment.filters.update(moment=moment, web_link=web_link)
         environment.globals.update(

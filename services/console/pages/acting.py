@@ -22,6 +22,7 @@ from services.console.language import tr
 from services.console.page import Page, form
 from services.console.pages.order import order_of, units_of
 from services.console.schemas import Order
+from services.console.sentences import sentence
 from services.console.uploads import room
 from services.console.visit import Visit
 
@@ -104,7 +105,8 @@ def _done(label: str, order: Any) -> str:
     made = [str(m.get("number", "")) for m in order.get("placed") or () if isinstance(m, dict)]
     if made:
         said += " " + tr("New order: %(numbers)s.", numbers=", ".join(made))
-    return f"{said} {tr('The order is now: %(status)s.', status=known(str(order.get('status_label', ''))))}"
+    now = tr("The order is now: %(status)s.", status=known(str(order.get("status_label", ""))))
+    return f"{said} {now}"
 
 
 async def _refused(visit: Visit, error: Refused) -> Response:
@@ -156,7 +158,7 @@ async def _changed_page(visit: Visit, error: Refused) -> Response:
 
 async def _impossible(visit: Visit, order: Order, error: Refused | None = None) -> Response:
     blocked = next((a for a in order.blocked_actions if a.name == _action(visit)), None)
-    why = tr(blocked.blocked) if blocked and blocked.blocked else ""
+    why = sentence(blocked.blocked or "") if blocked else ""
     etag = visit.posted.one("etag")
     return await visit.page(
         "action_gone.html",

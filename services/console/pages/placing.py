@@ -139,7 +139,8 @@ async def _offers(visit: Visit, shelf: Shelf) -> tuple[Offers | None, str]:
     except Refused as e:
         if e.status not in (400, 422) or shelf == Shelf():
             raise
-        return None, f"{e.detail} {tr('This is the first page of everything.')}"
+        where = tr("This is the first page of everything.")
+        return None, f"{e.detail} {where}"
 
 
 async def place(visit: Visit) -> Response:

@@ -26,6 +26,7 @@ from services.console.language import Texts, count, label, language, language_of
 from services.console.outside import Ways
 from services.console.pages.orders import SORTS
 from services.console.rendering import PHASES, Renderer, day, duration, money, number, share, sides, words
+from services.console.sentences import sentence
 from services.console.tokens import chosen_language
 from shared.languages import accepted, known
 
@@ -224,3 +225,21 @@ def test_refusals_that_people_meet_often_are_translated_by_their_code() -> None:
 def test_in_english_refusals_are_in_the_words_of_the_services() -> None:
     for code in REFUSALS:
         assert refusal(code, "As it comes.") == "As it comes."
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("only 2 of MUG can be sent again", "bare 2 av MUG kan sendes på nytt"),
+        ("only 2 of MUG can be sent", "bare 2 av MUG kan sendes"),
+        ("Not enough stock of A % of B. Order less, or try again later.",
+         "Det er ikke nok på lager av A % of B. Bestill færre, eller prøv igjen senere."),
+        ("must be more than zero", "må være mer enn null"),
+        ("something nobody has translated", "something nobody has translated"),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_sentences_of_the_services_are_known_with_their_values(said: str, shown: str) -> None:
+    with speaking("nb"):
+        assert sentence(said) == shown
+    assert sentence(said) == said
