@@ -25,8 +25,8 @@ COMMENT: Final = "L10n:"
 KEYWORDS: Final[Mapping[str, Any]] = {
     "_": None, "N_": None, "tr": None, "count": (1, 2), "ngettext": (1, 2), "pgettext": ((1, "c"), 2),
 }  # fmt: skip
-# The labels of the built-in lifecycles are shown by the console and on the order service's papers, in a context of
-# their own; each of the two services has its own translations of them, and a test keeps them the same.
+# The labels of the built-in lifecycles are shown by the console, on the order service's papers and in mails, in a
+# context of their own; each of these services has its own translations of them, and a test keeps them the same.
 # Two that the order service itself gives stand beside them: of the first entry of a timeline, and of a deadline.
 OF_ORDERS: Final = ("Order placed", "Evidence")
 PROFILES: Final = "services/order/workflow/profiles"
@@ -54,7 +54,7 @@ class Package:
 
 PACKAGES: Final = (
     Package("services.console", "the console", lifecycles=True),
-    Package("services.notification", "the notification service"),
+    Package("services.notification", "the notification service", lifecycles=True),
     Package("services.order", "the order service", lifecycles=True),
 )
 

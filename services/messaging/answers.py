@@ -169,7 +169,7 @@ def answered(text: str, *, sure: bool = False) -> str:
         quoted |= _is_quoted(kept.pop())
     if quoted:
         kept = _without_introduction(kept, sure=ours or sure)
-    below = [] if end is None else _among(lines[end:])
+    below = [] if end is None or not _is_told_apart(lines[end:], ours=ours) else _among(lines[end:])
     return "\n\n".join(block for block in (_unsigned(kept), *below) if block)
 
 
@@ -186,6 +186,17 @@ def _quoted_first(lines: Sequence[str], *, sure: bool) -> int | None:
     """Where the quotation starts that a mail begins with; None where the mail begins with something else."""
     first = next((n for n, line in enumerate(lines) if _is_quoted(line)), None)
     return first if first is not None and not _without_introduction(list(lines[:first]), sure=sure) else None
+
+
+def _is_told_apart(lines: Sequence[str], *, ours: bool) -> bool:
+    """Whether what is quoted is marked, from its beginning or from the end of its head on. Unmarked, our own mail has
+    marked lines too: those of the message that it tells of."""
+    for n, line in enumerate(lines):
+        if _is_quoted(line):
+            return True
+        if ours or (n and line.strip() and ":" not in line[:30]):
+            return False
+    return False
 
 
 def _among(lines: Sequence[str]) -> Sequence[str]:

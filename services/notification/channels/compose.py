@@ -139,7 +139,7 @@ def _facts(told: Told, words: Words) -> tuple[Fact, ...]:
     """The few facts under a short notice: what it is, between whom, and the parcel."""
     given = told.facts
     rows = [
-        Fact(words.text(N_("Status")), (given.get("status", ""),)),
+        Fact(words.text(N_("Status")), (words.label(given.get("status", "")),)),
         Fact(words.text(N_("Buyer")), (given.get("buyer", ""),)),
         Fact(words.text(N_("Seller")), (given.get("seller", ""),)),
         Fact(words.text(N_("Total")), (words.money(given.get("total")),)),

@@ -318,6 +318,15 @@ TEXTS: Final[Mapping[tuple[O, Side | None], Text]] = {
         N_("If you did not expect this, tell your administrator."),
     ),
 }
+# How an issue ends, in the codes of the built-in lifecycles.
+RESOLUTIONS: Final = {
+    "won": N_("Won"),
+    "lost": N_("Lost"),
+    "withdrawn": N_("Withdrawn"),
+    "approved": N_("Approved"),
+    "reship": N_("Sent again"),
+    "exchange": N_("Exchanged"),
+}
 ISSUES: Final[Mapping[str, str]] = {
     "incident": N_("Incident"),
     "problem": N_("Problem"),

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from contracts.order import Side
-from services.notification.channels.texts import DEADLINES, ISSUES, N_, OTHER_DEADLINE, OTHER_ISSUE, TEXTS, Text
+from services.notification.channels.texts import (
+    DEADLINES,
+    ISSUES,
+    N_,
+    OTHER_DEADLINE,
+    OTHER_ISSUE,
+    RESOLUTIONS,
+    TEXTS,
+    Text,
+)
 from services.notification.channels.words import Words
 from services.notification.telling.causes import Facts
 from services.notification.telling.occasions import Occasion
@@ -30,6 +39,8 @@ def _values(kind: Occasion, facts: Facts, words: Words) -> _Values:
     values = _Values({name: value for name, value in facts.items() if isinstance(value, str)})
     values["by"] = _by(facts, values, words)
     values["items"] = items(facts, words)
+    if kind is Occasion.ISSUE_SETTLED:
+        values["reason"] = _resolution(values.get("reason", ""), words)
     values["because"] = words.fill(N_(" “%(reason)s”"), values) if facts.get("reason") else ""
     for name in ("total", "amount"):
         values[name] = words.money(facts.get(name))
@@ -62,6 +73,12 @@ def _by(facts: Facts, values: _Values, words: Words) -> str:
     if facts.get("actor_for"):
         return words.fill(N_("by %(actor)s on behalf of %(actor_for)s"), values)
     return words.fill(N_("by %(actor)s"), values)
+
+
+def _resolution(text: str, words: Words) -> str:
+    """How an issue ended: what the order service calls it in the reader's words, what a person wrote as it is."""
+    code, colon, note = text.partition(": ")
+    return f"{words.text(RESOLUTIONS[code])}{colon}{note}" if code in RESOLUTIONS else text
 
 
 def _sender(facts: Facts, words: Words) -> str:

@@ -18,6 +18,8 @@ from shared.languages import languages as of_package
 
 SOURCE_LANGUAGE: Final = SOURCE
 PACKAGE: Final = "services.notification"
+# Labels of built-in lifecycles: the same word may be another one elsewhere in a mail.
+LIFECYCLE: Final = "lifecycle"
 
 # UN/ECE Recommendation 20 codes that people meet on orders; the code itself is shown for all others.
 _UNITS: Final = {"KGM": "kg", "GRM": "g", "TNE": "t", "LTR": "l", "MTR": "m", "MTK": "m²", "MTQ": "m³", "HUR": "h"}
@@ -52,6 +54,10 @@ class Words:
     def text(self, msgid: str) -> str:
         """The translation of a text; the text itself where there is none."""
         return str(self._translations.gettext(msgid)) if msgid else ""
+
+    def label(self, text: str) -> str:
+        """A label of a lifecycle: those of the built-in ones are translated, others stay as they were written."""
+        return str(self._translations.pgettext(LIFECYCLE, text)) if text else ""
 
     def count(self, singular: str, plural: str, n: int) -> str:
         """The form for `n`, with %(count)s filled in."""

@@ -52,8 +52,8 @@ def test_labels_of_lifecycles_are_translated_alike_wherever_they_are() -> None:
         {m.id: m.string for m in read(path) if m.context == LIFECYCLE}
         for p in PACKAGES if p.lifecycles for path in p.catalogues()
     ]  # fmt: skip
-    assert len(found) == 2
-    assert found[0] == found[1]
+    assert len(found) == 3
+    assert found[0] == found[1] == found[2]
     assert set(labels()) == found[0].keys()
 
 

@@ -34,7 +34,9 @@ ABOVE = "##- Write your answer above this line -##"
         ("Den 2. mars skrev Market:\n> Farge?\n\nBlå", "Blå"),
         ("-----Original Message-----\nFrom: x\n> old\n\nNew", "New"),
         (f"On Monday Market wrote:\n> {ABOVE}\n> Colour?\n", ""),
-        (f"{ABOVE}\nNew message from Bea\nnothing tells this apart", ""),
+        (f"{ABOVE}\nNew message from Bea\n\n> Colour?\n\nReply to this e-mail.\nnothing tells this apart", ""),
+        (f"Blue\n\n{ABOVE}\n> Colour?\n\nReply to this e-mail.", "Blue"),
+        ("Blue\n____________________\nFrom: Market\nTo: me\n\nNew message\n\n> Colour?\n\nReply", "Blue"),
     ],
 )
 def test_the_answer_is_what_was_written_anew(written: str, text: str) -> None:
