@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_origin
 
 import jiter
 from fastapi import params
@@ -158,11 +159,14 @@ class StrictRoute(APIRoute):
         # A misspelt filter that is passed over would answer with more than was asked for. Pages read their own.
         strict_query = self.path_format.startswith("/v1/")
         asked = get_flat_params(self.dependant)
-        taken = frozenset(p.alias for p in asked if isinstance(p.field_info, params.Query))
+        queries = [p for p in asked if isinstance(p.field_info, params.Query)]
+        taken = frozenset(p.alias for p in queries)
+        several = frozenset(p.alias for p in queries if get_origin(p.field_info.annotation) in (list, tuple, set))
 
         async def strict(request: Request) -> Response:
             if strict_query and request.scope["query_string"]:
                 _expect_known(request.query_params.keys(), taken)
+                _expect_once((name for name, _ in request.query_params.multi_items()), several)
             if bodiless:
                 return await handle(request)
             with room.taken() if room is not None else nullcontext():
@@ -241,6 +245,17 @@ def _expect_known(names: Iterable[str], taken: frozenset[str]) -> None:
             "unknown_parameter",
             f"This request takes no query parameter {', '.join(unknown[:10])}. {known}",
             errors=[{"in": "query", "field": name, "code": "unknown", "message": "Unknown."} for name in unknown[:10]],
+        )
+
+
+def _expect_once(names: Iterable[str], several: frozenset[str]) -> None:
+    # one of two values would be passed over without a word
+    twice = sorted(name for name, times in Counter(names).items() if times > 1 and name not in several)
+    if twice:
+        raise Unprocessable(
+            "repeated_parameter",
+            f"{', '.join(twice)}: given more than once. Where several values are taken, separate them by commas.",
+            errors=[{"in": "query", "field": name, "code": "repeated", "message": "Repeated."} for name in twice],
         )
 
 

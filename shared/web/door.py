@@ -30,8 +30,8 @@ OPERATIONS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 DOCS: Final = ("/docs", "/openapi.json")
 # So much of a body that nobody wants is read and dropped before the refusal, as long as it takes no longer: a client
 # that is still sending would otherwise find its connection reset and never read why. Beyond it the connection closes.
-DRAINED_BYTES: Final = 2_000_000
-DRAINED_SECONDS: Final = 1.0
+DRAINED_BYTES: Final = 16_000_000
+DRAINED_SECONDS: Final = 3.0
 _SECURITY: Final[Sequence[tuple[bytes, bytes]]] = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ from services.order.actions.following import shown_money
 from services.order.errors import absent, wrong_fields
 from services.order.schemas import ChannelConfig
 from services.order.store import channels, lifecycles
+from services.order.workflow import Lifecycle
 from shared.postgres.database import Row
 from shared.process import Runtime
 from shared.web import Answer, Precondition, Principal, etag
@@ -52,14 +54,21 @@ async def put(run: Runtime, caller: Principal, name: str, config: ChannelConfig,
                 errors.append(("lifecycle", f"there is no lifecycle {config.lifecycle!r} in this marketplace"))
             else:
                 chosen = await lifecycles.current(tx, caller.marketplace_id, course, run.clock())
-                errors += [
-                    (f"statuses.{raw}", f"{state!r} is no state of {config.lifecycle}")
-                    for raw, state in config.statuses.items()
-                    if state not in chosen.states and shown_money(raw, config, chosen) is None
-                ]
+                errors += _unknown_states(config, [chosen], config.lifecycle)
+        elif config.statuses:
+            # its orders may name their lifecycle themselves
+            errors += _unknown_states(config, await lifecycles.newest(tx, caller.marketplace_id), "any lifecycle here")
         if errors:
             raise wrong_fields(*errors, code="bad_channel")
         return _answer(await channels.put(tx, caller.marketplace_id, name, config, run.clock()), caller)
+
+
+def _unknown_states(config: ChannelConfig, among: Sequence[Lifecycle], of: str) -> list[tuple[str, str]]:
+    return [
+        (f"statuses.{raw}", f"{state!r} is no state of {of}")
+        for raw, state in config.statuses.items()
+        if not any(state in x.states or shown_money(raw, config, x) for x in among)
+    ]
 
 
 def _answer(row: Row, caller: Principal) -> Answer:

@@ -32,7 +32,7 @@ async def create(run: Runtime, caller: Principal, body: ListingRequest, once: On
             seller = await _seller(tx, caller, body.seller)
             if not policy.may_sell_for(caller, seller):
                 raise Forbidden("not_your_listing", "Listings are kept by their seller or an operator.")
-            codes = _distinct(body.units)
+            codes = _distinct(body.units, "units")
             if codes and not body.tracked:
                 raise wrong_fields(("units", "are for listings with tracked = true"), code="bad_listing")
             if body.on_hand_read is not None:
@@ -142,7 +142,7 @@ async def add_units(run: Runtime, caller: Principal, listing_id: UUID, body: Uni
         row = await _locked(tx, caller, listing_id)
         if not row["tracked"]:
             raise Conflict("not_tracked", "The listing's things have no codes of their own; set its available stock.")
-        added = await listings.add_units(tx, row, _distinct(body.codes))
+        added = await listings.add_units(tx, row, _distinct(body.codes, "codes"))
         values = {**dict(row), "on_hand": (row["on_hand"] or Decimal(0)) + added, "changed_at": run.clock()}
         changed = await listings.update(tx, values)
         return await once.keep(tx, _answer(201, changed, caller))
@@ -168,8 +168,12 @@ async def _locked(tx: Transaction, caller: Principal, listing_id: UUID) -> Row:
     return row
 
 
-def _distinct(codes: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(codes))
+def _distinct(codes: Sequence[str], field: str) -> list[str]:
+    """The codes as scanners read them, each once. Raises Unprocessable for one that nobody could read."""
+    plain = [code.strip() for code in codes]
+    if any(not code or not code.isprintable() for code in plain):
+        raise wrong_fields((field, "has an empty code, or one with characters that nobody sees"), code="bad_listing")
+    return list(dict.fromkeys(plain))
 
 
 def _columns(body: ListingRequest) -> dict[str, Any]:

@@ -77,6 +77,13 @@ async def all_latest(tx: Transaction, marketplace_id: UUID) -> Sequence[Row]:
     return await tx.fetch(q.lifecycle_list, marketplace_id)
 
 
+async def newest(tx: Transaction, marketplace_id: UUID) -> Sequence[Lifecycle]:
+    """The newest version of every lifecycle of the marketplace, built-in ones that nobody has used here included."""
+    stored = {r["name"]: r["version"] for r in await all_latest(tx, marketplace_id)}
+    unused = [workflow.builtin(name) for name in workflow.BUILTIN if name not in stored]
+    return [*unused, *[await of(tx, marketplace_id, name, version) for name, version in stored.items()]]
+
+
 async def add(tx: Transaction, marketplace_id: UUID, lifecycle: Lifecycle, text: str, by: str, now: datetime) -> bool:
     """Store a version; False where somebody else has just stored the same number."""
     added = await tx.fetchval(

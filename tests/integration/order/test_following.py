@@ -157,3 +157,12 @@ async def test_a_canceled_order_that_its_submitter_may_not_end_is_refused(
     assert (reply.status, reply.code) == (409, "canceled_at_source")
     assert could in reply.json["detail"]
     assert await market.rows("SELECT 1 FROM orders WHERE marketplace_id = $1", market.id) == []
+
+
+async def test_a_channel_without_a_lifecycle_of_its_own_maps_to_states_that_there_are(make_market: MakeMarket) -> None:
+    market = await make_market(lifecycle="storefront")
+    wrong = await market.call("PUT", "/v1/channels/web", market.operator, {"statuses": {"SENT": "shiped"}})
+    assert (wrong.status, [e["field"] for e in wrong.json["errors"]]) == (422, ["statuses.SENT"])
+    for state in ("shipped", "awaiting_shipment", "refunding"):
+        told = await market.call("PUT", "/v1/channels/web", market.operator, {"statuses": {"SENT": state}})
+        assert told.status == 200, told.raw

@@ -65,3 +65,17 @@ async def test_what_is_not_on_sale_is_found_by_whoever_keeps_it(make_market: Mak
     assert await _found(market, "oak", market.seller2, "&inactive=true") == []
     assert await _found(market, "oak", market.operator, "&inactive=true&seller=shop") == ["OAK-10", "OAK-20"]
     assert await _found(market, "oak", market.operator, "&inactive=true&seller=other-shop") == []
+
+
+async def test_codes_are_as_a_scanner_reads_them(market: Market) -> None:
+    body = {"sku": "QR", "name": "Chair", "price": {"amount": "1.00", "currency": "USD"}, "tracked": True}
+    listing = (
+        await market.call("POST", "/v1/listings", market.seller, body | {"units": [" A-1", "A-1", "A-2\n"]})
+    ).json
+    assert listing["on_hand"] == "2"
+    units = (await market.call("GET", f"/v1/listings/{listing['listing_id']}/units", market.seller)).json["items"]
+    assert [u["code"] for u in units] == ["A-1", "A-2"]
+    for code in (" ", "A\u0007", "A\u202e1"):
+        path = f"/v1/listings/{listing['listing_id']}/units"
+        refused = await market.call("POST", path, market.seller, {"codes": [code]})
+        assert (refused.status, refused.code, refused.json["errors"][0]["field"]) == (422, "bad_listing", "codes"), code

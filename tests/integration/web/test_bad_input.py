@@ -96,6 +96,12 @@ async def test_json_content_types_are_taken(door: Door, kind: str) -> None:
     assert status == 200
 
 
+async def test_whoever_sends_ten_megabytes_can_read_why_they_are_refused(door: Door) -> None:
+    for _ in range(5):
+        status, document, _ = await door.post("/v1/echo", b'"' + b"x" * 10_000_000 + b'"')
+        assert (status, document["code"], document["limit"]) == (413, "body_too_large", 10_000)
+
+
 async def test_a_large_body_is_413_whether_declared_or_chunked(door: Door) -> None:
     status, document, _ = await door.post("/v1/echo", b'"' + b"x" * 20_000 + b'"')
     assert (status, document["code"], document["limit"]) == (413, "body_too_large", 10_000)
@@ -209,6 +215,7 @@ PATHS: list[tuple[str, int, str]] = [
     ("/v1/it%00ems", 400, "malformed_request"),
     ("/v1/items?cursor=nonsense", 400, "invalid_cursor"),
     ("/v1/items?limt=5", 422, "unknown_parameter"),
+    ("/v1/items?limit=5&limit=6", 422, "repeated_parameter"),
     ("/v1/items?limit=5&" + "x" * 500 + "=1", 422, "unknown_parameter"),
     ("/v1/items?cursor=", 400, "invalid_cursor"),
     ("/v1/items?cursor=%F0%9F%98%80", 400, "invalid_cursor"),
