@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import Any, Final, TypeVar, get_origin
+from typing import Any, Final, TypeVar, get_args, get_origin
 
 import jiter
 from fastapi import params
@@ -161,7 +161,7 @@ class StrictRoute(APIRoute):
         asked = get_flat_params(self.dependant)
         queries = [p for p in asked if isinstance(p.field_info, params.Query)]
         taken = frozenset(p.alias for p in queries)
-        several = frozenset(p.alias for p in queries if get_origin(p.field_info.annotation) in (list, tuple, set))
+        several = frozenset(p.alias for p in queries if _is_list(p.field_info.annotation))
 
         async def strict(request: Request) -> Response:
             if strict_query and request.scope["query_string"]:
@@ -246,6 +246,10 @@ def _expect_known(names: Iterable[str], taken: frozenset[str]) -> None:
             f"This request takes no query parameter {', '.join(unknown[:10])}. {known}",
             errors=[{"in": "query", "field": name, "code": "unknown", "message": "Unknown."} for name in unknown[:10]],
         )
+
+
+def _is_list(annotation: Any) -> bool:
+    return get_origin(annotation) is list or any(get_origin(a) is list for a in get_args(annotation))
 
 
 def _expect_once(names: Iterable[str], several: frozenset[str]) -> None:

@@ -12,7 +12,6 @@ from contracts.order import IssueState, MoneyState, Phase
 from services.order.store.search import Filters, Sort
 from shared.errors import BadRequest
 
-Many = Annotated[list[str], Query(max_length=10)]
 Text = Annotated[str | None, Query(max_length=200)]
 MOST_VALUES = 10
 MOST_IDS = 200

@@ -16,7 +16,7 @@ import aiohttp
 import orjson
 import pytest
 import uvicorn
-from fastapi import File, UploadFile
+from fastapi import File, Query, UploadFile
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
@@ -78,7 +78,7 @@ async def echo(body: Item, caller: Caller) -> dict[str, Any]:
 
 
 @router.get("/v1/items")
-async def items(caller: Caller, page: Paging) -> dict[str, Any]:
+async def items(caller: Caller, page: Paging, number: Annotated[list[int] | None, Query()] = None) -> dict[str, Any]:
     after = ITEMS.decode(page.cursor)
     start = 0 if after is None else after[0] + 1
     shown, cursor = page.of(list(range(start, min(start + page.fetch, 7))), ITEMS.encode)

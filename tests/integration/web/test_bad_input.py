@@ -216,6 +216,7 @@ PATHS: list[tuple[str, int, str]] = [
     ("/v1/items?cursor=nonsense", 400, "invalid_cursor"),
     ("/v1/items?limt=5", 422, "unknown_parameter"),
     ("/v1/items?limit=5&limit=6", 422, "repeated_parameter"),
+    ("/v1/items?number=5&number=x", 422, "invalid_request"),
     ("/v1/items?limit=5&" + "x" * 500 + "=1", 422, "unknown_parameter"),
     ("/v1/items?cursor=", 400, "invalid_cursor"),
     ("/v1/items?cursor=%F0%9F%98%80", 400, "invalid_cursor"),
