@@ -158,7 +158,11 @@ def channel_accepts(draft: Draft) -> str | None:
 
 @guard(tells=True)
 def stock_above_buffer(draft: Draft) -> str | None:
-    """Every line's quantity is at most what is available less the channel's buffer for its SKU."""
+    """Every line's quantity is at most what is available less the channel's buffer for its SKU, and nobody has begun to
+    decide on the order."""
+    if any(line.open != line.ordered for line in draft.order.lines):
+        # what a person takes on in part is theirs to finish: the rest may be short, or meant to be rejected
+        return "somebody has begun to decide on it"
     channel = draft.facts.channel
     wanted: dict[object, Decimal] = {}
     for line in draft.order.lines:

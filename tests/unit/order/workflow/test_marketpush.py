@@ -117,6 +117,23 @@ def test_auto_accept_needs_the_setting_the_channel_and_the_stock(
     assert Play("marketpush", facts=facts).status == status
 
 
+@pytest.mark.parametrize("first", ["accept", "reject"])
+def test_what_a_seller_has_begun_to_decide_is_not_accepted_by_itself(first: str) -> None:
+    """Of 3 that were ordered 2 may be promised: the seller takes 2, or turns 1 away, and decides on the rest."""
+    facts = people.facts(
+        settings={"allow_auto_accept": "true"},
+        channel=wf.Channel(auto_accept=True, buffer=Decimal(1)),
+        available={people.LISTING: Decimal(3), people.LISTING2: Decimal(9)},
+    )
+    play = Play("marketpush", facts=facts)
+    play.do("seller", first, lines=[play.part(2 if first == "accept" else 1)])
+    assert (play.status, play.order.lines[1].accepted) == ("pending", 0)
+    play.do("seller", "reject", lines=[play.part("2.5", 1)])
+    assert play.status == "pending"
+    assert play.order.lines[0].accepted == (2 if first == "accept" else 0)
+    assert play.order.lines[0].open > 0
+
+
 def test_an_incident_shows_on_the_line_and_gives_it_its_status_back() -> None:
     play = at("shipped")
     play.do("placer", "open_incident", line_id=play.line(), reason_code="damaged", note="cracked")
