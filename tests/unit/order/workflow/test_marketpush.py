@@ -127,7 +127,7 @@ def test_what_a_seller_has_begun_to_decide_is_not_accepted_by_itself(first: str)
     )
     play = Play("marketpush", facts=facts)
     play.do("seller", first, lines=[play.part(2 if first == "accept" else 1)])
-    assert (play.status, play.order.lines[1].accepted) == ("pending", 0)
+    assert (play.status, play.order.lines[1].accepted) == ("pending", Decimal(0))
     play.do("seller", "reject", lines=[play.part("2.5", 1)])
     assert play.status == "pending"
     assert play.order.lines[0].accepted == (2 if first == "accept" else 0)
