@@ -12,6 +12,7 @@ import asyncio
 import base64
 import os
 import random
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -63,8 +64,10 @@ async def kill_deliverer(f: Fleet, _: random.Random) -> None:
 async def running(module_database: StackDatabase) -> AsyncIterator[tuple[Fleet, Market, Receiver]]:
     keys = f"k1:{base64.b64encode(os.urandom(32)).decode()}"
     async with fleet(
-        module_database, ORDERTRAIL_WEBHOOK_ALLOW_LOOPBACK="true", ORDERTRAIL_WEBHOOK_SECRET_KEYS=keys
-    ) as f:
+        module_database, ORDERTRAIL_WEBHOOK_ALLOW_LOOPBACK="true", ORDERTRAIL_WEBHOOK_SECRET_KEYS=keys,
+        # what a killed worker's deliveries wait, beyond the deadline of the endpoint
+        ORDERTRAIL_WEBHOOK_LEASE_SECONDS="3",
+    ) as f:  # fmt: skip
         for service, role, number in [
             ("order", "api", 1), ("order", "relay", 1), ("order", "consumer", 1), ("order", "worker", 1),
             ("reporting", "all", 1), ("messaging", "all", 1),
@@ -79,7 +82,7 @@ async def running(module_database: StackDatabase) -> AsyncIterator[tuple[Fleet, 
         admin = await asyncpg.connect(module_database.admin_dsn)
         try:
             await until(lambda: admin.fetchval("SELECT count(*) = 3 FROM orders.member"), what="the people to be known")
-            await receiver.subscribe(market)
+            await receiver.subscribe(market, timeout_ms=5_000)
             yield f, market, receiver
         finally:
             await admin.close()
@@ -96,7 +99,9 @@ async def test_nothing_is_lost_doubled_or_stuck(
 
     async def faults() -> int:
         count = 0
-        while True:
+        # no longer than new orders come: on a busy machine what waits would not get through between two kills
+        ends = time.monotonic() + SECONDS
+        while not count or time.monotonic() < ends:
             try:
                 async with asyncio.timeout(rng.uniform(*PAUSE)):
                     await done.wait()
@@ -104,6 +109,7 @@ async def test_nothing_is_lost_doubled_or_stuck(
             except TimeoutError:
                 await fault(f, rng)
                 count += 1
+        return count
 
     harm = asyncio.create_task(faults())
     try:
