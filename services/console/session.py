@@ -60,6 +60,11 @@ class Person:
         return self.is_operator or (self.sells and bool({"seller", "member", "admin"} & set(self.roles)))
 
     @property
+    def sees_dashboard(self) -> bool:
+        """What waits and how it goes is for those who sell, and for the operator."""
+        return self.is_operator or self.sells
+
+    @property
     def keeps_listings(self) -> bool:
         """What is on sale is kept by those who sell it, and by the operator for everybody."""
         return self.sees_balance

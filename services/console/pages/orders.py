@@ -126,9 +126,9 @@ class Filters:
         return "?" + urlencode(pairs) if pairs else ""
 
 
-def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequence[tuple[str, str, bool]]:
-    """What waits for somebody, one list for each: (words, address, whether it is the list that is shown)."""
-    lists = [(tr("All"), Filters())]
+def waiting(person: Person, course: Lifecycle | None) -> Sequence[tuple[str, Filters]]:
+    """What waits for somebody, one list for each, in words."""
+    lists = []
     if person.buys and course is not None and any(s.phase == "approval" for s in course.states):
         lists.append((tr("To approve"), Filters(phase="approval")))
     if person.sells or person.is_operator:
@@ -141,7 +141,12 @@ def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequenc
             (tr("Ended, with money held"), Filters(phase="canceled", money="paid")),
             (tr("Ended, partly given back"), Filters(phase="canceled", money="partially_refunded")),
         ]
-    here = replace(current, sort="")
+    return lists
+
+
+def desks(person: Person, current: Filters, course: Lifecycle | None) -> Sequence[tuple[str, str, bool]]:
+    """All orders and what waits, one list for each: (words, address, whether it is the list that is shown)."""
+    here, lists = replace(current, sort=""), [(tr("All"), Filters()), *waiting(person, course)]
     return [(words, f"/orders{wanted.query()}", wanted == here) for words, wanted in lists]
 
 

@@ -6,7 +6,7 @@ import csv
 import io
 
 from tests.integration.console.browser import Browser, Page
-from tests.integration.console.conftest import PASSWORD, Town
+from tests.integration.console.conftest import OPERATOR, PASSWORD, SELLER, Town
 from tests.waiting import until
 
 
@@ -105,3 +105,19 @@ async def test_a_seller_sees_its_balance_and_the_operator_any_sellers_and_a_buye
     assert (await buyer.get("/balance")).status == 403
     # another's is not told apart from one that is not there
     assert (await seller.get("/balance?seller=nobody-of-this-name")).status == 404
+
+
+async def test_the_dashboard_tells_what_waits_and_leads_there(town: Town, seller: Browser, order_id: str) -> None:
+    number = (await town.order(SELLER, order_id))["number"]
+    async with Browser(town.console) as operator, Browser(town.console) as buyer:
+        await operator.sign_in(OPERATOR, PASSWORD)
+        for somebody in (seller, operator):
+            page = await somebody.get("/dashboard")
+            waits = dict(zip(page.texts("//dl[1]//dt"), page.texts("//dl[1]//dd"), strict=True))
+            assert int(waits["New"].rstrip("+")) >= 1
+            assert number in page.texts("//tbody//th")
+            assert {"/orders?phase=pending", f"/orders/{order_id}", "/reports"} <= {*page.links()}
+        assert "Ended, with money held" in waits, "the operator's"
+        await buyer.sign_in("buyer@storefront.example", PASSWORD)
+        assert (await buyer.get("/dashboard")).path == "/orders"
+        assert "/dashboard" not in (await buyer.get("/orders")).links()
