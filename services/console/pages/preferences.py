@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from services.console.entered import placed
 from services.console.errors import Refused
-from services.console.language import N_, Texts, tr
+from services.console.language import N_, Texts, locale, tr
 from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
@@ -84,6 +84,7 @@ async def _page(
         part(visit.get("identity", "/v1/me/log-ins", [("limit", "20")])),
     )
     wishes, etag = read(Preferences, "notification", answer), answer.etag
+    mailed_in = "" if wishes.language_chosen else _named(wishes.language)
     if errors and keep:
         wishes, etag = _as_posted(wishes, visit.posted), visit.form_state
     zones = ZONES if wishes.time_zone in ZONES else [wishes.time_zone, *ZONES]
@@ -95,6 +96,7 @@ async def _page(
         errors=errors or {},
         digests=DIGESTS,
         chosen=_chosen(wishes, visit.posted if errors and keep else None),
+        mailed_in=mailed_in,
         languages=[(code, _name(code)) for code in wishes.languages],
         zones=zones,
         others=read(LogIns, "identity", others).items if others is not None else None,
@@ -129,6 +131,14 @@ def _as_posted(wishes: Preferences, posted: Posted) -> Preferences:
             ),
         }
     )
+
+
+def _named(code: str) -> str:
+    """A language in the reader's."""
+    try:
+        return Locale.parse(code, sep="-").get_display_name(locale()) or code
+    except (UnknownLocaleError, ValueError):
+        return code
 
 
 def _name(code: str) -> str:

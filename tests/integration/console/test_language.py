@@ -112,7 +112,9 @@ async def test_what_a_person_has_chosen_goes_before_what_the_browser_asks_for(to
         page: Any = await until(lambda: _settings(browser), what="the notification service knows the person")
         assert (page.tree.get("lang"), page.heading) == ("en", "Notification settings")
         assert page.texts("//select[@id='language']/option") == ["As the browser asks", "English", "Norsk bokmål"]
+        assert "and e-mail is in English." in page.text()
         chosen = await browser.send(page, "/settings/notifications", language="nb")
+        assert "og e-post er på språket du ble lagt til med." in chosen.text(), "what follows if nothing is chosen"
         assert (chosen.tree.get("lang"), chosen.notice) == ("nb", "Varslingsinnstillingene dine er lagret.")
         assert chosen.tree.xpath("//select[@id='language']/option[@selected]/@value") == ["nb"]
         assert (await browser.get("/orders")).heading == "Ordrer"
