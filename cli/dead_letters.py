@@ -86,6 +86,8 @@ def redrive(
     if (letter is None) == (not every):
         _fail("name one dead letter, or give --all")
     ids = [f["id"] for f in _with(service, lambda ls: ls.list(limit=MOST_LISTED))] if every else [letter]
+    if not ids:
+        typer.echo("No dead letters.")
     failed = 0
     for one in ids:
         try:

@@ -29,6 +29,8 @@ def verify_timeline(
         faults, seen = asyncio.run(_verified(marketplace))
     except TRANSIENT as e:
         _fail(f"the database of the order service does not answer: {e}")
+    if marketplace is not None and not seen.orders:
+        _fail(f"no orders of a marketplace {marketplace} -- is that its id? Without --marketplace all are looked at")
     if as_json:
         found = {"orders": seen.orders, "entries": seen.entries, "faults": [asdict(f) for f in faults]}
         typer.echo(json.dumps(found, default=str, indent=2))

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli import __main__ as command
+from cli import dead_letters, orders
 from cli.plain import plain
+from services.order.verification import Verified
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *words: str) -> object:
@@ -82,3 +84,17 @@ def test_a_lifecycle_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_what_others_wrote_moves_nothing_on_the_terminal() -> None:
     assert plain("a\x1b[2Jb\r\nc [/red]") == "a\ufffd[2Jb c [/red]"
+
+
+def test_nothing_found_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    async def verified(_: object) -> tuple[list[object], Verified]:
+        return [], Verified()
+
+    monkeypatch.setattr(orders, "_verified", verified)
+    assert _run(monkeypatch, "verify-timeline", "--marketplace", "01a20917-917e-7785-b3ea-1de9ccc0d5a2") == 2
+    assert "is that its id?" in capsys.readouterr().err
+    assert _run(monkeypatch, "verify-timeline") == 0
+    monkeypatch.setattr(dead_letters, "_with", lambda *_: [])
+    capsys.readouterr()
+    assert _run(monkeypatch, "dead-letters", "redrive", "order", "--all") == 0
+    assert capsys.readouterr().out == "No dead letters.\n"

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from shared.postgres.migrate import SCHEMAS
+
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "deploy" / "observability"
 DASHBOARDS = sorted((FOLDER / "grafana" / "dashboards").glob("*.json"))
@@ -33,6 +35,13 @@ def test_every_metric_exists(path: Path) -> None:
     asked = set(re.findall(r"\bordertrail_[a-z_]+", path.read_text()))
     assert asked
     assert asked <= known_metrics()
+
+
+def test_what_has_no_relay_is_not_missed() -> None:
+    rules = yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"][0]["rules"]
+    [asked] = [rule["expr"] for rule in rules if rule["alert"] == "NoRelay"]
+    without = {path.parent.name for path in (ROOT / "services").glob("*/app.py")} - set(SCHEMAS)
+    assert re.findall(r'service!="(\w+)"', asked) == sorted(without)
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
