@@ -12,14 +12,19 @@ from uuid import UUID
 
 import orjson
 
+from contracts.envelope import ContractError
 from contracts.order import OrderEvent, OrderSnapshot
 from services.order import workflow
 from services.order.workflow import Decision, Lifecycle, Revealed, StockMove
+from shared.errors import Conflict, Problem, Unprocessable
 from shared.ids import new_id
 from shared.outbox import Outbox
 
 # The hash before the first entry of an order.
 GENESIS: Final = bytes(32)
+# Of the 1,000,000 bytes of an event: with 500 lines accepting, sending and canceling add up to 100,000, which are kept
+# free, so that whatever was placed can also be ended.
+MOST_BYTES: Final = 850_000
 _CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
@@ -172,4 +177,30 @@ class Writing:
         return chain
 
     def outbox_args(self) -> Sequence[Any]:
-        return self.outbox.rows(self.events, event_ids=self.event_ids, times=self.times).args()
+        """Raises Unprocessable or Conflict for an order that has become too large to be told of."""
+        try:
+            rows = self.outbox.rows(self.events, event_ids=self.event_ids, times=self.times)
+        except ContractError as e:
+            raise _too_large(any(event.sequence == 1 for event in self.events)) from e
+        for event, value in zip(self.events, rows.values, strict=True):
+            if len(value) > MOST_BYTES and _adds(event):
+                raise _too_large(event.sequence == 1)
+        return rows.args()
+
+
+def _adds(event: OrderEvent) -> bool:
+    """Whether the change only adds to the order, and takes it nowhere: what must stay possible is how it goes on."""
+    stays = event.change.from_status == event.change.to_status and event.change.actor.kind in ("person", "api_key")
+    return event.sequence == 1 or (stays and event.TYPE == "order.updated")
+
+
+def _too_large(placed: bool) -> Problem:
+    if placed:
+        return Unprocessable(
+            "order_too_large",
+            f"With all that is kept of it the order has more than {MOST_BYTES} bytes. Shorten its texts, or make it "
+            "several orders.",
+        )
+    return Conflict(
+        "order_too_large", "The order has become too large to hold more. Shorten what is added, or use its messages."
+    )

@@ -195,3 +195,21 @@ async def test_hostile_texts_are_kept_as_they_are_and_run_nowhere(market: Market
     found = await market.call("GET", "/v1/orders", market.operator, params={"q": "'; DROP TABLE orders; --"})
     assert [o["order_id"] for o in found.json["items"]] == [order["order_id"]]
     assert orjson.loads(orjson.dumps(order))["lines"][0]["name"] == hostile
+
+
+async def test_what_can_be_placed_can_be_ended_and_what_cannot_is_refused(make_market: MakeMarket) -> None:
+    """The whole order travels in every event, which Kafka takes up to a size."""
+    market = await make_market(lifecycle="marketpush")
+
+    def large(characters: int) -> Change:
+        return market.order(lines=[_line(name="\U0001f600" * characters)["lines"][0]] * 500)
+
+    refused = await market.call("POST", "/v1/orders", market.operator, large(420))
+    assert (refused.status, refused.code) == (422, "order_too_large")
+    await _unchanged(market)
+    order = await market.place(large(288))
+    await market.done(order, "accept", market.seller)
+    notes = [await market.act(order, "add_note", market.seller, {"text": "\U0001f600" * 2000}) for _ in range(5)]
+    assert (notes[-1].status, notes[-1].code) == (409, "order_too_large")
+    await market.done(order, "ship", market.seller)
+    assert (await market.done(order, "cancel", market.seller))["status"] == "canceled"
