@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
-from pydantic import ValidationError
 
 import contracts.catalog  # noqa: F401  registers every event class
 from shared import logs, metrics, telemetry
@@ -83,21 +82,6 @@ class Service:
     def group(self) -> str:
         """The Kafka consumer group: one for all consumer processes of the service."""
         return self.settings.consumer_group or f"{self.settings.topic_prefix}ordertrail-{self.name}"
-
-
-def made(name: str, make: Callable[[], Service], *refusals: type[Exception]) -> Service:
-    """The service that `make` makes of its settings. Where one is wrong, or `refusals` are raised, the process ends.
-
-    It says in one line which setting, and what it may be, never what was given, which may be a secret.
-    """
-    try:
-        return make()
-    except ValidationError as e:
-        wrong = e.errors(include_url=False, include_input=False)
-        said = (": ".join([*(f"ORDERTRAIL_{part}".upper() for part in w["loc"]), w["msg"]]) for w in wrong)
-        sys.exit(f"{name}: {'; '.join(said)}")
-    except refusals as e:
-        sys.exit(f"{name}: {e}")
 
 
 def run(service: Service, argv: Sequence[str] | None = None) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+import sys
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+T = TypeVar("T")
 
 
 class ServiceSettings(BaseSettings):
@@ -64,3 +68,18 @@ class ServiceSettings(BaseSettings):
     @property
     def jwks_address(self) -> str:
         return self.jwks_url or f"{self.identity_issuer.rstrip('/')}/.well-known/jwks.json"
+
+
+def made(name: str, make: Callable[[], T], *refusals: type[Exception]) -> T:
+    """What `make` makes of the settings of a service. Where one is wrong, or `refusals` are raised, the process ends.
+
+    It says in one line which setting, and what it may be, never what was given, which may be a secret.
+    """
+    try:
+        return make()
+    except ValidationError as e:
+        wrong = e.errors(include_url=False, include_input=False)
+        said = (": ".join([*(f"ORDERTRAIL_{part}".upper() for part in w["loc"]), w["msg"]]) for w in wrong)
+        sys.exit(f"{name}: {'; '.join(said)}")
+    except refusals as e:
+        sys.exit(f"{name}: {e}")

@@ -2,7 +2,8 @@
 
 from services.console.app import service
 from shared.keyring import KeyRingError
-from shared.process import made, run
+from shared.process import run
+from shared.settings import made
 
 if __name__ == "__main__":
     run(made("console", service, KeyRingError))

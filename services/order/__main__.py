@@ -1,6 +1,7 @@
 """`python -m services.order api|relay|consumer|worker|migrate|all`."""
 
 from services.order.app import service
-from shared.process import made, run
+from shared.process import run
+from shared.settings import made
 
 run(made("order", service))

@@ -4,7 +4,8 @@ import sys
 
 from services.reporting import commands
 from services.reporting.app import service
-from shared.process import made, run
+from shared.process import run
+from shared.settings import made
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in commands.NAMES:

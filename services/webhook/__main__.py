@@ -4,7 +4,8 @@ import sys
 
 from services.webhook.app import service
 from shared.keyring import KeyRingError, new_entry
-from shared.process import made, run
+from shared.process import run
+from shared.settings import made
 
 
 def main() -> None:
