@@ -20,7 +20,7 @@ from typing import Final
 
 import asyncpg
 
-from cli.seed_templates import CHAIN_AT, COLUMNS, Template, counted
+from cli.seed_templates import CHAIN_AT, COLUMNS, Template, counted, length
 from services.order.store.texts import fold
 from services.order.store.writing import GENESIS
 from shared.postgres.database import connect
@@ -45,7 +45,7 @@ NAMES: Final = tuple(
 HEAD: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END: Final = b"\xff\xff"
 EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_HASH: Final = (32).to_bytes(4, "big")
+_EIGHT, _HASH = length(8), length(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _copy(
     name, folded, raw_folded = NAMES[who % len(NAMES)]
     mail, digits, own = b"c%d@customer.example" % who, b"%d" % number, _id(placed_at, rng)
     values = [
-        digits, b"\0\0\0\x08" + _int8(number), counted(b"SEED-" + digits), name, folded, raw_folded,
+        digits, _EIGHT + _int8(number), counted(b"SEED-" + digits), name, folded, raw_folded,
         mail, counted(mail), own.encode(), bytes.fromhex(own.replace("-", "")), b"",
     ]  # fmt: skip
     base, since = placed_at.replace(tzinfo=None), int((placed_at - EPOCH).total_seconds()) * 1_000_000
@@ -96,15 +96,14 @@ def _copy(
     for entry in t.entries:
         text = entry.text.filled(values)
         chain = hashlib.sha256(chain + text).digest()
-        entries += (entry.before.filled(values), _length(len(text)), text, _HASH, chain)
+        entries += (entry.before.filled(values), length(len(text)), text, _HASH, chain)
     values[CHAIN_AT] = _HASH + chain
     for place, part in enumerate(t.row):
         data = part.filled(values)
-        orders += (_length(len(data)), data) if place % 2 else (data,)
+        orders += (length(len(data)), data) if place % 2 else (data,)
 
 
 _int8: Final = struct.Struct(">q").pack
-_length: Final = struct.Struct(">i").pack
 
 
 def _id(at: datetime, rng: random.Random) -> str:

@@ -258,18 +258,19 @@ def _count(fields: int) -> bytes:
     return fields.to_bytes(2, "big")
 
 
-def _length(of: int) -> bytes:
+def length(of: int) -> bytes:
+    """What stands before a field of so many bytes."""
     return of.to_bytes(4, "big")
 
 
 def counted(data: bytes) -> bytes:
     """A field as COPY takes it: its length before it."""
-    return _length(len(data)) + data
+    return length(len(data)) + data
 
 
 def _audience(sides: Sequence[str]) -> bytes:
     """An array of texts: how many dimensions, whether it has nulls, the type; then the length and the first index."""
-    head = b"".join(map(_length, (1, 0, _TEXT_OID, len(sides), 1)))
+    head = b"".join(map(length, (1, 0, _TEXT_OID, len(sides), 1)))
     return head + b"".join(counted(side.encode()) for side in sides)
 
 
@@ -324,11 +325,11 @@ class _Places:
             case int():
                 return [counted(value.to_bytes(4 if short else 8, "big", signed=True))]
             case UUID() if value.int >> 112 == _FEED >> 112:
-                return [_length(16), RAW_ID_AT, value.bytes[-_ID_DIGITS // 2 :]]
+                return [length(16), RAW_ID_AT, value.bytes[-_ID_DIGITS // 2 :]]
             case UUID():
                 return [counted(value.bytes)]
             case datetime():
-                return [_length(8), self._times[value]]
+                return [length(8), self._times[value]]
             case _:
                 return [counted(str(value).encode())]
 
