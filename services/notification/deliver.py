@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from services.notification import metrics
-from services.notification.actions.mailing import Dropped, Mailing, NotPrepared, Prepared
+from services.notification.actions.mailing import Dropped, Mailing, NotPrepared, Prepared, PutOff
 from services.notification.actions.telling import MAILS
 from services.notification.channels.smtp import Connection, Outcome
 from services.notification.settings import Settings
@@ -122,6 +122,10 @@ class Lane:
                 line.add(state=prepared.state, reason=prepared.reason)
                 await self._settle(mail, prepared.state, prepared.reason, attempted=False)
                 return True
+            if isinstance(prepared, PutOff):
+                line.add(quiet_until=prepared.until)
+                await self._postpone(mail, prepared.until, "", attempted=False)
+                return True
             outcome = await self._attempt(prepared)
             metrics.ATTEMPTS.labels(outcome.kind).inc()
             line.add(result=outcome.kind, reason=outcome.reason)
@@ -144,9 +148,8 @@ class Lane:
         # long enough for the server's answer: the row is not taken for an abandoned one while we wait for it
         until = now + timedelta(seconds=self.settings.smtp_answer_seconds + self.settings.smtp_settle_seconds)
         async with self._runtime.worker_db.transaction() as tx:
-            return await store.hand_over(
-                tx, prepared.mail, now, until, prepared.envelope.recipient, prepared.message_id
-            )
+            # the address as the person has it, not as it is on the way (xn--...): a bounce is of the former
+            return await store.hand_over(tx, prepared.mail, now, until, prepared.mail.email, prepared.message_id)
 
     async def _conclude(self, mail: ClaimedMail, outcome: Outcome) -> None:
         now = self._runtime.clock()

@@ -126,7 +126,8 @@ RETURNING version;
 -- What went out because of an order's events. $2: null for everybody, else only people of that organisation;
 -- $3: null, else only that person.
 SELECT n.notification_id, n.event_id, n.person_id, n.category, n.kind, n.side, n.occurred_at, n.seen_at, n.read_at,
-       c.event_type, m.name, m.organisation_id, m.organisation_name,
+       c.event_type, coalesce(c.facts ->> 'actor', '') AS actor, coalesce(c.facts ->> 'actor_for', '') AS actor_for,
+       coalesce(c.facts ->> 'sender_side', '') AS actor_side, m.name, m.organisation_id, m.organisation_name,
        d.delivery_id, d.channel, d.state, d.reason, d.attempts, d.not_before, d.settled_at, d.address
 FROM notification n
 JOIN cause c USING (event_id)

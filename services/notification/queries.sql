@@ -165,7 +165,7 @@ SELECT c.delivery_id, c.lease, c.attempts, c.handed_at, n.notification_id, n.mar
        CASE WHEN n.category = 'order_confirmation' THEN e.event END AS event,
        m.email, m.name, m.active, m.organisation_name,
        coalesce(p.language, m.language) AS language, coalesce(p.time_zone, m.time_zone) AS time_zone, p.choices,
-       coalesce(k.name, '') AS marketplace_name, s.reason AS suppressed
+       p.quiet_from, p.quiet_until, coalesce(k.name, '') AS marketplace_name, s.reason AS suppressed
 FROM claimed c
 JOIN notification n USING (notification_id)
 LEFT JOIN cause e ON e.event_id = n.event_id
@@ -246,12 +246,14 @@ SELECT min(closes_at) FROM digest WHERE closed_at IS NULL;
 -- A mail that was sent, or perhaps sent, came back; and the deliveries that went out inside it.
 WITH mail AS (
     UPDATE delivery SET state = 'bounced', reason = $2, settled_at = $3
-    WHERE delivery_id = $1 AND channel = 'email' AND state IN ('sent', 'unknown')
+    WHERE delivery_id = $1 AND channel = 'email'
+      -- also where nobody has written down yet that it was sent: its sender was killed, or is slower than the bounce
+      AND (state IN ('sent', 'unknown') OR state = 'pending' AND handed_at IS NOT NULL)
     RETURNING delivery_id, notification_id, address
 ), inside AS (
     UPDATE delivery d SET state = 'bounced', reason = $2, settled_at = $3
     FROM mail JOIN notification n USING (notification_id)
-    WHERE n.kind = 'digest' AND d.digest_id = n.event_id AND d.state IN ('sent', 'unknown')
+    WHERE n.kind = 'digest' AND d.digest_id = n.event_id AND d.state IN ('sent', 'unknown', 'pending')
     RETURNING d.delivery_id, d.notification_id, NULL::text
 )
 SELECT d.delivery_id, d.address, n.notification_id, n.marketplace_id, n.event_id, n.person_id, n.order_id, n.category,

@@ -152,12 +152,18 @@ class Preferences(Shown):
 
 
 class OrderDelivery(Shown):
-    """One channel of one notification that an order's event led to."""
+    """One channel of one notification that an order's event led to.
+
+    `actor` caused it, logged in as `actor_for` where that is somebody; `actor_side` is that of a message's sender.
+    """
 
     id: UUID
     notification_id: UUID
     event_id: UUID
     event_type: str
+    actor: str
+    actor_for: str
+    actor_side: str
     category: str
     kind: str
     side: str

@@ -51,6 +51,13 @@ WHERE endpoint_id = $1;
 -- name: wake_drain
 UPDATE drain SET due_at = $2 WHERE endpoint_id = $1;
 
+-- name: send_sooner
+-- What is to come later because the receiver asked for it, or waits in the shadow of the gate: now.
+UPDATE pending AS p SET next_attempt_at = $2
+FROM drain AS d
+WHERE p.endpoint_id = $1 AND d.endpoint_id = $1 AND p.next_attempt_at > $2 AND p.next_attempt_at <> 'infinity'
+  AND NOT p.leased AND (p.next_attempt_at <= d.gate_until OR p.deferrals > 0 AND p.last_status IN (429, 503));
+
 -- name: open_gate
 UPDATE drain SET due_at = $2, gate_until = '-infinity' WHERE endpoint_id = $1;
 
@@ -104,10 +111,11 @@ WITH wanted AS (
 SELECT * FROM disabled;
 
 -- name: failing_endpoints
+-- Those that are to be warned (failing since before $1) or disabled (before $3). Who has been warned keeps nobody waiting.
 SELECT d.endpoint_id, e.marketplace_id, e.organisation_id, e.url, d.failing_since, d.last_error,
        d.warned_at IS NOT NULL AS warned
 FROM drain AS d JOIN endpoint AS e USING (endpoint_id)
-WHERE d.failing_since <= $1 AND e.status = 'active'
+WHERE d.failing_since <= $1 AND (d.warned_at IS NULL OR d.failing_since <= $3) AND e.status = 'active'
 ORDER BY d.failing_since LIMIT $2 FOR NO KEY UPDATE OF d SKIP LOCKED;
 
 -- name: note_warned
@@ -183,11 +191,17 @@ SELECT * FROM (
     FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
     WHERE p.stream_id = ANY ($4::uuid[]) AND ($2::uuid IS NULL OR e.organisation_id = $2)
     UNION ALL
+    -- what belongs to the order and has a lane of its own: the messages of its threads
+    SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
+           p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
+    FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
+    WHERE p.order_id = $1 AND p.stream_id <> p.order_id AND ($2::uuid IS NULL OR e.organisation_id = $2)
+    UNION ALL
     SELECT d.delivery_id, d.endpoint_id, d.event_id, d.type, d.order_id, d.sequence, d.origin, d.state,
            d.tries, d.last_status, d.last_error, NULL, d.created_at, d.finished_at
     FROM endpoint AS e JOIN delivery AS d USING (endpoint_id)
     WHERE d.order_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2)
-) AS both_of_them
+) AS all_of_them
 WHERE ($5::timestamptz IS NULL OR (created_at, sequence, delivery_id) > ($5, $6::bigint, $7::uuid))
 ORDER BY created_at, sequence, delivery_id LIMIT $3;
 

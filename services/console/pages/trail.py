@@ -23,8 +23,9 @@ from services.console.schemas import Deliveries, Delivery, Endpoints, Entry, Not
 from services.console.visit import Visit, part
 
 L = TypeVar("L", Timeline, Notices, Deliveries, Endpoints)
-PAGE_SIZE: Final = 100
-# Of each kind 1,000 at most: an order has some ten events and a hundred of what went out of them.
+PAGE_SIZE: Final = 200
+# Of each kind 2,000 at most: an order has some ten events and a hundred of what went out of them. The page says when
+# there are more.
 MOST_PAGES: Final = 10
 ARRIVED: Final[Mapping[str, str]] = Texts(
     {
@@ -58,24 +59,40 @@ class Happening:
     told: list[Notice] = field(default_factory=list)
     sent: list[Delivery] = field(default_factory=list)
 
+    @property
+    def by(self) -> Notice | None:
+        """Who caused what is no change of the order, where a notice of it says so."""
+        return next((n for n in self.told if n.actor), None) if self.entry is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A list from its beginning; `cut`: there are more."""
+
+    items: Sequence[Any] = ()
+    cut: bool = False
+
 
 async def show(visit: Visit) -> Response:
     order_id = visit.id("order_id")
-    order, history, (told, no_told), (sent, no_sent), (ends, _) = await asyncio.gather(
+    order, history, (told, no_told), (sent, no_sent), (ends, no_ends) = await asyncio.gather(
         order_of(visit, order_id),
         _all(Timeline, visit, "order", f"/v1/orders/{order_id}/timeline"),
         part(_all(Notices, visit, "notification", f"/v1/orders/{order_id}/deliveries")),
         part(_sent(visit, order_id)),
         part(_endpoints(visit)),
     )
+    told, sent = told or Rows(), sent or Rows()
     course = await lifecycle(visit, order.lifecycle.name, order.lifecycle.version)
     return await visit.page(
         "trail.html",
         order=order,
-        happenings=happenings(history, told or (), sent or ()),
+        happenings=happenings(history.items, told.items, sent.items),
         labels=labels(course, visit.person),
         missing=_missing(no_told is not None, no_sent is not None),
+        cut=PAGE_SIZE * MOST_PAGES if history.cut or told.cut or sent.cut else 0,
         endpoints=ends or {},
+        unnamed=tr("an endpoint") if no_ends is not None else tr("a deleted endpoint"),
         arrived=ARRIVED,
         states=STATES,
         tones=TONES,
@@ -95,7 +112,7 @@ def _missing(told: bool, sent: bool) -> str:
     return ""
 
 
-async def _all(model: type[L], visit: Visit, service: ServiceName, path: str, params: Params = ()) -> Sequence[Any]:
+async def _all(model: type[L], visit: Visit, service: ServiceName, path: str, params: Params = ()) -> Rows:
     """The items of all pages of a list, as far as they are shown."""
     items: list[Any] = []
     cursor = ""
@@ -104,14 +121,14 @@ async def _all(model: type[L], visit: Visit, service: ServiceName, path: str, pa
         found = read(model, service, answer)
         items += found.items
         if not found.next_cursor:
-            break
+            return Rows(items)
         cursor = found.next_cursor
-    return items
+    return Rows(items, cut=True)
 
 
-async def _sent(visit: Visit, order_id: UUID) -> Sequence[Delivery]:
+async def _sent(visit: Visit, order_id: UUID) -> Rows:
     if not visit.person.sees_webhooks:
-        return ()
+        return Rows()
     return await _all(Deliveries, visit, "webhook", "/v1/deliveries", [("order_id", str(order_id))])
 
 
@@ -119,7 +136,7 @@ async def _endpoints(visit: Visit) -> Mapping[UUID, str]:
     """Addresses by endpoint, for those that the person may see."""
     if not visit.person.sees_webhooks:
         return {}
-    return {e.endpoint_id: e.url for e in await _all(Endpoints, visit, "webhook", "/v1/endpoints")}
+    return {e.endpoint_id: e.url for e in (await _all(Endpoints, visit, "webhook", "/v1/endpoints")).items}
 
 
 def happenings(history: Sequence[Entry], told: Sequence[Notice], sent: Sequence[Delivery]) -> Sequence[Happening]:

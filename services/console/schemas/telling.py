@@ -150,6 +150,10 @@ class Notice(Read):
 
     event_id: UUID
     event_type: str
+    # who caused it; the side where the order's timeline does not say it
+    actor: str = ""
+    actor_for: str = ""
+    actor_side: str = ""
     person: str
     organisation: str = ""
     channel: str

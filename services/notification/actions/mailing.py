@@ -21,6 +21,7 @@ from services.notification.store import delivering as store
 from services.notification.store.delivering import ClaimedMail, Settled, SettledDelivery
 from services.notification.telling.categories import CATEGORIES, enabled
 from services.notification.telling.occasions import Occasion
+from services.notification.telling.timing import Timing, after_quiet_hours
 from shared import reply_address
 from shared.logs import log
 from shared.postgres.database import TRANSIENT
@@ -46,6 +47,13 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class PutOff:
+    """A mail that has come to be due while its reader has quiet hours, and when these end."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class NotPrepared:
     """A mail that could not be composed: our fault, so it is tried again later."""
 
@@ -62,11 +70,11 @@ class Mailing:
         self._keys: list[bytes] = []
         self._reply_keys = reply_address.keys_of(self._settings.reply_keys.get_secret_value())
 
-    async def prepare(self, mail: ClaimedMail) -> Prepared | Dropped | NotPrepared:
+    async def prepare(self, mail: ClaimedMail) -> Prepared | Dropped | PutOff | NotPrepared:
         """The mail as it is to be sent, looked at with today's settings of the person."""
-        dropped = self._drop(mail)
-        if dropped is not None:
-            return dropped
+        unsent = self._drop(mail) or self._put_off(mail)
+        if unsent is not None:
+            return unsent
         try:
             recipient = message.address(mail.email)
         except BadAddress as e:
@@ -92,6 +100,14 @@ class Mailing:
         if self._runtime.clock() - mail.created_at > timedelta(hours=self._settings.mail_give_up_hours):
             return Dropped("failed", f"given up after {self._settings.mail_give_up_hours:g} hours")
         return None
+
+    def _put_off(self, mail: ClaimedMail) -> PutOff | None:
+        """A mail that was refused for now, or found no server, may be due at a time when none is wanted."""
+        if CATEGORIES[mail.category].critical:
+            return None
+        now = self._runtime.clock()
+        until = after_quiet_hours(now, Timing(mail.time_zone, mail.quiet_from, mail.quiet_until))
+        return PutOff(until) if until > now else None
 
     async def _prepare(self, mail: ClaimedMail, recipient: str) -> Prepared | Dropped:
         s = self._settings

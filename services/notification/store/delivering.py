@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any, Literal
 from uuid import UUID
 
@@ -47,6 +47,8 @@ class ClaimedMail:
     marketplace_name: str
     language: str
     time_zone: str
+    quiet_from: time | None
+    quiet_until: time | None
     choices: Mapping[tuple[str, Channel], bool]
     suppressed: str | None
 
@@ -86,6 +88,8 @@ def _claimed(r: Any) -> ClaimedMail:
         marketplace_name=r["marketplace_name"],
         language=r["language"] or "en",
         time_zone=r["time_zone"] or "UTC",
+        quiet_from=r["quiet_from"],
+        quiet_until=r["quiet_until"],
         choices=choices_of(r["choices"]),
         suppressed=r["suppressed"],
     )

@@ -90,7 +90,7 @@ async def change(
         secrets = await _missing_keys(ctx, tx, (caller.marketplace_id, endpoint_id), wanted.signature, now)
         if old["status"] in ("active", "paused"):
             # what another address did is not held against this one
-            await store.wake(tx, endpoint_id, now, afresh=row.url != old["url"])
+            await (store.start_afresh if row.url != old["url"] else store.wake)(tx, endpoint_id, now)
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
         if row.handshake == "required":
             tx.after_commit(ctx.wakes.get("handshakes").set)
@@ -205,7 +205,7 @@ async def enable(ctx: Context, caller: Principal, endpoint_id: UUID, body: Enabl
         if row["status"] != "disabled":
             raise errors.wrong_status(row["status"], "disabled")
         await store.set_status(tx, endpoint_id, "paused" if body.replay_missing else "active", now)
-        await store.wake(tx, endpoint_id, now, afresh=True)
+        await store.start_afresh(tx, endpoint_id, now)
         if body.replay_missing:
             since = max(row["created_at"], now - OPEN_INTAKE)
             chosen = (None, None, min(await store.kept_since(tx, endpoint_id) or since, since), now)
@@ -228,7 +228,7 @@ async def _switch(ctx: Context, caller: Principal, endpoint_id: UUID, way: tuple
         if row["status"] == from_:
             await store.set_status(tx, endpoint_id, to, now)
         if to == "active":
-            await store.open_gate(tx, endpoint_id, now)
+            await store.start_afresh(tx, endpoint_id, now)
         tx.after_commit(lambda: ctx.hints.add([endpoint_id]))
         return await _state(ctx, tx, (endpoint_id, organisation_id), caller, once)
 

@@ -93,9 +93,15 @@ async def set_status(
     await tx.execute(_q.set_status, endpoint_id, status, reason, detail, now)
 
 
-async def wake(tx: Transaction, endpoint_id: UUID, now: datetime, *, afresh: bool = False) -> None:
-    """Let the drain look at the queue; `afresh` forgets failures and opens the gate."""
-    await tx.execute(_q.enable_drain if afresh else _q.wake_drain, endpoint_id, now)
+async def wake(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
+    """Let the drain look at the queue."""
+    await tx.execute(_q.wake_drain, endpoint_id, now)
+
+
+async def start_afresh(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
+    """Forget failures and open the gate, also for what the receiver asked to have later."""
+    await tx.execute(_q.send_sooner, endpoint_id, now)
+    await tx.execute(_q.enable_drain, endpoint_id, now)
 
 
 async def open_gate(tx: Transaction, endpoint_id: UUID, now: datetime) -> None:
@@ -141,8 +147,9 @@ async def disable(
     return await tx.fetch(_q.disable_endpoints, list(endpoint_ids), list(reasons), list(details), now)
 
 
-async def failing(tx: Transaction, since: datetime, most: int) -> list[Row]:
-    return await tx.fetch(_q.failing_endpoints, since, most)
+async def failing(tx: Transaction, warned: datetime, disabled: datetime, most: int) -> list[Row]:
+    """Active ones that have been failing since before the one moment without a warning, or since before the other."""
+    return await tx.fetch(_q.failing_endpoints, warned, most, disabled)
 
 
 async def note_warned(tx: Transaction, endpoint_ids: Sequence[UUID], now: datetime) -> None:

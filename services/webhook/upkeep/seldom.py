@@ -44,7 +44,7 @@ async def look_after(runtime: Runtime) -> None:
     now = runtime.clock()
     async with runtime.worker_db.transaction() as tx:
         await rows.forget_secrets(tx, now)
-        failing = await endpoints.failing(tx, now - WARN_AFTER, FAILING_AT_ONCE)
+        failing = await endpoints.failing(tx, now - WARN_AFTER, now - DISABLE_AFTER, FAILING_AT_ONCE)
         warned, disabled = [], []
         for row in failing:
             match standing(row["failing_since"], row["warned"], now):

@@ -55,6 +55,12 @@ async def test_the_trail_shows_what_each_event_led_to_and_whether_it_arrived(
             return "E-mail: Bea Buyer" in (await buyer.get(path)).text()
 
         await until(told, what="the buyer was told")
+
+        async def written_to() -> bool:
+            [by] = (await buyer.get(path)).texts("//ol[@class='timeline']/li[.//code='message.posted']/p[2]") or [""]
+            return "Sam Seller (seller), message.posted" in by
+
+        await until(written_to, what="the buyer was told of the message, and the trail says who wrote it")
         theirs = (await buyer.get(path)).text()
         assert "Sam Seller (seller)" in theirs  # who began is told; what went to the other side is not
         assert "Webhook" not in theirs

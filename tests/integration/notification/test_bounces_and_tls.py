@@ -21,7 +21,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
+from services.notification import bounces
 from services.notification.app import service
+from services.notification.store import delivering
 from shared.process import running
 from tests.integration.notification.world import World, settings_for
 from tests.waiting import until
@@ -47,11 +49,12 @@ async def test_a_bounce_is_recorded_told_and_remembered(
 ) -> None:
     port = free_port()
     async with make_world(bounce_listen=f"127.0.0.1:{port}") as world:
+        await world.tell(world.member("seller", "seller-org", "seller", email="seller@blåbær.example"))
         await world.tell(world.created())
         async with world.sending():
             await until(lambda: _states(world, ["sent", "sent", "skipped"]), what="the mails to be sent")
             await until(lambda: _open(port), what="the door to be open")
-            [mail] = world.mailbox.mails(to="seller@")
+            [mail] = world.mailbox.mails(to="seller@xn--")
             assert mail.mail_from.startswith("bounce+")
 
             async def come_back(to: str, raw: bytes) -> None:
@@ -73,6 +76,23 @@ async def test_a_bounce_is_recorded_told_and_remembered(
             # nothing more goes to a mailbox that is not there
             await world.tell(world.created(world.order()))
             assert len(await world.mails(state="suppressed")) == 1
+
+
+async def test_a_bounce_that_comes_before_its_mail_is_settled_counts(world: World) -> None:
+    """hand over, DATA, the sender is killed, the mail comes back, and only then the lease ends."""
+    await world.tell(world.created())
+    now = world.clock()
+    until_then = now + timedelta(minutes=6)
+    async with world.runtime.worker_db.transaction() as tx:
+        mail = next(m for m in await delivering.claim(tx, now, until_then, 10) if m.email == "seller@test.example")
+    async with world.runtime.worker_db.transaction() as tx:
+        # not while it is still here
+        assert await delivering.bounce(tx, mail.delivery_id, "too early", now) is None
+        assert await delivering.hand_over(tx, mail, now, until_then, mail.email, "<a@b.example>")
+    assert await bounces.record(world.runtime, mail.delivery_id, returned(mail.email)) == "bounced"
+    async with world.runtime.worker_db.transaction() as tx:
+        assert await delivering.settle(tx, mail, "sent", "", now, attempted=True) == []
+    assert await world.states() == ["bounced", "pending", "skipped"]
 
 
 async def _open(port: int) -> bool:

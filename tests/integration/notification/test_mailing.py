@@ -203,6 +203,26 @@ async def test_quiet_hours_hold_back_what_is_not_critical(make_world: Callable[.
             await settled(world, "sent", "sent", "sent", "skipped")
 
 
+async def test_what_is_late_waits_for_the_end_of_quiet_hours_too(make_world: Callable[..., Any]) -> None:
+    """A mail is due at half past nine in Oslo; when a server takes it again, it is quiet there since ten."""
+    async with make_world(at=datetime(2026, 3, 2, 20, 30, tzinfo=UTC)) as world:
+        await world.wishes("buyer", quiet_from=time(22), quiet_until=time(7), time_zone="Europe/Oslo")
+        order = world.order()
+        await world.tell(world.created(order), world.moved(order, "preparing", world.actor("seller", "seller")))
+        world.clock.ahead += timedelta(hours=3)
+        async with world.sending():
+            await settled(world, "pending", "sent", "sent", "skipped")
+
+            async def put_off() -> bool:
+                [late] = await world.mails(state="pending")
+                return bool(late["not_before"] == datetime(2026, 3, 3, 6, 0, tzinfo=UTC))
+
+            await until(put_off, what="the mail to be put off until seven")
+            assert [m.subject for m in world.mailbox.mails(to="buyer@")] == ["Your order ORD-1 has been placed"]
+            world.clock.ahead += timedelta(hours=8)
+            await settled(world, "sent", "sent", "sent", "skipped")
+
+
 async def test_a_digest_is_one_mail_of_what_is_unread(make_world: Callable[..., Any]) -> None:
     async with make_world(at=datetime(2026, 3, 2, 9, 10, tzinfo=UTC)) as world:
         await world.wishes("buyer", digest="hourly")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -56,6 +57,24 @@ async def test_failing_for_days_warns_then_disables(world: World, receiver: Rece
         await seldom.look_after(world.runtime)
         assert await events_published(world, endpoint) == reasons
     await settled(world, endpoint, held=1)
+
+
+async def test_who_has_been_warned_keeps_nobody_elses_warning(
+    world: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seldom, "FAILING_AT_ONCE", 1)
+    receiver.answer = status(500)
+    several = [await world.endpoint(receiver.url) for _ in range(2)]
+    await world.take_in(world.life())
+    for endpoint in several:
+        await until(partial(_failing, world, endpoint))
+    await world.admin.execute(
+        "UPDATE webhook.drain SET failing_since = now() - interval '4 days' WHERE endpoint_id = ANY ($1)",
+        [UUID(endpoint["endpoint_id"]) for endpoint in several],
+    )
+    for _ in range(2):
+        await seldom.look_after(world.runtime)
+    assert [await events_published(world, endpoint) for endpoint in several] == [["warning"]] * 2
 
 
 async def _failing(world: World, endpoint: dict[str, Any]) -> bool:

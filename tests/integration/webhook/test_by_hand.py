@@ -71,10 +71,11 @@ async def test_resume_ends_a_wait(world: World, receiver: Receiver) -> None:
     await _held_back(world, endpoint)
     receiver.answer = status(200)
     await world.call("POST", path(endpoint, "/pause"))
-    other = world.life()
-    await world.take_in(other)
-    await world.call("POST", path(endpoint, "/resume"))
-    await until(lambda: receiver.of(other[0].order_id) == [1])
+    await world.take_in(world.life())
+    _, resumed = await world.call("POST", path(endpoint, "/resume"))
+    assert (resumed["health"]["failures"], resumed["health"]["failing_since"]) == (0, None), "nor is it disabled for it"
+    # that which was to come in an hour as well
+    await settled(world, endpoint, delivered=2)
 
 
 async def test_another_address_starts_afresh(world: World, receiver: Receiver) -> None:
@@ -86,7 +87,8 @@ async def test_another_address_starts_afresh(world: World, receiver: Receiver) -
         code, changed = await world.call("PATCH", path(endpoint), {"url": other.url})
         assert (code, changed["health"]["held_back_until"], changed["health"]["failures"]) == (200, None, 0)
         await world.take_in(world.life())
-        await until(lambda: other.hits)
+        await settled(world, endpoint, delivered=2)
+        assert len(other.hits) == 2
 
 
 async def test_a_test_event_is_sent_now(world: World, receiver: Receiver) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,16 +17,19 @@ from tests.integration.webhook.world import World, path, settled
 from tests.waiting import until
 
 
+def _message(world: World, order_id: UUID) -> MessagePosted:
+    return MessagePosted(
+        marketplace_id=world.marketplace, order_id=order_id, order_number="ORD-1", thread_id=new_id(),
+        message_id=new_id(), seq=1, posted_at=utc_now(), sender=Actor(kind="person", name="Sam", side="seller"),
+        sender_side="seller", buyer_organisation_id=world.buyer, seller_organisation_id=world.seller, preview="Hello",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("state", [None, "delivered"])
 async def test_one_type(world: World, receiver: Receiver, state: str | None) -> None:
     endpoint = await world.endpoint(receiver.url)
     events = world.life(2)
-    message = MessagePosted(
-        marketplace_id=world.marketplace, order_id=events[0].order_id, order_number="ORD-1", thread_id=new_id(),
-        message_id=new_id(), seq=1, posted_at=utc_now(), sender=Actor(kind="person", name="Sam", side="seller"),
-        sender_side="seller", buyer_organisation_id=world.buyer, seller_organisation_id=world.seller, preview="Hello",
-    )  # fmt: skip
-    await world.take_in([*events, message])
+    await world.take_in([*events, _message(world, events[0].order_id)])
 
     async def delivered() -> bool:
         return await world.states(endpoint) == {"delivered": 4}
@@ -73,3 +78,21 @@ async def test_an_orders_trail(world: World, receiver: Receiver) -> None:
     assert foreign["items"] == []
     _, seen = await world.call("GET", "/v1/deliveries", params={"order_id": str(events[0].order_id)}, who="operator")
     assert len(seen["items"]) == 2
+
+
+async def test_an_orders_trail_has_its_messages_before_they_have_arrived_too(world: World, receiver: Receiver) -> None:
+    receiver.answer = status(500)
+    endpoint = await world.endpoint(receiver.url, retry_schedule=[3600])
+    events = world.life()
+    await world.take_in([*events, _message(world, events[0].order_id), _message(world, new_id())])
+
+    async def trail() -> list[tuple[str, str, int]]:
+        _, page = await world.call("GET", "/v1/deliveries", params={"order_id": str(events[0].order_id)})
+        return sorted((d["type"], d["state"], d["attempts"]) for d in page["items"])
+
+    await until(lambda: _is(trail, [("message.posted", "pending", 1), ("order.created", "pending", 1)]))
+    await world.call("DELETE", path(endpoint))
+
+
+async def _is(found: Callable[[], Awaitable[Any]], wanted: Any) -> bool:
+    return bool(await found() == wanted)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ import pytest
 from lxml import html
 
 from contracts.money import Money
+from services.console.calls import Answer
 from services.console.changes import resolution, said
 from services.console.charts import Value, bars
 from services.console.forms import build
@@ -22,7 +23,7 @@ from services.console.outside import Ways
 from services.console.pages.order import Draft, Talk, stages
 from services.console.pages.orders import Filters
 from services.console.pages.signing import local_path
-from services.console.pages.trail import ARRIVED, happenings
+from services.console.pages.trail import ARRIVED, _all, happenings
 from services.console.rendering import Renderer, content, duration, money, share, web_link
 from services.console.schemas import (
     Action,
@@ -31,12 +32,13 @@ from services.console.schemas import (
     Entry,
     Lifecycle,
     Notice,
+    Notices,
     State,
     Thread,
     Timeline,
 )
 from services.console.session import Person
-from services.console.visit import Counts
+from services.console.visit import Counts, Visit
 from tests.unit.console.builders import LINE_1, LINE_2, NOW, order
 
 # what no template may have: unescaped text, script but for the two files, style of its own, other origins (but for one
@@ -155,15 +157,42 @@ def test_a_trail_puts_everything_beside_the_event_that_caused_it() -> None:
     ]  # fmt: skip
 
 
+def test_who_wrote_a_message_stands_on_the_trail() -> None:
+    notice = _notice(7, NOW, actor="Sam Seller", actor_side="seller", actor_for="Sue Seller")
+    page = parsed(
+        rendered(
+            "trail.html", order=order("Plain"), happenings=happenings([_entry(1, NOW)], [notice], [_delivery(7, NOW)]),
+            labels={}, missing="", cut=2_000, endpoints={}, unnamed="an endpoint", arrived=ARRIVED, states={}, tones={},
+        )
+    )  # fmt: skip
+    said = " ".join(page.xpath("string(//ol/li[.//code='message.posted'])").split())
+    assert "Sam Seller (seller) as Sue Seller, message.posted" in said
+    assert "Webhook: an endpoint" in said
+    assert "the first 2,000 each are shown" in page.xpath("string(//p[@role='alert'])")
+
+
+async def test_a_trail_that_is_longer_than_its_page_says_so() -> None:
+    class Long:
+        """Notices without an end."""
+
+        async def get(self, *_: object) -> Answer:
+            return Answer(200, {"items": [_notice(1, NOW).model_dump(mode="json")], "next_cursor": "more"})
+
+    found = await _all(Notices, cast(Visit, Long()), "notification", "/")
+    assert (found.cut, len(found.items)) == (True, 10)
+
+
 def test_hostile_text_of_a_trail_stays_text() -> None:
     def page(text: str) -> Any:
         entry = _entry(1, NOW, label=text, reason=text, acting_reason=text, actor={"name": text}, from_status="new")
         notice = _notice(1, NOW, person=text, organisation=text, address=text, state="failed", reason=text)
+        written = _notice(2, NOW, actor=text, actor_for=text, actor_side=text)
         delivery = _delivery(1, NOW, state="exhausted", last_error=text)
         return parsed(
             rendered(
-                "trail.html", order=order(text), happenings=happenings([entry], [notice], [delivery]), labels={},
-                missing=[], endpoints={delivery.endpoint_id: text}, arrived=ARRIVED, states={}, tones={},
+                "trail.html", order=order(text), happenings=happenings([entry], [notice, written], [delivery]),
+                labels={}, missing="", cut=0, endpoints={delivery.endpoint_id: text}, unnamed=text, arrived=ARRIVED,
+                states={}, tones={},
             )
         )  # fmt: skip
 
