@@ -170,6 +170,8 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Receive
         raise ContractError(f"the data is not {h['ce_type']}: {_first_errors(e)}") from None
     except RecursionError:
         raise ContractError("the data is nested too deeply") from None
+    if b"\\u0000" in value and (place := _nul_in(json.loads(value))) is not None:
+        raise ContractError(f"the data is not {h['ce_type']}: {place} has a NUL character (\\u0000); leave it out")
     return Received(event_id, h["ce_source"], time, h.get("traceparent", ""), event)
 
 
@@ -183,6 +185,21 @@ def _class_for(event_type: str, dataschema: str) -> type[Event]:
             f"{event_type} v{version} is not known here; if it is newer than this service, upgrade and redrive"
         )
     return cls
+
+
+def _nul_in(value: Any) -> str | None:
+    """Where a text or a name has a NUL character, which no database keeps as text; None where none has."""
+    waiting: list[tuple[str, Any]] = [("", value)]
+    while waiting:
+        at, item = waiting.pop()
+        if isinstance(item, str) and "\x00" in item:
+            return at or "document"
+        pairs = item.items() if isinstance(item, dict) else enumerate(item) if isinstance(item, list) else ()
+        for name, inner in pairs:
+            if "\x00" in str(name):
+                return f"a name in {at or 'document'}"
+            waiting.append((f"{at}.{name}".lstrip("."), inner))
+    return None
 
 
 def _first_errors(e: ValidationError, most: int = 3) -> str:

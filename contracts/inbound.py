@@ -14,6 +14,7 @@ from contracts.money import CurrencyCode, Money
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 ShortText = Annotated[str, Field(min_length=1, max_length=100)]
+ExternalId = Annotated[str, Field(min_length=1, max_length=200)]
 PositiveQuantity = Annotated[Decimal, Field(gt=0, max_digits=15, decimal_places=6)]
 
 
@@ -65,7 +66,7 @@ class SubmittedLine(Strict):
 class SubmittedOrder(Strict):
     """An order as a channel or service hands it in. (marketplace, channel, external_id) makes it one order."""
 
-    external_id: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    external_id: ExternalId | None = None
     external_number: ShortText | None = None
     external_status: ShortText | None = None
     channel: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "direct"
@@ -107,7 +108,7 @@ class PaymentSettled(Event, type="payment.settled", version=1):
     payment_id: Text
     order_id: UUID | None = None
     channel: ShortText | None = None
-    external_id: ShortText | None = None
+    external_id: ExternalId | None = None
     kind: Literal["paid", "refund_done", "chargeback"]
     amount: Money
     refund_id: UUID | None = None

@@ -58,6 +58,30 @@ def test_an_event_survives_the_way_over_the_wire(name: tuple[str, int], cls: typ
     assert dict(record.headers)["ce_partitionkey"].decode() == record.key
 
 
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ('{"order": {"external_id": "a\\u0000"}}', "order.external_id"),
+        ('{"order": {"attributes": {"a\\u0000": "b"}}}', "a name in order.attributes"),
+        ('{"order": {"lines": [{"name": "\\u0000"}]}}', "order.lines.0.name"),
+    ],
+)
+def test_a_text_that_no_database_keeps_is_unreadable_and_its_place_is_told(value: str, place: str) -> None:
+    event = examples()[("order.submitted", 1)]
+    record = encode(event, event_id=uuid4(), source="/ordertrail/test", time=NOW)
+    spoilt = json.loads(record.value)
+    for name, odd in json.loads(value)["order"].items():
+        if isinstance(odd, list):
+            spoilt["order"][name][0] |= odd[0]
+        else:
+            spoilt["order"][name] = odd
+    with pytest.raises(ContractError, match=f"{place} has a NUL character"):
+        decode(record.headers, json.dumps(spoilt).encode())
+    spoilt = json.loads(record.value)
+    spoilt["order"]["note"] = "only what it is written as: \\u0000"
+    assert decode(record.headers, json.dumps(spoilt).encode()).event
+
+
 def _models(cls: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
     """The class and every model that its fields hold."""
     if cls not in seen:

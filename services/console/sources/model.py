@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from contracts.money import exponent, from_minor, round_minor, to_minor
 
-_NUMBER: Final = re.compile(r"^-?[0-9]{1,15}(\.[0-9]{1,20})?$")
+# also as XML Schema writes decimals: +4, 4. and .5
+_NUMBER: Final = re.compile(r"^[-+]?([0-9]{1,15}(\.[0-9]{0,20})?|\.[0-9]{1,20})$")
 _EMAIL: Final = re.compile(r"^[^@\s]+@[^@\s]+$")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|[\ud800-\udfff]")
 MOST_ATTRIBUTES: Final = 50
@@ -92,11 +94,27 @@ def number(value: Any, what: str) -> Decimal:
 def check_currency(value: Any, what: str) -> str:
     """An ISO 4217 code that has a minor unit, upper case. Raises Refusal."""
     code = (text(value, 40) or "").upper()
+    if not code:
+        raise Refusal(f"{what} is missing; an ISO 4217 code such as EUR is needed")
     try:
         exponent(code)
     except ValueError as e:
         raise Refusal(f"{what}: {e}") from None
     return code
+
+
+def moment(value: Any, what: str) -> str | None:
+    """A time with its offset; None where there is none. Raises Refusal for anything else."""
+    given = text(value, 60)
+    if given is None:
+        return None
+    try:
+        found = datetime.fromisoformat(given)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None or not 1970 <= found.year <= 2199:
+        raise Refusal(f"{what} is {given[:40]!r}; a time such as 2026-01-31T12:00:00Z is needed, from 1970 to 2199")
+    return found.isoformat().replace("+00:00", "Z")
 
 
 def is_exact(amount: Decimal, currency: str) -> bool:

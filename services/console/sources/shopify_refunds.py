@@ -1,8 +1,8 @@
 """What a shop gave back of an order already, in the shop's money.
 
 Rule: what left the till counts (`transactions` of kind refund that succeeded). Where those are in the customer's
-currency, the same refund in the shop's money is its items with their tax, less its adjustments (Shopify writes
-shipping that went back as an adjustment below zero, and what was kept back as one above zero).
+currency, the same refund in the shop's money is its items with their tax, and its duties, less its adjustments
+(Shopify writes shipping that went back as an adjustment below zero, and what was kept back as one above zero).
 """
 
 from __future__ import annotations
@@ -42,4 +42,5 @@ def _in_shop_money(refund: Json, currency: str) -> Decimal:
         return sum((amount(r, name, currency) or Decimal(0) for r in rows for name in names), Decimal(0))
 
     items = total(members(refund, "refund_line_items"), "subtotal", "total_tax")
+    items += total(members(refund, "duties"), "amount")
     return items - total(members(refund, "order_adjustments"), "amount", "tax_amount")

@@ -25,6 +25,7 @@ from services.console.sources.model import (
     email,
     external_id,
     is_exact,
+    moment,
     money,
     number,
     text,
@@ -45,6 +46,7 @@ MOST_CELL: Final = 20_000
 _SEPARATOR: Final = re.compile(r"sep=([,;\t])\r?\n", re.IGNORECASE)
 # texts that recur, such as currencies and names, are kept once: an export of 100 MB has a million rows
 MOST_KEPT_ONCE: Final = 100_000
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Row = dict[str, str]
 Cells = tuple[str, ...]
 
@@ -224,5 +226,5 @@ def _rate(value: str | None, what: str) -> str | None:
 
 
 def _moment(value: str | None) -> str | None:
-    """A date alone is midnight UTC; a time needs its offset, which the API checks."""
-    return f"{value}T00:00:00Z" if value and re.fullmatch(r"\d{4}-\d\d-\d\d", value) else value
+    """A date alone is midnight UTC; a time needs its offset."""
+    return moment(f"{value}T00:00:00Z" if value and _DAY.fullmatch(value) else value, "placed_at")

@@ -9,13 +9,14 @@ type declaration is refused before anything in it could be expanded.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, Final
 
 from lxml import etree
 
-from contracts.money import round_minor
+from contracts.money import from_minor, round_minor
 from services.console.sources.model import (
     Found,
     Refusal,
@@ -24,6 +25,7 @@ from services.console.sources.model import (
     check_currency,
     compact,
     email,
+    moment,
     money,
     number,
     text,
@@ -36,11 +38,15 @@ from services.console.sources.ubl_tree import ORDER, Element, child, children, f
 CHANNEL: Final = "peppol"
 MOST_BYTES: Final = 20 * 1024 * 1024
 _CHUNK: Final = 16_384
+_BOM: Final = b"\xef\xbb\xbf"
+# categories of UNCL5305 under which no tax is charged: they need no percentage
+_UNTAXED: Final = frozenset({"AE", "E", "G", "K", "O", "Z"})
+_OFFSET: Final = re.compile(r"(Z|[-+][0-9]{2}:[0-9]{2})$")
 
 
 def read(content: bytes) -> Found | Refused:
     """The order of a document. Raises Refusal where it is no order document at all."""
-    root = _order_element(_parse(content.lstrip(b" \t\r\n")))
+    root = _order_element(_parse(content.removeprefix(_BOM).lstrip(b" \t\r\n")))
     identity = first_text(root, "cbc:ID")
     try:
         return _convert(root)
@@ -70,6 +76,10 @@ def _parse(content: bytes) -> Element:
                     _refuse_dtd(element)
         root: Element = parser.close()
     except etree.XMLSyntaxError as e:
+        if "too long" in (e.msg or "") or "huge" in (e.msg or ""):
+            raise Refusal(
+                "a text in it is longer than 10 MB, such as an attachment; leave it out: attachments are not taken in"
+            ) from None
         raise Refusal(f"not well-formed XML: {e.msg}") from None
     return root
 
@@ -118,7 +128,15 @@ def _convert(root: Element) -> Found:
             **totals(root, currency, lines, warnings),
         }
     )
+    _tell_what_is_left_out(root, warnings)
     return Found("Order", order["external_id"], number_, order, warnings)
+
+
+def _tell_what_is_left_out(root: Element, warnings: list[str]) -> None:
+    attached = [d for d in children(root, "cac:AdditionalDocumentReference") if child(d, "cac:Attachment") is not None]
+    if attached:
+        names = ", ".join(text(first_text(d, "cbc:ID"), 60) or "without a name" for d in attached[:5])
+        warnings.append(f"{len(attached)} attachment(s) ({names}) are not taken in")
 
 
 def _identity(buyer: Party, seller: Party, document_id: str) -> str:
@@ -129,13 +147,13 @@ def _identity(buyer: Party, seller: Party, document_id: str) -> str:
 
 
 def _placed_at(root: Element) -> str | None:
-    """IssueDate and IssueTime; a time without an offset is UTC."""
+    """IssueDate and IssueTime; the offset is the time's, else the date's, else UTC."""
     day = text(first_text(root, "cbc:IssueDate"), 40)
     if day is None:
         return None
     time = text(first_text(root, "cbc:IssueTime"), 40) or "00:00:00"
-    has_offset = time.endswith("Z") or "+" in time or "-" in time
-    return f"{day[:10]}T{time}{'' if has_offset else 'Z'}"
+    offset = _OFFSET.search(time) or _OFFSET.search(day[10:])
+    return moment(f"{_OFFSET.sub('', day)}T{_OFFSET.sub('', time)}{offset[1] if offset else 'Z'}", "cbc:IssueDate")
 
 
 def _customer(root: Element, buyer: Party, warnings: list[str]) -> dict[str, Any]:
@@ -175,6 +193,7 @@ def _facts(root: Element, buyer: Party, seller: Party) -> Iterator[tuple[str, An
     ):
         yield name, first_text(root, path)
     for n, item in enumerate(children(root, "cac:OrderLine/cac:LineItem"), 1):
+        yield f"line {n}: note", " ".join(texts(item, "cbc:Note"))
         for p in children(item, "cac:Item/cac:AdditionalItemProperty"):
             yield f"line {n}: {first_text(p, 'cbc:Name')}", first_text(p, "cbc:Value")
         base = first_text(item, "cac:Price/cbc:BaseQuantity")
@@ -201,7 +220,6 @@ class _Lines:
         if quantity <= 0:
             raise Refusal(f"{what}: cbc:Quantity is {quantity}; it must be above zero")
         price, net = self._money(item, quantity, what)
-        rate = first_text(item, "cac:Item/cac:ClassifiedTaxCategory/cbc:Percent")
         unit = quantity_element.get("unitCode") if quantity_element is not None else None
         return compact(
             {
@@ -213,7 +231,7 @@ class _Lines:
                 "unit_code": unit_code(unit, what, self.warnings),
                 "unit_price": price,
                 "net": net,
-                "tax_rate": _rate(rate, what),
+                "tax_rate": _rate(child(item, "cac:Item/cac:ClassifiedTaxCategory"), what),
                 "seller": text(seller, 100),
                 "external_line_id": text(first_text(item, "cbc:ID"), 100),
             }
@@ -235,9 +253,15 @@ class _Lines:
             raise Refusal(f"{what}: cbc:BaseQuantity is {base}; it must be above zero")
         worth = quantity * price / base + allowances(item, self.currency, what)
         net = worth if stated is None else stated
+        if round_minor(net, self.currency) < 0:
+            raise Refusal(
+                f"{what}: it comes to {net}, below zero; what takes money off the order has to be an allowance of the "
+                "whole document (cac:AllowanceCharge)"
+            )
         if abs(round_minor(net, self.currency) - round_minor(worth, self.currency)) > 1:
+            made = from_minor(round_minor(worth, self.currency), self.currency)
             self.warnings.append(
-                f"{what}: the stated amount {net} is kept, though quantity, price and allowances make {worth:.2f}"
+                f"{what}: the stated amount {net} is kept, though quantity, price and allowances make {made}"
             )
         return money(price / base, self.currency, what), money(net, self.currency, what)
 
@@ -253,9 +277,10 @@ class _Lines:
         return None
 
 
-def _rate(percent: str | None, what: str) -> str | None:
+def _rate(category: Element | None, what: str) -> str | None:
+    percent = first_text(category, "cbc:Percent")
     if percent is None:
-        return None
+        return "0" if (first_text(category, "cbc:ID") or "").upper() in _UNTAXED else None
     rate = number(percent, f"{what}: cbc:Percent") / 100
     if not 0 <= rate <= 1:
         raise Refusal(f"{what}: cbc:Percent is {percent}; 0 to 100 is expected")

@@ -56,7 +56,7 @@ def totals(root: Element, currency: str, lines: list[Line], warnings: list[str])
     if tax is None and inclusive is not None and exclusive is not None:
         tax = inclusive - exclusive
     if tax is None and total is not None:
-        tax = _implied_tax(lines, total - charges + discount, currency)
+        tax = _implied_tax(lines, total - charges + discount, _tax_beside_lines(root, currency), currency)
     if tax is not None:
         more_charges, more_discount = _lay_on_lines(lines, tax, bool(charges), bool(discount), currency)
         charges, discount = charges + more_charges, discount + more_discount
@@ -80,33 +80,47 @@ def _stated_tax(root: Element, currency: str) -> Decimal | None:
 
 
 def _document_level(root: Element, currency: str) -> tuple[Decimal, Decimal]:
-    """(charges, allowances) of the whole document."""
+    """(charges, allowances) of the whole document; one below zero is the other."""
     charges = discount = Decimal(0)
     for a in children(root, "cac:AllowanceCharge"):
         value = amount(a, "cbc:Amount", currency, "allowance or charge") or Decimal(0)
-        if _is_charge(a):
-            charges += value
+        if _is_charge(a) == (value >= 0):
+            charges += abs(value)
         else:
-            discount += value
+            discount += abs(value)
     return charges, discount
+
+
+def _tax_beside_lines(root: Element, currency: str) -> Decimal:
+    """The tax of the document's charges less that of its allowances, as far as they state their rates."""
+    tax = Decimal(0)
+    for a in children(root, "cac:AllowanceCharge"):
+        percent = first_text(a, "cac:TaxCategory/cbc:Percent")
+        value = amount(a, "cbc:Amount", currency, "allowance or charge") or Decimal(0)
+        if percent is not None:
+            part = value * number(percent, "allowance or charge: cbc:Percent") / 100
+            tax += part if _is_charge(a) else -part
+    return tax
 
 
 def _is_charge(a: Element) -> bool:
     return (first_text(a, "cbc:ChargeIndicator") or "").lower() in ("true", "1")
 
 
-def _implied_tax(lines: list[Line], goods_and_tax: Decimal, currency: str) -> Decimal | None:
+def _implied_tax(lines: list[Line], goods_and_tax: Decimal, beside: Decimal, currency: str) -> Decimal | None:
     """The document states a total but no tax: tax is what the total has beyond the lines, where the rates agree.
 
-    Each line's tax may be off by one minor unit of rounding; a total that equals the lines has no tax in it.
+    `beside` is the tax of charges and allowances. Each line's tax may be off by one minor unit of rounding; a total
+    that equals the lines has no tax in it.
     """
     if any("net" not in line for line in lines):
         return None
     net = sum((_net(line) for line in lines), Decimal(0))
     by_rate = sum((_net(line) * Decimal(line.get("tax_rate", "0")) for line in lines), Decimal(0))
     rest = goods_and_tax - net
-    if abs(round_minor(rest, currency) - round_minor(by_rate, currency)) <= len(lines):
-        return rest
+    for expected in (by_rate + beside, by_rate):
+        if abs(round_minor(rest, currency) - round_minor(expected, currency)) <= len(lines):
+            return rest
     return Decimal(0)
 
 

@@ -76,6 +76,8 @@ async def payments_settled(run: Runtime, tx: Transaction, events: Sequence[Recei
 
 
 async def _settled(run: Runtime, tx: Transaction, event: PaymentSettled) -> None:
+    if event.amount.minor <= 0:
+        raise ValueError(f"payment {event.payment_id}: amount is {event.amount.amount}; it must be above zero")
     shares = await _orders_of(tx, event)
     if not shares:
         raise RetryLater(f"the order of payment {event.payment_id} is not here (yet)")

@@ -105,6 +105,15 @@ def _submitted(shop: Market, **given: Any) -> OrderSubmitted:
     return OrderSubmitted(marketplace_id=shop.id, order=order)
 
 
+def _payment(shop: Market, payment_id: str, **given: Any) -> PaymentSettled:
+    """The whole of an order of 20.00, by its external id."""
+    fields: dict[str, Any] = {
+        "marketplace_id": shop.id, "payment_id": payment_id, "channel": "shopify", "kind": "paid", "settled_at": NOW,
+        "amount": Money(amount="20.00", currency="USD"),
+    }  # fmt: skip
+    return PaymentSettled(**fields | given)
+
+
 async def _orders(shop: Market) -> Any:
     return await shop.rows("SELECT id, number, money, total_minor FROM orders WHERE marketplace_id = $1", shop.id)
 
@@ -171,6 +180,39 @@ async def test_an_order_that_can_never_be_placed_ends_among_the_dead_letters(wir
     assert "unknown_lifecycle" in rows[0]["reason"]
     await until(lambda: _orders(shop), what="the order that can be placed, whichever comes first")
     assert len(await _orders(shop)) == 1  # the unknown buyer is stood in for by the marketplace's own organisation
+
+
+async def test_a_text_that_no_database_keeps_stops_nobody_else(wire: Wire, shop: Market, whole: Runtime) -> None:
+    await wire.send(_submitted(shop, external_id="no\x00body"))
+    await wire.send(_payment(shop, "pay-\x00", external_id="a\x00b"))
+    await wire.send(_submitted(shop, external_id="N-2"))
+    await until(lambda: _orders(shop), what="the order behind the one that cannot be kept")
+
+    async def dead() -> Any:
+        found = await shop.rows("SELECT reason FROM dead_letter WHERE reason LIKE '%NUL character%'")
+        return sorted(r["reason"] for r in found) if len(found) == 2 else None
+
+    submitted, settled = await until(dead)
+    assert "order.external_id has a NUL character" in submitted
+    assert "payment.settled" in settled
+
+
+async def test_payments_that_no_order_could_make_right_are_told_at_once(wire: Wire, shop: Market) -> None:
+    long = "0088:7300010000001/0192:987654325/" + "9" * 150
+    order = await shop.place(shop.order("10.00", external_id=long, channel="shopify"))
+    await wire.send(_payment(shop, "nothing", external_id=long, amount=Money(amount="0.00", currency="USD")))
+    await wire.send(_payment(shop, "whole", external_id=long))
+
+    async def settled() -> bool:
+        dead = await shop.rows("SELECT reason FROM dead_letter WHERE marketplace_id = $1", shop.id)
+        return [("nothing: amount is 0.00" in r["reason"]) for r in dead] == [True]
+
+    await until(settled, what="the payment of nothing among the dead letters")
+
+    async def paid() -> bool:
+        return bool((await shop.get(order, shop.operator))["money"] == "paid")
+
+    await until(paid, what="the payment for an order with a long external id")
 
 
 async def test_an_order_that_its_channel_cancels_is_not_left_waiting_unsaid(wire: Wire, shop: Market) -> None:

@@ -195,7 +195,9 @@ def test_more_than_fits_is_cut_and_said() -> None:
     ("given", "reason"),
     [
         ({"id": None}, "no id"),
-        ({"currency": None}, "currency"),
+        ({"currency": None}, "currency is missing"),
+        ({"created_at": "yesterday"}, "created_at is 'yesterday'"),
+        ({"processed_at": "2026-01-10T11:00:00"}, "processed_at is '2026-01-10T11:00:00'"),
         ({"currency": "XXX"}, "XXX"),
         ({"line_items": []}, "no lines"),
         ({"line_items": [{"quantity": 0, "price": "1.00", "name": "x"}]}, "no lines"),
@@ -262,13 +264,14 @@ def test_a_refund_in_the_customers_currency_is_booked_as_the_shop_counts_it() ->
         "id": 9,
         "transactions": [{"kind": "refund", "status": "success", "amount": "19.10", "currency": "EUR"}],
         "refund_line_items": [{"quantity": 1, "subtotal_set": money("15.00"), "total_tax_set": money("1.50")}],
+        "duties": [{"duty_id": 1, "amount_set": money("2.25")}],
         "order_adjustments": [
             {"kind": "shipping_refund", "amount": "-5.00", "tax_amount": "-0.50"},
             {"kind": "refund_discrepancy", "amount": "2.00", "tax_amount": "0.00"},
         ],
     }
     found = _one(refunds=[refund], financial_status="partially_refunded")
-    assert [(r.external_id, r.amount) for r in found.refunds] == [("9", {"amount": "20.00", "currency": "USD"})]
+    assert [(r.external_id, r.amount) for r in found.refunds] == [("9", {"amount": "22.25", "currency": "USD"})]
 
 
 @pytest.mark.parametrize("included", [True, False])

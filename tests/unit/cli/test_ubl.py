@@ -160,12 +160,67 @@ def test_times_without_an_offset_are_utc() -> None:
     ):
         found = _one(ubl(head=f"<cbc:IssueTime>{time}</cbc:IssueTime>"))
         assert found.order["placed_at"] == f"2026-01-10{expected}"
+    dated = _one(ubl().replace(b">2026-01-10<", b">2026-01-10+02:00<"))
+    assert dated.order["placed_at"] == "2026-01-10T00:00:00+02:00"
+
+
+def _untaxed(category: str) -> str:
+    return f"<cac:ClassifiedTaxCategory><cbc:ID>{category}</cbc:ID></cac:ClassifiedTaxCategory>"
+
+
+@pytest.mark.parametrize("category", ["E", "O", "Z", "AE", "K", "G"])
+def test_what_is_free_of_tax_needs_no_percentage_and_bears_none(category: str) -> None:
+    # 25 % of 40 and of the freight of 10; nothing on the second line
+    sums = ubl_charge("10.00") + ubl_sums("12.50", "102.50")
+    order = _one(ubl(ubl_line(), ubl_line(id="2", tax=_untaxed(category)), sums=sums)).order
+    assert [x["tax"]["amount"] for x in order["lines"]] == ["10.00", "0.00"]
+    assert _total(order) == Decimal("102.50")
+
+
+def test_a_total_without_stated_tax_holds_the_tax_of_charges_too() -> None:
+    rated = "</cbc:Amount><cac:TaxCategory><cbc:Percent>25</cbc:Percent></cac:TaxCategory></cac:AllowanceCharge>"
+    sums = "".join(
+        ubl_charge(amount, charge).replace("</cbc:Amount></cac:AllowanceCharge>", rated)
+        for amount, charge in (("10.00", True), ("4.00", False))
+    )
+    order = _one(ubl(sums=sums + ubl_sums(None, "57.50"))).order
+    assert order["lines"][0]["tax"]["amount"] == "10.00"
+    assert _total(order) == Decimal("57.50")
+
+
+def test_decimals_are_read_as_xml_writes_them() -> None:
+    for written, meant in (("+10", "10"), ("10.", "10"), (".5", "0.5"), ("010.0", "10")):
+        (line,) = _one(ubl(ubl_line(quantity=written, amount=""))).order["lines"]
+        assert Decimal(line["quantity"]) == Decimal(meant)
+
+
+def test_a_charge_below_zero_takes_off() -> None:
+    order = _one(ubl(sums=ubl_charge("-5.00") + ubl_charge("-2.00", charge=False) + ubl_sums("10.00", "47.00"))).order
+    assert (order["shipping"]["amount"], order["discount"]["amount"]) == ("2.00", "5.00")
+    assert _total(order) == 47
+
+
+def test_what_is_not_taken_along_is_told_and_what_a_line_says_is_kept() -> None:
+    attached = (
+        "<cac:AdditionalDocumentReference><cbc:ID>drawing.pdf</cbc:ID><cac:Attachment>"
+        '<cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf">{}</cbc:EmbeddedDocumentBinaryObject>'
+        "</cac:Attachment></cac:AdditionalDocumentReference>"
+    )
+    line = ubl_line(id="1</cbc:ID><cbc:Note>In two boxes</cbc:Note><cbc:ID>1")
+    found = _one(ubl(line, head=attached.format("QUJD")))
+    assert found.warnings == ["1 attachment(s) (drawing.pdf) are not taken in"]
+    assert found.order["attributes"]["line 1: note"] == "In two boxes"
+    with pytest.raises(Refusal, match="longer than 10 MB, such as an attachment; leave it out"):
+        read(ubl(head=attached.format("QUJD" * 2_600_000)))
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (ubl(id=""), "cbc:ID"),
+        (ubl().replace(b">EUR<", b"><"), "DocumentCurrencyCode is missing"),
+        (ubl().replace(b">2026-01-10<", b">10.01.2026<"), "cbc:IssueDate is '10.01.2026"),
+        (ubl(ubl_line(id="7", amount="", allowance=ubl_charge("46.00", charge=False))), "line 7: it comes to -6"),
         (ubl().replace(b"cac:SellerSupplierParty", b"cac:OtherParty"), "SellerSupplierParty"),
         (ubl().replace(b">EUR<", b">EURO<"), "DocumentCurrencyCode"),
         (ubl(ubl_line().replace('currencyID="EUR">40', 'currencyID="USD">40')), "USD"),
