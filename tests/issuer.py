@@ -30,6 +30,8 @@ class TokenIssuer:
     published: list[OKPKey] = field(default_factory=list)
     fetches: int = 0
     broken: bool = False
+    # marks with the time of issue before which tokens do not count (shared.web.revoked)
+    revoked: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.published = self.published or [self.key]
@@ -88,8 +90,12 @@ async def serving_issuer() -> AsyncIterator[TokenIssuer]:
         keys = await issuer.keys()
         return web.Response(status=503) if issuer.broken else web.json_response(keys.as_dict(private=False))
 
+    async def revoked(_: web.Request) -> web.Response:
+        return web.json_response({"at": time.time(), "revoked": issuer.revoked})
+
     app = web.Application()
     app.router.add_get("/.well-known/jwks.json", jwks)
+    app.router.add_get("/.well-known/revoked-tokens.json", revoked)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -155,6 +155,8 @@ async def _trouble(visit: Visit, page: Page, error: Exception) -> Response:
     line = exchange(visit.request.scope).line
     home = _home(page.home, visit.request)
     if isinstance(error, SignedOut):
+        if await _let_in_again(visit):
+            return visit.go(home or _local(visit.request))
         visit.replace_session(None)
         return visit.go("/sign-in?" + urlencode({"next": home or _local(visit.request)}))
     if isinstance(error, ServiceDown):
@@ -181,6 +183,22 @@ async def _trouble(visit: Visit, page: Page, error: Exception) -> Response:
         ),
         home=home,
     )
+
+
+async def _let_in_again(visit: Visit) -> bool:
+    """Whether who was refused is still signed in: with other rights now, or as nobody but themselves."""
+    session = visit.session
+    if session is None or session.person is None:
+        return False
+    try:
+        visit.replace_session(await visit.console.tokens.anew(session))
+    except (SignedOut, ServiceDown):
+        return False
+    if session.own is not None:
+        visit.say(tr("You are no longer logged in as %(name)s: that ends by itself.", name=session.person.name))
+    elif visit.request.method == "POST":
+        visit.say(tr("Your rights have changed meanwhile, so nothing was sent. Look at the page, and send it again."))
+    return True
 
 
 async def refused_page(visit: Visit, error: Refused, home: str) -> Response:

@@ -91,6 +91,8 @@ class Session:
     until: int = 0
     # the session of whoever is really here, while logged in as somebody else
     own: Session | None = None
+    # when the tokens were last exchanged because they were refused
+    anew: int = 0
 
     @classmethod
     def fresh(cls) -> Session:

@@ -26,6 +26,8 @@ from shared.languages import SOURCE
 EARLY_SECONDS: Final = 30
 # Identity asks the provider up to five things meanwhile, and gives up after 15 seconds.
 OUTSIDE_SECONDS: Final = 20.0
+# A token that is refused though it was exchanged just now will be refused the next time as well.
+ANEW_SECONDS: Final = 5.0
 REMEMBER_SECONDS: Final = 600.0
 REMEMBER_MOST: Final = 10_000
 
@@ -140,6 +142,17 @@ class Tokens:
             raise
         # the token in memory may itself have grown old while the browser was away
         return renewed if renewed.access_until > self._clock() else await self.fresh(renewed)
+
+    async def anew(self, session: Session) -> Session:
+        """The session with another access token, for one that a service refused though its time is not over: its
+        person's rights have changed. Being logged in as somebody ends with it. Raises SignedOut and ServiceDown.
+        """
+        if session.own is not None:
+            return await self.fresh(session.own)
+        now = self._clock()
+        if session.access_until - now <= EARLY_SECONDS or now - session.anew < ANEW_SECONDS:
+            raise SignedOut
+        return replace(await self.fresh(replace(session, access_until=0)), anew=int(now))
 
     async def _renew(self, session: Session) -> Session:
         try:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.identity.actions import revoking
 from services.identity.api import PUBLIC, ROUTERS
 from services.identity.context import Context
 from services.identity.housekeeping import keep_house
@@ -14,6 +16,7 @@ from services.identity.settings import Settings
 from shared.process import Runtime, Service
 from shared.stop import Stop
 from shared.web import create_app
+from shared.web.revoked import Revoked
 from shared.web.tokens import Verifier
 
 
@@ -25,8 +28,12 @@ def api(run: Runtime) -> FastAPI:
         runtime=run,
         routers=ROUTERS,
         public=PUBLIC,
-        # its own keys are at hand: it need not ask itself over HTTP
-        verifier=Verifier(here.settings.identity_issuer, here.ring.published),
+        # its own keys are at hand: it need not ask itself over HTTP; and whose rights are gone, changes nothing more
+        verifier=Verifier(
+            here.settings.identity_issuer,
+            here.ring.published,
+            revoked=Revoked(partial(revoking.found, here), fresh_seconds=0.0, strict=True),
+        ),
         description="Marketplaces, organisations, people and their roles, sign-in, access tokens and API keys.",
     )
     app.state.identity = here

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from services.identity.actions.revoking import lifetime
 from services.identity.context import Context
-from services.identity.store import keys, secrets
+from services.identity.store import keys, revoked, secrets
 from shared.logs import unit_of_work
 from shared.stop import Stop
 
@@ -40,4 +41,5 @@ async def tidy(here: Context) -> None:
                 sessions += gone
         async with here.run.worker_db.transaction() as tx:
             await keys.prune_signing_keys(tx, now - KEYS_KEPT)
+            await revoked.prune(tx, now - lifetime(here))
         line.add(sessions=sessions)

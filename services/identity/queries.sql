@@ -92,6 +92,16 @@ LIMIT $4;
 SELECT count(*) FROM person
 WHERE organisation_id = $1 AND active AND roles && $2::text[] AND person_id <> $3;
 
+-- name: hold_person
+-- Whoever changes the person's rights waits until tokens with the former ones are made, or is waited for.
+SELECT 1 FROM person WHERE person_id = $1 FOR SHARE;
+
+-- name: hold_person_of_token
+-- Before the session is locked, as who takes rights away locks the person first.
+SELECT 1 FROM refresh_token AS r JOIN session AS s USING (session_id) JOIN person AS p USING (person_id)
+WHERE r.token_hash = $1
+FOR SHARE OF p;
+
 -- name: membership
 -- All that member.changed says of these people, as it is now.
 SELECT p.*, o.slug AS o_slug, o.name AS o_name, o.kind AS o_kind, o.time_zone AS o_time_zone, o.location AS o_location,
@@ -194,6 +204,19 @@ DELETE FROM throttle WHERE since < $1;
 
 -- name: prune_invitations
 DELETE FROM invitation WHERE expires_at < $1;
+
+-- Revoked tokens -------------------------------------------------------------------------------------------------
+
+-- name: revoke
+INSERT INTO revoked AS r (mark, marketplace_id, before, noted_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (mark) DO UPDATE
+SET before = greatest(r.before, excluded.before), noted_at = greatest(r.noted_at, excluded.noted_at);
+
+-- name: revoked_since
+SELECT mark, before FROM revoked WHERE noted_at > $1;
+
+-- name: prune_revoked
+DELETE FROM revoked WHERE noted_at < $1;
 
 -- Outside identities ---------------------------------------------------------------------------------------------
 

@@ -105,7 +105,9 @@ class Signer:
 
     def access_token(self, claims: Mapping[str, Any], seconds: int) -> str:
         """A token with these claims that is valid for `seconds` from now."""
-        now = int(self.clock().timestamp())
-        full = {**claims, "iss": self.issuer, "aud": AUDIENCE, "iat": now, "exp": now + seconds, "jti": str(new_id())}
+        # with fractions of a second: tokens of before and after a change of rights are told apart by it
+        now = self.clock().timestamp()
+        times = {"iat": now, "exp": int(now) + seconds}
+        full = {**claims, **times, "iss": self.issuer, "aud": AUDIENCE, "jti": str(new_id())}
         header = {"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": self.key.kid}
         return jwt.encode(header, full, self.key, algorithms=[ALGORITHM])

@@ -23,6 +23,7 @@ from shared.web.health import health_routes
 from shared.web.limits import RateLimit
 from shared.web.openapi import openapi_of
 from shared.web.principal import Principal
+from shared.web.revoked import Revoked, revoked_at
 from shared.web.settings import WebSettings
 from shared.web.tokens import Verifier, keys_at
 
@@ -65,12 +66,16 @@ def create_app(
     app.add_middleware(
         Door,
         service=service,
-        verifier=verifier or Verifier(settings.identity_issuer, keys_at(settings.jwks_address)),
+        verifier=verifier or _verifier(settings.identity_issuer, settings.jwks_address),
         public=tuple(public),
         known=RateLimit("caller", web.rate_per_second, web.rate_burst),
         unknown=RateLimit("address", web.anonymous_per_second, web.anonymous_burst),
     )
     return app
+
+
+def _verifier(issuer: str, jwks_address: str) -> Verifier:
+    return Verifier(issuer, keys_at(jwks_address), revoked=Revoked(revoked_at(jwks_address)))
 
 
 def operations_app(service: str, runtime: Runtime) -> Starlette:

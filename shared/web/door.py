@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from opentelemetry.trace import SpanKind
@@ -125,11 +126,12 @@ class Door:
             self._take(self._unknown, _address(scope), ex)
             return
         try:
-            principal = await self._verifier.principal(_bearer(headers))
+            token = _bearer(headers)
+            principal = await self._verifier.principal(token)
         except Unauthenticated:
             self._take(self._unknown, _address(scope), ex)
             raise
-        ex.principal = principal
+        ex.principal, ex.holds = principal, partial(self._verifier.holds, token)
         _describe(ex, principal)
         self._take(self._known, principal.subject, ex)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from starlette.types import Scope
@@ -14,13 +14,17 @@ KEY: Final = "ordertrail.exchange"
 
 
 class Exchange:
-    """`body` and `json` are filled in by the route; `principal` is None on public paths only."""
+    """`body` and `json` are filled in by the route; `principal` is None on public paths only.
+
+    `holds` tells whether the caller's token still counts, for answers that last.
+    """
 
     __slots__ = (
         "body",
         "body_hash",
         "body_read",
         "headers",
+        "holds",
         "json",
         "line",
         "principal",
@@ -33,6 +37,7 @@ class Exchange:
         self.service = service
         self.line = line
         self.principal: Principal | None = None
+        self.holds: Callable[[], Awaitable[bool]] | None = None
         self.body = b""
         self.body_hash: Callable[[], bytes] | None = None
         self.body_read = False

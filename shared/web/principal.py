@@ -56,6 +56,8 @@ class Principal:
     act: ActingAs | None
     token_id: str
     subject: str
+    # the sign-in that the token stems from; an API key has none
+    session_id: str | None = None
 
     @property
     def is_operator(self) -> bool:
@@ -96,6 +98,7 @@ def principal_of(claims: Mapping[str, Any]) -> Principal:
         act=_act(claims.get("act")),
         token_id=_text(claims, "jti", 100),
         subject=subject,
+        session_id=_text(claims, "sid", 64) if claims.get("sid") is not None else None,
     )
 
 

@@ -1,9 +1,12 @@
-"""Server-sent events: bounded streams to browsers, with heartbeats, an end, and no patience with slow readers."""
+"""Server-sent events: bounded streams to browsers, with heartbeats, an end, and no patience with slow readers.
+
+A stream also ends when its caller's token does: by its time, or because it was revoked.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Final
 
@@ -12,9 +15,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from shared.errors import TooManyRequests, Unavailable
+from shared.web.exchange import KEY
 
 # A client that takes longer for one event is gone, or so slow that it had better start again.
 WRITE_SECONDS: Final = 10.0
+# How often the caller's token is looked at again.
+HOLDS_SECONDS: Final = 2.0
 HEARTBEAT: Final = b": still here\n\n"
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
@@ -76,14 +82,19 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_gone(receive))
+        ending = asyncio.create_task(_over(scope))
         try:
-            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, leaving, ending), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            over = ending.done() and not leaving.done() and not sending.done()
             leaving.cancel()
+            ending.cancel()
             if not sending.done():
                 sending.cancel()
             with suppress(asyncio.CancelledError, TimeoutError):
                 await sending
+        if over:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._events) as events:
@@ -91,6 +102,17 @@ class EventStream(Response):
                 async with asyncio.timeout(WRITE_SECONDS):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _over(scope: Scope) -> None:
+    """Returns when the caller's token counts no longer."""
+    holds: Callable[[], Awaitable[bool]] = scope[KEY].holds or _always
+    while await holds():  # noqa: ASYNC110 - nobody tells when a token ends
+        await asyncio.sleep(HOLDS_SECONDS)
+
+
+async def _always() -> bool:
+    return True
 
 
 async def _gone(receive: Receive) -> None:

@@ -6,9 +6,9 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
-import aiohttp
 import orjson
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
@@ -16,7 +16,9 @@ from joserfc.jwk import KeySet
 
 from shared.errors import Unauthenticated, Unavailable
 from shared.logs import log
+from shared.web.fetching import FetchError, fetch
 from shared.web.principal import ClaimsError, Principal, principal_of
+from shared.web.revoked import Revoked, mark_of
 
 AUDIENCE: Final = "ordertrail"
 TOKEN_TYPE: Final = "at+jwt"  # noqa: S105  the media type of RFC 9068, not a secret
@@ -30,37 +32,21 @@ RETRY_SECONDS: Final = 1.0
 KEYS_FRESH_SECONDS: Final = 300.0
 KEYS_STALE_SECONDS: Final = 86_400.0
 MAX_KEYS_BYTES: Final = 262_144
-FETCH_SECONDS: Final = 5.0
 
 KeySource = Callable[[], Awaitable[KeySet]]
 
 
-class KeysUnavailable(Exception):
+class KeysUnavailable(FetchError):
     """The issuer's keys could not be had; `str()` says why."""
 
 
 def keys_at(url: str) -> KeySource:
     """Keys from a JWKS address: no redirects, no proxies, at most 256 kB, five seconds."""
 
-    async def fetch() -> KeySet:
-        timeout = aiohttp.ClientTimeout(total=FETCH_SECONDS)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
-                session.get(url, allow_redirects=False) as answer,
-            ):
-                if answer.status != 200:
-                    raise KeysUnavailable(f"{url} answered {answer.status}")
-                raw = bytearray()
-                async for part in answer.content.iter_chunked(65_536):
-                    raw += part
-                    if len(raw) > MAX_KEYS_BYTES:
-                        break
-        except (aiohttp.ClientError, TimeoutError, OSError) as e:
-            raise KeysUnavailable(f"{url}: {type(e).__name__}") from e
-        return parse_keys(bytes(raw), url)
+    async def keys() -> KeySet:
+        return parse_keys(await fetch(url, MAX_KEYS_BYTES), url)
 
-    return fetch
+    return keys
 
 
 def parse_keys(raw: bytes, origin: str) -> KeySet:
@@ -77,6 +63,16 @@ def parse_keys(raw: bytes, origin: str) -> KeySet:
         raise KeysUnavailable(f"{origin} is not a JWKS document: {e}") from e
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A verified token: whose it is, until when that is remembered, and what it would be revoked by."""
+
+    principal: Principal
+    until: float
+    issued: float
+    marks: tuple[str, ...]
+
+
 class Verifier:
     """Turns a bearer token into a principal. One per process; safe to share between tasks.
 
@@ -84,25 +80,45 @@ class Verifier:
     unknown `kid`. Known keys go on being used for a day while the issuer cannot be reached.
     """
 
-    def __init__(self, issuer: str, keys: KeySource, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, issuer: str, keys: KeySource, *, revoked: Revoked | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         self._issuer = issuer
         self._source = keys
+        self._revoked = revoked
         self._clock = clock
         self._keys: dict[str, Any] = {}
         self._fetched = self._tried = -math.inf
         self._fetching: asyncio.Task[None] | None = None
-        self._known: dict[str, tuple[Principal, float]] = {}
+        self._known: dict[str, _Known] = {}
 
     async def principal(self, token: str) -> Principal:
         """The principal of a token. Raises Unauthenticated with the reason, Unavailable where keys cannot be had."""
         known = self._known.get(token)
-        if known is not None:
-            if known[1] > self._clock():
-                return known[0]
-            del self._known[token]
-        return await self._verify(token)
+        if known is None or known.until <= self._clock():
+            self._known.pop(token, None)
+            known = await self._verify(token)
+        revoked = self._revoked
+        if revoked is not None:
+            if not revoked.fresh:
+                await revoked.look()
+            if revoked.refuses(known.marks, known.issued):
+                raise Unauthenticated(
+                    "token_revoked", "The access token counts no longer: its owner signed out, or has other rights now."
+                )
+        return known.principal
 
-    async def _verify(self, token: str) -> Principal:
+    async def holds(self, token: str) -> bool:
+        """Whether a token that was good still is; where that cannot be said just now, it is."""
+        try:
+            await self.principal(token)
+        except Unauthenticated:
+            return False
+        except Unavailable:
+            pass
+        return True
+
+    async def _verify(self, token: str) -> _Known:
         if len(token) > MAX_TOKEN_BYTES:
             raise invalid(f"The token is longer than {MAX_TOKEN_BYTES} bytes.")
         key = await self._key(_kid(token))
@@ -110,17 +126,18 @@ class Verifier:
             claims = jwt.decode(token, key, algorithms=[ALGORITHM]).claims
         except JoseError:
             raise invalid("The signature of the token does not fit its key.") from None
-        expires = self._check(claims)
+        expires, issued = self._check(claims)
         try:
             principal = principal_of(claims)
         except ClaimsError as e:
             raise invalid(f"The token's claim {e} is missing or not understood.") from None
         if len(self._known) >= REMEMBER_MOST:
             del self._known[next(iter(self._known))]
-        self._known[token] = (principal, min(expires, self._clock() + REMEMBER_SECONDS))
-        return principal
+        until = min(expires, self._clock() + REMEMBER_SECONDS)
+        known = self._known[token] = _Known(principal, until, issued, _marks(principal))
+        return known
 
-    def _check(self, claims: dict[str, Any]) -> float:
+    def _check(self, claims: dict[str, Any]) -> tuple[float, float]:
         if claims.get("iss") != self._issuer:
             raise invalid("The token was issued by somebody else.")
         audience = claims.get("aud")
@@ -135,7 +152,7 @@ class Verifier:
         # 30 s: clocks of two machines that keep time by NTP are well within
         if max(issued, earliest or 0) > now + 30:
             raise invalid("The token is not valid yet: its issuer's clock is ahead.")
-        return expires
+        return expires, issued
 
     async def _key(self, kid: str) -> Any:
         now = time.monotonic()
@@ -166,7 +183,7 @@ class Verifier:
             keys = await self._source()
             self._keys = {k.kid: k for k in keys if k.kid}
             self._fetched = time.monotonic()
-        except KeysUnavailable as e:
+        except FetchError as e:
             log.warning("keys.unavailable", reason=str(e))
         finally:
             self._fetching = None
@@ -174,6 +191,12 @@ class Verifier:
 
 def invalid(detail: str) -> Unauthenticated:
     return Unauthenticated("invalid_token", detail)
+
+
+def _marks(principal: Principal) -> tuple[str, ...]:
+    act = principal.act
+    whose = (principal.subject, principal.session_id, str(act.person_id) if act else None)
+    return tuple(mark_of(one) for one in whose if one is not None)
 
 
 def _number(claims: dict[str, Any], name: str) -> float | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.identity import policy
 from services.identity.actions.answers import answer, keep_sealed, recall_sealed, shown_api_key
+from services.identity.actions.revoking import revoke
 from services.identity.actions.telling import note
 from services.identity.context import Context
 from services.identity.errors import absent, not_allowed, wrong_field
@@ -83,7 +84,7 @@ async def rotate_api_key(here: Context, caller: Principal, api_key_id: UUID, onc
 
 
 async def revoke_api_key(here: Context, caller: Principal, api_key_id: UUID, once: Once) -> Answer:
-    """No more access tokens for this key; those that are out live on for their minutes."""
+    """No more access tokens for this key; those that are out count no longer."""
     now = here.run.clock()
     async with here.run.db.tenant(caller.marketplace_id) as tx:
         row = _visible(caller, await secrets.lock_api_key(tx, api_key_id))
@@ -93,6 +94,7 @@ async def revoke_api_key(here: Context, caller: Principal, api_key_id: UUID, onc
         if row["revoked_at"] is not None:
             return answer(200, shown_api_key(row), version=row["version"])
         changed = await secrets.revoke_api_key(tx, api_key_id, now)
+        await revoke(here, tx, api_key_id, caller.marketplace_id, for_good=True)
         given = await once.keep(tx, answer(200, shown_api_key(changed), version=changed["version"]))
         await note(tx, caller, now, "api_key_revoked", ("api_key", api_key_id), row["organisation_id"])
     return given

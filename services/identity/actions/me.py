@@ -7,6 +7,8 @@ from uuid import UUID
 
 from services.identity import policy
 from services.identity.actions.answers import Json, answer, shown_marketplace, shown_organisation, shown_person
+from services.identity.actions.guessing import bucket, count_attempt
+from services.identity.actions.revoking import revoke
 from services.identity.actions.sessions import begin_session, need_passwords
 from services.identity.actions.telling import note, tell
 from services.identity.context import Context
@@ -59,18 +61,22 @@ async def edit_me(here: Context, caller: Principal, new: EditMe, if_match: Preco
 
 
 async def change_password(here: Context, caller: Principal, current: str, new: str) -> None:
-    """Every session ends, this one too. Raises Unauthenticated where the current password is another."""
+    """Every session ends, this one too. Raises Unauthenticated where the current password is another, and
+    TooManyRequests after too many of those: somebody else's token must not find the password out."""
     person_id = policy.need_oneself(caller)
     need_passwords(here)
+    now, tries = here.run.clock(), bucket("own password", str(person_id))
     async with here.run.worker_db.transaction() as tx:
+        await count_attempt(here, tx, {tries: here.settings.sign_in_failures_per_email}, now)
         kept = await secrets.password_hash(tx, person_id)
     if not await here.passwords.verify(kept, current):
         raise sign_in_failed()
     hashed = await here.passwords.hash(new)
-    now = here.run.clock()
     async with here.run.worker_db.transaction() as tx:
+        await secrets.forgive(tx, tries)
         await secrets.set_password(tx, person_id, caller.marketplace_id, hashed, now)
         await secrets.end_sessions_of(tx, person_id, now, "password_changed")
+        await revoke(here, tx, person_id, caller.marketplace_id)
         await note(tx, caller, now, "password_changed", ("person", person_id), caller.organisation_id)
 
 
@@ -86,6 +92,7 @@ async def set_password(here: Context, token: str, password: str) -> TokenAnswer:
         person_id = taken["person_id"]
         await secrets.set_password(tx, person_id, taken["marketplace_id"], hashed, now)
         await secrets.end_sessions_of(tx, person_id, now, "password_changed")
+        await revoke(here, tx, person_id, taken["marketplace_id"])
         given = await begin_session(here, signer, tx, person_id, now)
         entry = audit.Entry("password_set", "person", person_id, None, "person", person_id, {"by": "invitation"})
         await audit.append(tx, taken["marketplace_id"], entry, now)

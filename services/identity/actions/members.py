@@ -9,6 +9,7 @@ from uuid import UUID
 
 from services.identity import policy
 from services.identity.actions.answers import Json, answer, keep_sealed, recall_sealed, shown_person
+from services.identity.actions.revoking import revoke
 from services.identity.actions.telling import note, tell
 from services.identity.context import Context
 from services.identity.errors import absent, not_allowed, wrong_field
@@ -68,7 +69,7 @@ async def make_member(here: Context, caller: Principal, new: NewMember, once: On
 async def edit_member(
     here: Context, caller: Principal, person_id: UUID, new: EditMember, if_match: Precondition
 ) -> Answer:
-    """Whoever may not sign in any more loses their sessions; access tokens that are out live on for their minutes."""
+    """Whoever may not sign in any more loses their sessions; access tokens with the former rights count no longer."""
     now = here.run.clock()
     async with here.run.db.tenant(caller.marketplace_id) as tx:
         row = _visible(caller, await people.lock_person(tx, person_id))
@@ -84,6 +85,8 @@ async def edit_member(
         if row["active"] and not new.active:
             await secrets.end_sessions_of(tx, person_id, now, "deactivated")
             await secrets.delete_invitation(tx, person_id)
+        if rights:
+            await revoke(here, tx, person_id, caller.marketplace_id)
         await tell(here, tx, [person_id])
         detail: dict[str, Any] = (
             {"roles": sorted(new.roles), "active": new.active, "limit": _limit(changed)} if rights else {}
@@ -123,6 +126,7 @@ async def unlink(here: Context, caller: Principal, person_id: UUID) -> None:
         _need_reach(caller, row)
         if await outside.unlink(tx, person_id):
             await secrets.end_sessions_of(tx, person_id, now, "outside_unlinked")
+            await revoke(here, tx, person_id, caller.marketplace_id)
             await note(tx, caller, now, "outside_unlinked", ("person", person_id), row["organisation_id"])
 
 
@@ -145,6 +149,7 @@ async def erase(here: Context, caller: Principal, person_id: UUID, once: Once) -
         await views.delete_all(tx, person_id)
         await outside.unlink(tx, person_id)
         await secrets.end_sessions_of(tx, person_id, now, "erased")
+        await revoke(here, tx, person_id, caller.marketplace_id, for_good=True)
         await tell(here, tx, [person_id])
         given = answer(200, {"person_id": person_id, "erased_at": changed["erased_at"]})
         await once.keep(tx, given)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from services.identity.actions.guessing import bucket, count_attempt
+from services.identity.actions.revoking import revoke
 from services.identity.context import Context
 from services.identity.errors import grant_refused, passwords_off, sign_in_failed
 from services.identity.schemas import TokenAnswer, TokenRequest, plain_email
@@ -67,7 +68,7 @@ async def token(here: Context, request: TokenRequest) -> TokenAnswer:
 
 
 async def sign_out(here: Context, refresh_token: str) -> str | None:
-    """End the session of a refresh token; nothing happens where there is none. Access tokens that are out live on.
+    """End the session of a refresh token, and its access tokens with it; nothing happens where there is none.
 
     Of a session that began at the outside provider, the address where the browser ends the one there.
     """
@@ -76,6 +77,7 @@ async def sign_out(here: Context, refresh_token: str) -> str | None:
         session = await secrets.lock_session_of(tx, digest(refresh_token))
         if session is not None:
             await secrets.end_session(tx, session["session_id"], now, "signed_out")
+            await revoke(here, tx, session["session_id"], session["marketplace_id"], for_good=True)
     if session is None or session["outside_token"] is None or here.provider is None or not here.settings.oidc_sign_out:
         return None
     try:
@@ -93,7 +95,7 @@ async def begin_session(
 
     Raises Unauthenticated where they may not sign in.
     """
-    member = await people.membership(tx, person_id)
+    member = await people.held_membership(tx, person_id)
     if member is None or not member["active"]:
         raise sign_in_failed()
     session_id = new_id()
@@ -132,7 +134,7 @@ async def _tokens(
     await secrets.insert_refresh_token(tx, digest(refresh), member["marketplace_id"], session_id, ends)
     seconds = here.settings.access_token_seconds
     return TokenAnswer(
-        access_token=signer.access_token(claims_of(member), seconds), expires_in=seconds,
+        access_token=signer.access_token(claims_of(member, sid=str(session_id)), seconds), expires_in=seconds,
         refresh_token=refresh, refresh_expires_in=int((ends - now).total_seconds()),
     )  # fmt: skip
 
@@ -141,6 +143,7 @@ async def _refresh(here: Context, refresh_token: str) -> TokenAnswer:
     now, signer = here.run.clock(), await here.signer()
     given = digest(refresh_token)
     async with here.run.worker_db.transaction() as tx:
+        await secrets.hold_person_of(tx, given)
         session = await secrets.lock_session_of(tx, given)
         if session is None or session["ended_at"] is not None or session["token_expires_at"] <= now:
             raise grant_refused("The refresh token is not valid (any more). Sign in again.")
@@ -152,6 +155,7 @@ async def _refresh(here: Context, refresh_token: str) -> TokenAnswer:
             return await _tokens(here, signer, tx, member, session["session_id"], session["expires_at"], now)
         # Somebody has used this token before: one of the two is a thief, and nobody can say which.
         await secrets.end_session(tx, session["session_id"], now, "refresh_token_reused")
+        await revoke(here, tx, session["session_id"], session["marketplace_id"], for_good=True)
         entry = audit.Entry(
             "session_ended", "system", None, None, "person", session["person_id"], {"because": "refresh_token_reused"}
         )

@@ -19,14 +19,16 @@ async def log_in_as(here: Context, caller: Principal, person_id: UUID, reason: s
     now, signer = here.run.clock(), await here.signer()
     seconds = here.settings.log_in_as_seconds
     async with here.run.db.tenant(caller.marketplace_id) as tx:
-        member = await people.membership(tx, person_id)
+        member = await people.held_membership(tx, person_id)
         if member is None or member["erased_at"] is not None:
             raise absent("member")
         policy.need_log_in_as(caller, member)
         if (kept := await recall_sealed(here, tx, once)) is not None:
             return kept
         act = {"sub": caller.subject, "name": caller.name, "reason": reason}
-        token = signer.access_token(claims_of(member, act=act), seconds)
+        # it ends with the caller's own session, too
+        own = {"sid": caller.session_id} if caller.session_id else {}
+        token = signer.access_token(claims_of(member, act=act, **own), seconds)
         given = answer(201, {"access_token": token, "token_type": "Bearer", "expires_in": seconds})
         await keep_sealed(here, tx, once, given)
         await note(

@@ -12,4 +12,5 @@ PUBLIC = (
     "/v1/sign-out",
     "/v1/password",
     "/.well-known/jwks.json",
+    "/.well-known/revoked-tokens.json",
 )

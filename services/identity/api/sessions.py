@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.identity.actions import me, sessions
+from services.identity.actions import me, revoking, sessions
 from services.identity.api.here import Here, listed
 from services.identity.schemas import (
     ChangePassword,
@@ -21,6 +22,7 @@ from services.identity.schemas import (
 )
 from shared.postgres.database import Row
 from shared.web import Caller, Cursor, IfMatch, Paging, Router
+from shared.web.exchange import exchange
 
 router = Router(tags=["sign-in"])
 LOG_INS = Cursor("log-ins.-sequence", int)
@@ -63,6 +65,20 @@ async def jwks(here: Here) -> Response:
     keys = await here.ring.published()
     body = orjson.dumps(keys.as_dict(private=False))
     return Response(body, headers={"cache-control": JWKS_CACHE}, media_type="application/json")
+
+
+@router.get("/.well-known/revoked-tokens.json")
+async def revoked_tokens(
+    request: Request,
+    here: Here,
+    after: Annotated[float | None, Query(ge=0, le=1e11, description="`at` of the answer before.")] = None,
+) -> Response:
+    """Whose access tokens count no longer, though they have not expired: BLAKE2b-128 (hex) of the `sub`, the `sid` or
+    the `act.sub`, with the time of issue (`iat`) before which tokens do not count."""
+    # asked for every two seconds by each process
+    exchange(request.scope).line.drop()
+    found = await revoking.found(here, after)
+    return Response(orjson.dumps({"at": found.at, "revoked": found.marks}), media_type="application/json")
 
 
 @router.get("/v1/me")

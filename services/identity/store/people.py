@@ -162,6 +162,12 @@ async def membership(tx: Transaction, person_id: UUID) -> Row | None:
     return rows[0] if rows else None
 
 
+async def held_membership(tx: Transaction, person_id: UUID) -> Row | None:
+    """As `membership`; the person's rights stay what they are until the transaction ends."""
+    await tx.execute(q.hold_person, person_id)
+    return await membership(tx, person_id)
+
+
 async def request_republication(
     tx: Transaction, marketplace_id: UUID, organisation_id: UUID | None, now: datetime
 ) -> None:

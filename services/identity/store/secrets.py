@@ -73,6 +73,11 @@ async def lock_session_of(tx: Transaction, token_hash: bytes) -> Row | None:
     return await tx.fetchrow(q.lock_session_of, token_hash)
 
 
+async def hold_person_of(tx: Transaction, token_hash: bytes) -> None:
+    """The rights of a refresh token's person stay what they are until the transaction ends."""
+    await tx.execute(q.hold_person_of_token, token_hash)
+
+
 async def use_refresh_token(tx: Transaction, token_hash: bytes, now: datetime) -> None:
     await tx.execute(q.use_refresh_token, token_hash, now)
 

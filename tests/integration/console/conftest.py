@@ -80,8 +80,8 @@ class Town:
     ) -> tuple[int, Any]:
         """What a program would call, in somebody's name."""
         status, answer = await self._sent(email, method, service, path, body, headers)
-        if status == 401 and answer["code"] == "token_expired":
-            # on a busy machine, a town stands for longer than a token is good
+        if status == 401 and answer["code"] in ("token_expired", "token_revoked"):
+            # on a busy machine, a town stands for longer than a token is good; or somebody was given other rights
             del self.tokens[email]
             status, answer = await self._sent(email, method, service, path, body, headers)
         return status, answer

@@ -9,14 +9,16 @@ from dataclasses import replace
 
 import pytest
 from starlette.responses import Response
+from yarl import URL
 
 from deploy.embedded.process import free_port
 from services.console.app import service as console
 from services.console.sealing import Sealer
 from services.console.session import Cookies, Session
+from shared.ids import new_id
 from shared.process import running
 from tests.integration.console.browser import Browser
-from tests.integration.console.conftest import PASSWORD, Town, console_settings, key_ring
+from tests.integration.console.conftest import OPERATOR, PASSWORD, Town, console_settings, key_ring
 from tests.waiting import until
 
 SELLER = "seller@storefront.example"
@@ -69,18 +71,58 @@ async def test_cookies_show_nothing_and_are_out_of_reach_of_scripts(town: Town) 
             assert "seller" not in cookie.value
 
 
-async def test_a_copy_of_the_cookie_outlives_signing_out_by_its_access_token_at_most(town: Town) -> None:
+async def test_a_copy_of_the_cookie_does_not_outlive_signing_out(town: Town) -> None:
     ring = key_ring()
     settings = console_settings(town.urls, http_port=free_port(), console_session_keys=ring)
     url = f"http://127.0.0.1:{settings.http_port}"
     async with running(console(settings), roles={"api"}), Browser(url) as browser, Browser(url) as copy:
         page = await browser.sign_in(SELLER, PASSWORD)
-        copy.http.cookie_jar.update_cookies({c.key: c.value for c in browser.http.cookie_jar})
+        copy.http.cookie_jar.update_cookies({c.key: c.value for c in browser.http.cookie_jar}, URL(url))
         out = await browser.send(page, "/sign-out")
         assert (out.path, out.notice) == ("/sign-in", "You are signed out.")
         assert (await browser.get("/orders")).path.startswith("/sign-in")
-        _aged(Cookies(Sealer.parse(ring.get_secret_value()), secure=False), copy)
-        assert (await copy.get("/orders")).path.startswith("/sign-in")
+
+        async def turned_away() -> bool:
+            return (await copy.get("/orders")).path.startswith("/sign-in")
+
+        await until(turned_away, what="the other services know of it")
+
+
+async def _hired(town: Town) -> tuple[str, str]:
+    """Address and id of a new colleague of the seller's."""
+    _, me = await town.call(SELLER, "GET", "identity", "/v1/me")
+    email = f"person-{new_id().hex[-12:]}@storefront.example"
+    body = {"email": email, "name": "Ed Ex", "roles": ["seller"], "password": PASSWORD,
+            "organisation_id": me["organisation"]["organisation_id"]}  # fmt: skip
+    _, made = await town.call(OPERATOR, "POST", "identity", "/v1/members", body)
+    return email, str(made["person_id"])
+
+
+async def _edited(town: Town, person_id: str, **changes: object) -> None:
+    _, shown = await town.call(OPERATOR, "GET", "identity", f"/v1/members/{person_id}")
+    body = {"name": shown["name"], "roles": shown["roles"], **changes}
+    await town.call(OPERATOR, "PUT", "identity", f"/v1/members/{person_id}", body)
+
+
+async def test_other_rights_hold_on_the_next_page_and_who_was_deactivated_is_signed_out(town: Town) -> None:
+    email, person_id = await _hired(town)
+    async with Browser(town.console) as browser:
+        first = await browser.sign_in(email, PASSWORD)
+        assert "/people" not in first.links()
+        await _edited(town, person_id, roles=["seller", "admin"])
+
+        async def manages() -> bool:
+            page = await browser.get("/orders")
+            assert page.path == "/orders", "nobody is signed out by it"
+            return "/people" in page.links()
+
+        await until(manages, what="the new rights hold")
+        await _edited(town, person_id, active=False)
+
+        async def turned_away() -> bool:
+            return (await browser.get("/orders")).path.startswith("/sign-in")
+
+        await until(turned_away, what="the person is signed out")
 
 
 async def test_forms_from_elsewhere_are_refused(town: Town, order_id: str) -> None:

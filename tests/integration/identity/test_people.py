@@ -336,7 +336,7 @@ async def test_erasing_leaves_an_id_that_leads_to_nobody(desk: Desk, seller_admi
     status, _, _ = await seller_admin.call("POST", f"{path}/erase")
     assert status == 200
     assert (await seller_admin.call("GET", path))[0] == 404
-    assert (await who.call("GET", "/v1/me"))[0] == 404
+    assert (await who.call("GET", "/v1/me"))[0] == 401
     assert (await refresh(desk, who.tokens["refresh_token"]))[0] == 400
     last = (await desk.events(made["person_id"]))[-1]["member"]
     assert last["active"] is False

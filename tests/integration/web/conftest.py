@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -39,6 +39,7 @@ from shared.web import (
     max_body,
 )
 from shared.web.server import BoundedHttp
+from shared.web.streams import HEARTBEAT, EventStream
 from tests.issuer import TokenIssuer, serving_issuer
 from tests.stack import StackDatabase
 from tests.waiting import until
@@ -133,6 +134,16 @@ async def half(caller: Caller) -> Response:
         raise RuntimeError("no second half")
 
     return StreamingResponse(parts())
+
+
+@router.get("/v1/stream", response_model=None)
+async def stream(caller: Caller) -> EventStream:
+    async def beats() -> AsyncGenerator[bytes, None]:
+        while True:
+            yield HEARTBEAT
+            await asyncio.sleep(0.01)
+
+    return EventStream(beats())
 
 
 @router.get("/open/hello")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
 import structlog
+from aiohttp import ClientTimeout
 
-from shared.web import WebSettings, create_app
-from tests.integration.web.conftest import Door, router, served
+from shared.ids import new_id
+from shared.web import WebSettings, create_app, revoked, streams
+from tests.integration.web.conftest import LIMITS, Door, router, served
 from tests.waiting import until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -130,6 +133,25 @@ async def test_a_public_path_needs_no_token_and_its_neighbours_do(door: Door) ->
     for path, wanted in (("/open/hello", 200), ("/open", 401), ("/opennow", 401), ("/v1/items", 401), ("/x", 401)):
         async with door.http.get(door.url + path) as answer:
             assert answer.status == wanted, path
+
+
+@pytest.mark.parametrize("why", ["expired", "revoked"])
+async def test_a_stream_ends_with_its_token(door: Door, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
+    monkeypatch.setattr(streams, "HOLDS_SECONDS", 0.05)
+    monkeypatch.setattr(revoked, "FRESH_SECONDS", 0.05)
+    who = new_id()
+    lasting = door.issuer.bearer(person_id=who, seconds=1.0 if why == "expired" else 900)
+    async with (
+        door.another(LIMITS) as other,
+        door.http.get(other.url + "/v1/stream", headers=lasting, timeout=ClientTimeout(total=30)) as answer,
+    ):
+        assert await answer.content.readline() == b": still here\n"
+        door.issuer.revoked[revoked.mark_of(str(who))] = time.time() + (60 if why == "revoked" else -60)
+        await answer.content.read()
+        assert answer.content.at_eof()
+        async with door.http.get(other.url + "/v1/items", headers=lasting) as after:
+            assert after.status == 401
+            assert (await after.json())["code"] == f"token_{why}"
 
 
 async def test_rate_limits_are_told_and_kept_per_caller(door: Door) -> None:
