@@ -12,6 +12,7 @@ from uuid import UUID
 from starlette.responses import Response
 
 from services.console.calls import Params
+from services.console.changes import said
 from services.console.language import N_, Texts, tr
 from services.console.lifecycles import labels, lifecycle
 from services.console.page import Page
@@ -89,6 +90,7 @@ async def show(visit: Visit) -> Response:
         order=order,
         happenings=happenings(history.items, told.items, sent.items),
         labels=labels(course, visit.person),
+        said=said,
         missing=_missing(no_told is not None, no_sent is not None),
         cut=PAGE_SIZE * MOST_PAGES if history.cut or told.cut or sent.cut else 0,
         endpoints=ends or {},

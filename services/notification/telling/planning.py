@@ -162,7 +162,8 @@ _OF_SIDE: Final[Mapping[Side, To]] = {"buyer": To.BUYER, "seller": To.SELLER, "o
 def _responsible(party: PartyRef, directory: Directory, *ranks: tuple[str, ...]) -> Sequence[Person]:
     """The named person; where there is none (any more), the first rank of the organisation that has anybody."""
     named = directory.person(party.person_id)
-    if named is not None and named.active:
+    # who has gone to another organisation since has nothing to do with the order any more
+    if named is not None and named.active and named.organisation_id == party.organisation_id:
         return [named]
     for roles in ranks:
         if people := directory.staff(party.organisation_id, *roles):

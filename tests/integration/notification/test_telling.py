@@ -199,6 +199,13 @@ async def test_a_disabled_endpoint_is_told_to_its_organisation(world: World) -> 
     assert "s3cret" not in str(await world.admin.fetch("SELECT facts FROM notification.cause"))
 
 
+async def test_who_has_gone_to_another_organisation_hears_no_more_of_an_order(world: World) -> None:
+    order = world.order()
+    await world.tell(world.member("buyer", "buyer-rival", "buyer"))
+    [event] = await world.tell(world.moved(order, "preparing", world.actor("seller", "seller")))
+    assert set(await world.told(event)) == {"boss"}, "those who see every order of the organisation that it is of"
+
+
 async def test_people_who_are_known_late_are_told_late(world: World) -> None:
     world.organisations["seller-late"] = new_id()
     order = world.order(seller=world.party(None, "seller-late"))

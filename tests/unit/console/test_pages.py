@@ -157,17 +157,21 @@ def test_a_trail_puts_everything_beside_the_event_that_caused_it() -> None:
     ]  # fmt: skip
 
 
-def test_who_wrote_a_message_stands_on_the_trail() -> None:
+def test_the_trail_says_what_each_change_was_about_and_who_wrote_a_message() -> None:
+    shipped = _entry(1, NOW, details={"parcel": {"number": 2, "carrier": "UPS", "tracking_number": "1Z2"}})
     notice = _notice(7, NOW, actor="Sam Seller", actor_side="seller", actor_for="Sue Seller")
     page = parsed(
         rendered(
-            "trail.html", order=order("Plain"), happenings=happenings([_entry(1, NOW)], [notice], [_delivery(7, NOW)]),
-            labels={}, missing="", cut=2_000, endpoints={}, unnamed="an endpoint", arrived=ARRIVED, states={}, tones={},
+            "trail.html", order=order("Plain"),
+            happenings=happenings([shipped], [notice], [_delivery(7, NOW, state="pending")]), labels={}, missing="",
+            cut=2_000, endpoints={}, unnamed="an endpoint", arrived=ARRIVED, states={}, tones={}, said=said,
         )
     )  # fmt: skip
-    said = " ".join(page.xpath("string(//ol/li[.//code='message.posted'])").split())
-    assert "Sam Seller (seller) as Sue Seller, message.posted" in said
-    assert "Webhook: an endpoint" in said
+    message = " ".join(page.xpath("string(//ol/li[.//code='message.posted'])").split())
+    assert "Sam Seller (seller) as Sue Seller, message.posted" in message
+    assert "Webhook: an endpoint" in message
+    assert "waits for the one before it" in message
+    assert "Parcel 2, UPS, 1Z2" in page.xpath("string(//ol/li[.//code='order.updated'])")
     assert "the first 2,000 each are shown" in page.xpath("string(//p[@role='alert'])")
 
 
@@ -192,7 +196,7 @@ def test_hostile_text_of_a_trail_stays_text() -> None:
             rendered(
                 "trail.html", order=order(text), happenings=happenings([entry], [notice, written], [delivery]),
                 labels={}, missing="", cut=0, endpoints={delivery.endpoint_id: text}, unnamed=text, arrived=ARRIVED,
-                states={}, tones={},
+                states={}, tones={}, said=said,
             )
         )  # fmt: skip
 
