@@ -170,19 +170,23 @@ class Tokens:
             return renewed
 
     async def _described(self, session: Session) -> Session:
-        before = session.person.language if session.person is not None else ""
-        answer, language = await asyncio.gather(
-            self._services.get("identity", "/v1/me", session.access), self._language(session.access, before)
+        answer, wishes = await asyncio.gather(
+            self._services.get("identity", "/v1/me", session.access), self._wishes(session.access)
         )
-        return replace(session, person=_person(answer.body, language))
+        person, before = _person(answer.body), session.person
+        if wishes is not None:
+            person = as_wished(person, wishes)
+        elif before is not None:
+            person = replace(person, language=before.language, time_zone=before.time_zone)
+        return replace(session, person=person)
 
-    async def _language(self, access: str, before: str) -> str:
-        """What the person has chosen; as `before` where that cannot be had soon: nobody waits for it at the door."""
+    async def _wishes(self, access: str) -> Mapping[str, Any] | None:
+        """The person's own settings; None where they cannot be had soon: nobody waits for them at the door."""
         try:
             wishes = await self._services.get("notification", "/v1/preferences", access, seconds=self._patience)
         except (Refused, ServiceDown, SignedOut):
-            return before
-        return chosen_language(wishes.body) if isinstance(wishes.body, dict) else before
+            return None
+        return wishes.body if isinstance(wishes.body, dict) else None
 
     def _tokens(self, session: Session, given: Any) -> Session:
         try:
@@ -203,13 +207,19 @@ class Tokens:
             del self._renewals[key]
 
 
+def as_wished(person: Person, wishes: Mapping[str, Any]) -> Person:
+    """The person with the language and the time zone of their own settings, which mails follow as well."""
+    zone = str(wishes.get("time_zone") or person.time_zone)
+    return replace(person, language=chosen_language(wishes), time_zone=zone)
+
+
 def chosen_language(wishes: Mapping[str, Any]) -> str:
     """The language that a person has chosen, "" for none. A record says English where nobody said any."""
     language = str(wishes.get("language") or "")
     return language if wishes.get("language_chosen") or language != SOURCE else ""
 
 
-def _person(me: Any, language: str) -> Person:
+def _person(me: Any) -> Person:
     try:
         person, organisation, marketplace = me["person"], me["organisation"], me["marketplace"]
         return Person(
@@ -223,7 +233,6 @@ def _person(me: Any, language: str) -> Person:
             marketplace=marketplace["name"],
             lifecycle=marketplace["lifecycle"],
             time_zone=person["time_zone"],
-            language=language,
         )
     except (KeyError, TypeError):
         raise ServiceDown("identity", "a profile that cannot be read") from None

@@ -19,7 +19,7 @@ from services.console.page import Page, form
 from services.console.posted import Posted
 from services.console.reading import read
 from services.console.schemas import CategoryPreference, Digest, LogIns, Preferences, QuietHours
-from services.console.tokens import chosen_language
+from services.console.tokens import as_wished, chosen_language
 from services.console.visit import Visit, part
 
 ADDRESS: Final = "/settings/notifications"
@@ -64,7 +64,7 @@ async def save(visit: Visit) -> Response:
         if e.status not in (400, 422):
             raise
         return await _page(visit, placed(e))
-    _follow(visit, chosen_language(kept.body))
+    _follow(visit, kept.body)
     visit.say(tr("Your notification settings are saved."))
     return visit.go(ADDRESS)
 
@@ -108,10 +108,10 @@ def _chosen(wishes: Preferences, posted: Posted | None) -> str:
     return chosen_language(wishes.model_dump()) if posted is None else posted.one("language")
 
 
-def _follow(visit: Visit, language: str) -> None:
-    """Have the session say what was chosen: pages are in it from now on, without asking for it each time."""
+def _follow(visit: Visit, wishes: Mapping[str, Any]) -> None:
+    """Have the session say what was chosen: pages follow it from now on, without asking for it each time."""
     if visit.session is not None and visit.session.own is None:
-        visit.replace_session(replace(visit.session, person=replace(visit.person, language=language)))
+        visit.replace_session(replace(visit.session, person=as_wished(visit.person, wishes)))
 
 
 def _as_posted(wishes: Preferences, posted: Posted) -> Preferences:

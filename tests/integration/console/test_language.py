@@ -113,19 +113,22 @@ async def test_what_a_person_has_chosen_goes_before_what_the_browser_asks_for(to
         assert (page.tree.get("lang"), page.heading) == ("en", "Notification settings")
         assert page.texts("//select[@id='language']/option") == ["As the browser asks", "English", "Norsk bokmål"]
         assert "and e-mail is in English." in page.text()
-        chosen = await browser.send(page, "/settings/notifications", language="nb")
+        chosen = await browser.send(page, "/settings/notifications", language="nb", time_zone="Asia/Tokyo")
         assert "og e-post er på språket du ble lagt til med." in chosen.text(), "what follows if nothing is chosen"
         assert (chosen.tree.get("lang"), chosen.notice) == ("nb", "Varslingsinnstillingene dine er lagret.")
         assert chosen.tree.xpath("//select[@id='language']/option[@selected]/@value") == ["nb"]
-        assert (await browser.get("/orders")).heading == "Ordrer"
+        orders = await browser.get("/orders")
+        assert (orders.heading, "Asia/Tokyo" in orders.text("footer")) == ("Ordrer", True)
         out = await browser.send(chosen, "/sign-out")
         assert (out.tree.get("lang"), out.heading) == ("en", "Sign in"), "nobody is signed in: the browser's"
     async with Browser(town.console, ENGLISH) as elsewhere:
-        assert (await elsewhere.sign_in(email, PASSWORD)).heading == "Ordrer"
+        orders = await elsewhere.sign_in(email, PASSWORD)
+        assert (orders.heading, "Asia/Tokyo" in orders.text("footer")) == ("Ordrer", True)
         page = await elsewhere.get("/settings/notifications")
         refused = await elsewhere.send(page, "/settings/notifications", language="tlh")
         assert (refused.status, refused.tree.get("lang")) == (422, "nb")
-        back = await elsewhere.send(page, "/settings/notifications", language="")
+        given = {"language": "", "time_zone": "Europe/Amsterdam"}
+        back = await elsewhere.fill(page, "/settings/notifications", given)
         assert (back.tree.get("lang"), back.notice) == ("en", "Your notification settings are saved.")
 
 
