@@ -64,8 +64,10 @@ class Principal:
         return "operator" in self.roles
 
     def has_scope(self, scope: str) -> bool:
-        """People have every scope (their roles decide); an API key those that it was given; "*" is all of them."""
-        return self.kind == "person" or scope in self.scopes or "*" in self.scopes
+        """People have every scope (their roles decide); an API key those that it was given: "*" is all of them, and
+        "orders:*" all of orders."""
+        whole = f"{scope.partition(':')[0]}:*"
+        return self.kind == "person" or not self.scopes.isdisjoint((scope, whole, "*"))
 
 
 def principal_of(claims: Mapping[str, Any]) -> Principal:

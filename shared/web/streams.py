@@ -73,8 +73,9 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncGenerator[bytes, None]) -> None:
-        super().__init__(None, 200, _HEADERS)
+    def __init__(self, events: AsyncGenerator[bytes, None], status_code: int = 200) -> None:
+        # the framework reads the parameter's default for the API document, and fails where there is none
+        super().__init__(None, status_code, _HEADERS)
         self.raw_headers = [h for h in self.raw_headers if h[0] != b"content-length"]
         self._events = events
 

@@ -11,16 +11,18 @@ from services.identity.context import Context
 from services.identity.store import people
 from shared.postgres import Transaction
 from shared.postgres.database import Row
-from shared.web import Answer, Once, etag
+from shared.web import Answer, Once, Principal, etag
 
 Json = dict[str, Any]
 
 
-def shown_marketplace(row: Row) -> Json:
-    return {
-        name: row[name]
-        for name in ("marketplace_id", "slug", "name", "currency", "time_zone", "lifecycle", "settings", "version")
-    }
+def shown_marketplace(row: Row, caller: Principal) -> Json:
+    """The marketplace; what it charges its sellers is not told to those who only buy."""
+    fields = ("marketplace_id", "slug", "name", "currency", "time_zone", "lifecycle", "settings", "version")
+    shown = {name: row[name] for name in fields}
+    if caller.organisation_kind == "buyer":
+        shown["settings"] = {name: text for name, text in row["settings"].items() if name != "commission_rate"}
+    return shown
 
 
 def shown_organisation(row: Row) -> Json:

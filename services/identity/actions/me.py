@@ -38,7 +38,7 @@ async def me(here: Context, caller: Principal) -> Json:
         "roles": sorted(caller.roles),
         "scopes": sorted(caller.scopes),
         "organisation": shown_organisation(organisation),
-        "marketplace": shown_marketplace(marketplace),
+        "marketplace": shown_marketplace(marketplace, caller),
         "logged_in_as_by": {"person_id": act.person_id, "name": act.name, "reason": act.reason} if act else None,
     }
 

@@ -41,7 +41,7 @@ async def edit_marketplace(
         row = await people.lock_marketplace(tx, marketplace_id)
         if row is None:
             raise absent("marketplace")
-        if_match.check(row["version"], shown_marketplace(row))
+        if_match.check(row["version"], shown_marketplace(row, caller))
         changed = await people.update_marketplace(tx, marketplace_id, new, now)
         await people.request_republication(tx, marketplace_id, None, now)
         tx.after_commit(here.run.wakes.get(REPUBLICATION).set)
@@ -50,7 +50,7 @@ async def edit_marketplace(
         await note(
             tx, caller, now, "marketplace_edited", ("marketplace", marketplace_id), None, settings=settings, gone=gone
         )
-    return answer(200, shown_marketplace(changed), version=changed["version"])
+    return answer(200, shown_marketplace(changed, caller), version=changed["version"])
 
 
 async def organisation(here: Context, caller: Principal, organisation_id: UUID) -> Row:

@@ -23,13 +23,13 @@ AUDIT = Cursor("audit.-sequence", int)
 async def list_marketplaces(caller: Caller, here: Here) -> dict[str, Any]:
     """The caller's marketplace, the only one that it sees."""
     row = await places.marketplace(here, caller, caller.marketplace_id)
-    return {"items": [shown_marketplace(row)], "next_cursor": None}
+    return {"items": [shown_marketplace(row, caller)], "next_cursor": None}
 
 
 @router.get("/v1/marketplaces/{marketplace_id}")
 async def get_marketplace(marketplace_id: UUID, caller: Caller, here: Here) -> Response:
     row = await places.marketplace(here, caller, marketplace_id)
-    return answer(200, shown_marketplace(row), version=row["version"]).response()
+    return answer(200, shown_marketplace(row, caller), version=row["version"]).response()
 
 
 @router.put("/v1/marketplaces/{marketplace_id}")

@@ -19,12 +19,14 @@ ChannelName = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 @router.get("/v1/channels")
 async def channels(caller: Caller, run: Run) -> dict[str, Any]:
     """The marketplace's channels."""
+    policy.need_scope(caller, *policy.CATALOGUE)
     return {"items": await channelling.all_of(run, caller)}
 
 
 @router.get("/v1/channels/{name}")
 async def channel(name: ChannelName, caller: Caller, run: Run) -> Response:
     """One channel, with its ETag."""
+    policy.need_scope(caller, *policy.CATALOGUE)
     return (await channelling.get(run, caller, name)).response()
 
 

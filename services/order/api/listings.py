@@ -39,6 +39,7 @@ async def listings(
     inactive: bool = False,
 ) -> dict[str, Any]:
     """What is on sale, by SKU; with `inactive` also what is not, for whoever keeps it."""
+    policy.need_scope(caller, *policy.CATALOGUE)
     after = LISTINGS.decode(page.cursor)
     words = list(dict.fromkeys((q or "").split()))[:MOST_WORDS]
     rows = await offering.page(run, caller, page, after, seller=seller, sku=sku, words=words, inactive=inactive)
@@ -49,6 +50,7 @@ async def listings(
 @router.get("/v1/listings/{listing_id}")
 async def listing(listing_id: UUID, caller: Caller, run: Run) -> Response:
     """One listing, with its ETag."""
+    policy.need_scope(caller, *policy.CATALOGUE)
     return (await offering.get(run, caller, listing_id)).response()
 
 
@@ -62,6 +64,7 @@ async def change(listing_id: UUID, body: ListingRequest, caller: Caller, if_matc
 @router.get("/v1/listings/{listing_id}/units")
 async def units(listing_id: UUID, caller: Caller, run: Run) -> dict[str, Any]:
     """The listing's things with codes of their own."""
+    policy.need_scope(caller, *policy.CATALOGUE)
     return {"items": await offering.units(run, caller, listing_id)}
 
 

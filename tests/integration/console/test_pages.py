@@ -12,7 +12,7 @@ from services.console.addresses import PAGES
 from services.console.app import service as console
 from shared.process import running
 from tests.integration.console.browser import Browser
-from tests.integration.console.conftest import BUYER, HOSTILE, PASSWORD, SELLER, Town, console_settings
+from tests.integration.console.conftest import BUYER, HOSTILE, PASSWORD, SELLER, SERVICES, Town, console_settings
 from tests.integration.webhook.receiver import receiving
 from tests.waiting import until
 
@@ -240,3 +240,12 @@ async def test_what_was_typed_is_kept_and_what_is_wrong_stands_beside_its_field(
         taken = await operator.fill(wrong, "/people/new", more)
         assert (taken.status, len(taken.texts("//p[@id='email-error']"))) == (409, 1)
         assert taken.tree.xpath("//input[@name='name']/@value") == ["Nora"]
+
+
+async def test_every_service_says_what_its_api_takes(town: Town) -> None:
+    for service in SERVICES:
+        async with town.http.get(f"{town.urls[service]}/openapi.json") as answer:
+            assert answer.status == 200, service
+            assert (await answer.json())["paths"], service
+        async with town.http.get(f"{town.urls[service]}/docs") as answer:
+            assert answer.status == 200, service

@@ -232,6 +232,24 @@ async def test_wrong_settings_are_refused(operator: Who, settings: dict[str, Any
     assert status == 422, document
 
 
+async def test_what_sellers_are_charged_is_not_told_to_buyers(
+    desk: Desk, operator: Who, seller_admin: Who, buyer: Who
+) -> None:
+    path = f"/v1/marketplaces/{operator.marketplace_id}"
+    _, before, _ = await operator.call("GET", path)
+    body = {**{name: before[name] for name in ("name", "time_zone", "lifecycle")},
+            "settings": {**before["settings"], "commission_rate": "0.15"}}  # fmt: skip
+    assert (await operator.call("PUT", path, body))[0] == 200
+    for who, told in ((operator, True), (seller_admin, True), (buyer, False)):
+        _, one, _ = await who.call("GET", path)
+        _, listed, _ = await who.call("GET", "/v1/marketplaces")
+        _, me, _ = await who.call("GET", "/v1/me")
+        for shown in (one, listed["items"][0], me["marketplace"]):
+            assert ("commission_rate" in shown["settings"]) is told, who.email
+            assert shown["settings"]["ship_within_days"] == "3"
+    assert (await operator.call("PUT", path, {**body, "settings": before["settings"]}))[0] == 200
+
+
 async def test_only_operators_change_marketplaces_and_make_organisations(desk: Desk, seller_admin: Who) -> None:
     body = {"name": "A", "time_zone": "UTC", "lifecycle": "storefront", "settings": {}}
     assert (await seller_admin.call("PUT", f"/v1/marketplaces/{seller_admin.marketplace_id}", body))[0] == 403

@@ -101,8 +101,20 @@ async def test_api_keys_do_what_their_scopes_say(market: Market) -> None:
     assert (await market.call("GET", f"/v1/orders/{order['order_id']}", key)).status == 200
     refused = await market.act(order, "process", key)
     assert (refused.status, refused.code) == (403, "scope_missing")
-    key.claims = {"scopes": ["orders:read", "orders:write"]}
+    key.claims = {"scopes": ["orders:*"]}
     assert (await market.act(order, "process", key)).status == 200
+
+
+async def test_stock_and_channels_are_not_for_keys_of_another_purpose(market: Market) -> None:
+    listing = f"/v1/listings/{(await market.listing())['listing_id']}"
+    assert (await market.call("PUT", "/v1/channels/shop", market.operator, {})).status == 200
+    key = Somebody(market.shop, ("seller",), "Shop's key", is_key=True)
+    for scopes, status in ((["reports:read", "messages:*"], 403), (["listings:read"], 200), (["orders:read"], 200)):
+        key.claims = {"scopes": scopes}
+        for path in ("/v1/listings", listing, f"{listing}/units", "/v1/channels", "/v1/channels/shop"):
+            answer = await market.call("GET", path, key)
+            assert answer.status == status, (path, scopes)
+            assert status == 200 or answer.code == "scope_missing"
 
 
 async def test_every_table_is_under_row_level_security(module_database: StackDatabase) -> None:

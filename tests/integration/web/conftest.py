@@ -136,7 +136,7 @@ async def half(caller: Caller) -> Response:
     return StreamingResponse(parts())
 
 
-@router.get("/v1/stream", response_model=None)
+@router.get("/v1/stream", response_class=EventStream)
 async def stream(caller: Caller) -> EventStream:
     async def beats() -> AsyncGenerator[bytes, None]:
         while True:

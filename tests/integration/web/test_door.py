@@ -118,6 +118,7 @@ async def test_openapi_says_tokens_problems_and_keys(door: Door) -> None:
     assert place["parameters"][0]["name"] == "Idempotency-Key"
     assert place["responses"]["422"]["content"]["application/problem+json"]["schema"]["$ref"].endswith("/Problem")
     assert document["paths"]["/open/hello"]["get"]["security"] == []
+    assert "text/event-stream" in document["paths"]["/v1/stream"]["get"]["responses"]["200"]["content"]
     assert "HTTPValidationError" not in document["components"]["schemas"]
 
 
