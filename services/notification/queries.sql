@@ -196,9 +196,9 @@ RETURNING true;
 WITH mail AS (
     UPDATE delivery SET state = $3, reason = $4, settled_at = $5, attempts = attempts + $6
     WHERE delivery_id = $1 AND lease = $2 AND state IN ('pending', 'unknown')
-    RETURNING delivery_id, notification_id, message_id
+    RETURNING delivery_id, notification_id, message_id, address
 ), inside AS (
-    UPDATE delivery d SET state = $3, reason = $4, settled_at = $5, message_id = mail.message_id
+    UPDATE delivery d SET state = $3, reason = $4, settled_at = $5, message_id = mail.message_id, address = mail.address
     FROM mail JOIN notification n USING (notification_id)
     WHERE n.kind = 'digest' AND d.digest_id = n.event_id AND d.state IN ('pending', 'unknown')
     RETURNING d.delivery_id, d.notification_id

@@ -20,14 +20,26 @@ from services.console.pages.order import order_of
 from services.console.pages.webhooks import STATES
 from services.console.parts import ServiceName
 from services.console.reading import read
-from services.console.schemas import Deliveries, Delivery, Endpoints, Entry, Notice, Notices, Timeline
+from services.console.schemas import (
+    Conversation,
+    Deliveries,
+    Delivery,
+    Endpoints,
+    Entry,
+    Message,
+    Notice,
+    Notices,
+    Threads,
+    Timeline,
+)
 from services.console.visit import Visit, part
 
-L = TypeVar("L", Timeline, Notices, Deliveries, Endpoints)
+L = TypeVar("L", Timeline, Notices, Deliveries, Endpoints, Conversation)
 PAGE_SIZE: Final = 200
 # Of each kind 2,000 at most: an order has some ten events and a hundred of what went out of them. The page says when
 # there are more.
 MOST_PAGES: Final = 10
+MESSAGE: Final = "message.posted"
 ARRIVED: Final[Mapping[str, str]] = Texts(
     {
         "pending": N_("Waiting"),
@@ -52,18 +64,19 @@ TONES: Final[Mapping[str, str]] = {
 
 @dataclass(slots=True)
 class Happening:
-    """One event and what went out of it. `entry` is None for what changed nothing of the order, such as a message."""
+    """One event and what went out of it. `entry` is None for what changed nothing of the order: a message."""
 
     at: datetime
     event: str
     entry: Entry | None = None
+    message: Message | None = None
     told: list[Notice] = field(default_factory=list)
     sent: list[Delivery] = field(default_factory=list)
 
     @property
     def by(self) -> Notice | None:
-        """Who caused what is no change of the order, where a notice of it says so."""
-        return next((n for n in self.told if n.actor), None) if self.entry is None else None
+        """Who caused what nothing else here tells of, where a notice of it says so."""
+        return next((n for n in self.told if n.actor), None) if self.entry is None and self.message is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +89,25 @@ class Rows:
 
 async def show(visit: Visit) -> Response:
     order_id = visit.id("order_id")
-    order, history, (told, no_told), (sent, no_sent), (ends, no_ends) = await asyncio.gather(
+    order, history, (told, no_told), (sent, no_sent), (ends, no_ends), (written, no_written) = await asyncio.gather(
         order_of(visit, order_id),
         _all(Timeline, visit, "order", f"/v1/orders/{order_id}/timeline"),
         part(_all(Notices, visit, "notification", f"/v1/orders/{order_id}/deliveries")),
         part(_sent(visit, order_id)),
         part(_endpoints(visit)),
+        part(_written(visit, order_id)),
     )
-    told, sent = told or Rows(), sent or Rows()
+    told, sent, written = told or Rows(), sent or Rows(), written or Rows()
     course = await lifecycle(visit, order.lifecycle.name, order.lifecycle.version)
     return await visit.page(
         "trail.html",
         order=order,
-        happenings=happenings(history.items, told.items, sent.items),
+        happenings=happenings(history.items, told.items, sent.items, written.items),
         labels=labels(course, visit.person),
         said=said,
         missing=_missing(no_told is not None, no_sent is not None),
-        cut=PAGE_SIZE * MOST_PAGES if history.cut or told.cut or sent.cut else 0,
+        unread=tr("Messages cannot be shown right now. Load the page again in a moment.") if no_written else "",
+        cut=PAGE_SIZE * MOST_PAGES if history.cut or told.cut or sent.cut or written.cut else 0,
         endpoints=ends or {},
         unnamed=tr("an endpoint") if no_ends is not None else tr("a deleted endpoint"),
         arrived=ARRIVED,
@@ -134,6 +149,15 @@ async def _sent(visit: Visit, order_id: UUID) -> Rows:
     return await _all(Deliveries, visit, "webhook", "/v1/deliveries", [("order_id", str(order_id))])
 
 
+async def _written(visit: Visit, order_id: UUID) -> Rows:
+    """The messages of the order's threads that the person may read."""
+    answer = await visit.get("messaging", "/v1/threads", [("order_id", str(order_id))])
+    kinds = [t.kind for t in read(Threads, "messaging", answer).items if t.messages]
+    path = f"/v1/orders/{order_id}/messages"
+    found = await asyncio.gather(*(_all(Conversation, visit, "messaging", path, [("kind", k)]) for k in kinds))
+    return Rows([m for rows in found for m in rows.items], any(rows.cut for rows in found))
+
+
 async def _endpoints(visit: Visit) -> Mapping[UUID, str]:
     """Addresses by endpoint, for those that the person may see."""
     if not visit.person.sees_webhooks:
@@ -141,7 +165,9 @@ async def _endpoints(visit: Visit) -> Mapping[UUID, str]:
     return {e.endpoint_id: e.url for e in (await _all(Endpoints, visit, "webhook", "/v1/endpoints")).items}
 
 
-def happenings(history: Sequence[Entry], told: Sequence[Notice], sent: Sequence[Delivery]) -> Sequence[Happening]:
+def happenings(
+    history: Sequence[Entry], told: Sequence[Notice], sent: Sequence[Delivery], written: Sequence[Message] = ()
+) -> Sequence[Happening]:
     """Everything by the event that caused it, oldest first."""
     made = {e.event_id: Happening(e.at, e.event, e) for e in history}
     for notice in told:
@@ -150,7 +176,27 @@ def happenings(history: Sequence[Entry], told: Sequence[Notice], sent: Sequence[
         # a test is about no event that ever was
         if delivery.origin != "test":
             made.setdefault(delivery.event_id, Happening(delivery.created_at, delivery.type)).sent.append(delivery)
-    return sorted(made.values(), key=lambda h: (h.at, h.entry.sequence if h.entry else 0))
+    rest = _recognised([h for h in made.values() if h.entry is None], written)
+    every = [*made.values(), *(Happening(m.posted_at, MESSAGE, message=m) for m in rest)]
+    return sorted(every, key=lambda h: (h.at, h.entry.sequence if h.entry else 0))
+
+
+def _recognised(events: Sequence[Happening], written: Sequence[Message]) -> Sequence[Message]:
+    """Put each message to its event, of which it does not know; those that led to nothing are returned.
+
+    A notice has the message's own time; a webhook its number in its thread, and a time soon after.
+    """
+    rest = {m.posted_at: m for m in written}
+    for h in events:
+        if h.event == MESSAGE and h.told:
+            h.message = rest.pop(h.at, None)
+    for h in events:
+        if h.event == MESSAGE and not h.told:
+            fitting = [m for m in rest.values() if m.seq == h.sent[0].sequence]
+            if fitting:
+                h.message = rest.pop(min(fitting, key=lambda m: abs(h.at - m.posted_at)).posted_at)
+                h.at = h.message.posted_at
+    return list(rest.values())
 
 
 PAGES: Final = (Page("/orders/{order_id:uuid}/trail", show),)

@@ -96,6 +96,7 @@ async def endpoint(visit: Visit) -> Response:
     log = read(Deliveries, "webhook", deliveries)
     numbers = await order_numbers(visit, [d.order_id for d in log.items if d.order_id and d.origin != "test"])
     query = {n: v for n, v in (("state", state), ("span", span if span != "day" else "")) if v}
+    ours = await _ours(visit, found)
     return await visit.page(
         "webhook.html",
         endpoint=found,
@@ -106,7 +107,8 @@ async def endpoint(visit: Visit) -> Response:
         state=state,
         states=STATES,
         formats=FORMATS,
-        ours=await _ours(visit, found),
+        ours=ours,
+        owner="" if ours else await _owner(visit, found),
         held_back=found.status == "active" and _to_come(visit, found.health.held_back_until),
         types=types,
         taken=taken(found, types),
@@ -135,6 +137,12 @@ async def _ours(visit: Visit, found: Endpoint) -> bool:
         return True
     answer, _ = await part(visit.get("identity", "/v1/me"))
     return answer is not None and answer.body["organisation"]["organisation_id"] == str(found.organisation_id)
+
+
+async def _owner(visit: Visit, found: Endpoint) -> str:
+    """Whose it is, by name; an operator who finds it dead has to know whom to ask."""
+    answer, _ = await part(visit.get("identity", f"/v1/organisations/{found.organisation_id}"))
+    return str(answer.body["name"]) if answer is not None else ""
 
 
 def _to_come(visit: Visit, at: datetime | None) -> bool:

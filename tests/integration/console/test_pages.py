@@ -49,6 +49,8 @@ async def test_the_trail_shows_what_each_event_led_to_and_whether_it_arrived(
         ]  # fmt: skip
         assert page.texts("//ol[@class='timeline']/li//code") == ["order.created", "order.updated", "message.posted"]
         assert "Bea Buyer (buyer)" in page.text()
+        # who wrote it is told of nothing, and yet it is there
+        assert page.texts("//li[.//code='message.posted']/p[2]")[0].endswith("Sam Seller (seller), message.posted")
         assert [a for a in page.links() if a.startswith("/webhooks/deliveries/")]
 
         async def told() -> bool:

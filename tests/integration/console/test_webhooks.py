@@ -172,6 +172,7 @@ async def test_an_operator_sees_no_values_of_others_addresses_and_changes_nothin
             assert (page.status, "s3cret-of-theirs" in page.raw.decode()) == (200, False), path
             assert f"{ADDRESS}?key=***" in page.raw.decode(), path
         theirs = await operator.get(found.page)
+        assert "Storefront Market Seller One" in theirs.text("section[@aria-labelledby='facts']"), "whose it is"
         assert not [f for f in theirs.forms() if f.action.endswith(("/secret", "/delete"))]
         assert f"{found.page}/change" not in theirs.links()
         changed = await operator.fill(await operator.get(f"{found.page}/change"), "/change", {"description": "Mine"})

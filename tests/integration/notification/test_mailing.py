@@ -240,6 +240,9 @@ async def test_a_digest_is_one_mail_of_what_is_unread(make_world: Callable[..., 
             await settled(world, "sent", "sent", "sent", "sent", "skipped")
         [mail] = world.mailbox.mails(to="buyer@")
         assert "ORD-0" not in mail.text
+        assert {m["address"] for m in await world.mails(state="sent")} == {"buyer@test.example"}, (
+            "each says where it went"
+        )
         assert all(f"ORD-{n}" in mail.text for n in (1, 2, 3))
         assert mail.message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
         assert await world.outbox("notification.delivered") == 4 + 3  # the feed's and the three that were mailed

@@ -31,6 +31,7 @@ from services.console.schemas import (
     Delivery,
     Entry,
     Lifecycle,
+    Message,
     Notice,
     Notices,
     State,
@@ -164,7 +165,7 @@ def test_the_trail_says_what_each_change_was_about_and_who_wrote_a_message() -> 
         rendered(
             "trail.html", order=order("Plain"),
             happenings=happenings([shipped], [notice], [_delivery(7, NOW, state="pending")]), labels={}, missing="",
-            cut=2_000, endpoints={}, unnamed="an endpoint", arrived=ARRIVED, states={}, tones={}, said=said,
+            unread="", cut=2_000, endpoints={}, unnamed="an endpoint", arrived=ARRIVED, states={}, tones={}, said=said,
         )
     )  # fmt: skip
     message = " ".join(page.xpath("string(//ol/li[.//code='message.posted'])").split())
@@ -186,6 +187,26 @@ async def test_a_trail_that_is_longer_than_its_page_says_so() -> None:
     assert (found.cut, len(found.items)) == (True, 10)
 
 
+def _message(seq: int, at: Any, name: str = "Sam") -> Message:
+    sender = {"side": "seller", "name": name}
+    return Message.model_validate(
+        {"message_id": UUID(int=500), "seq": seq, "posted_at": at, "sender": sender, "text": ""}
+    )
+
+
+def test_a_trail_has_every_message_once_whatever_it_led_to() -> None:
+    at = ["2026-03-02T12:00:00.000001Z", "2026-03-02T12:00:05Z", "2026-03-02T12:00:09Z", "2026-03-02T12:01:00Z"]
+    # of a thread with two messages, and of another one with two
+    written = [_message(1, at[0]), _message(2, at[1]), _message(1, at[2], "Olga"), _message(2, at[3], "Olga")]
+    told = [_notice(7, at[1])]
+    sent = [_delivery(7, "2026-03-02T12:00:06Z", type="message.posted", sequence=2),
+            _delivery(8, "2026-03-02T12:00:10Z", type="message.posted", sequence=1)]  # fmt: skip
+    made = happenings([_entry(1, "2026-03-02T11:00:00Z")], told, sent, written)
+    assert [(h.message and (h.message.sender.name, h.message.seq), len(h.told), len(h.sent)) for h in made] == [
+        (None, 0, 0), (("Sam", 1), 0, 0), (("Sam", 2), 1, 1), (("Olga", 1), 0, 1), (("Olga", 2), 0, 0),
+    ]  # fmt: skip
+
+
 def test_hostile_text_of_a_trail_stays_text() -> None:
     def page(text: str) -> Any:
         entry = _entry(1, NOW, label=text, reason=text, acting_reason=text, actor={"name": text}, from_status="new")
@@ -194,8 +215,9 @@ def test_hostile_text_of_a_trail_stays_text() -> None:
         delivery = _delivery(1, NOW, state="exhausted", last_error=text)
         return parsed(
             rendered(
-                "trail.html", order=order(text), happenings=happenings([entry], [notice, written], [delivery]),
-                labels={}, missing="", cut=0, endpoints={delivery.endpoint_id: text}, unnamed=text, arrived=ARRIVED,
+                "trail.html", order=order(text),
+                happenings=happenings([entry], [notice, written], [delivery], [_message(1, NOW, text)]), labels={},
+                missing="", unread="", cut=0, endpoints={delivery.endpoint_id: text}, unnamed=text, arrived=ARRIVED,
                 states={}, tones={}, said=said,
             )
         )  # fmt: skip
