@@ -57,6 +57,8 @@ class SubmittedLine(Strict):
     unit_code: Annotated[str, Field(pattern=r"^[A-Z0-9]{2,3}$")] = "C62"
     unit_price: Money | None = None
     net: Money | None = None  # where the source states a line amount that is not quantity x price
+    # how much of the order's discount lies on this line, where the source divides it
+    discount: Money | None = None
     tax: Money | None = None
     tax_rate: Annotated[Decimal, Field(ge=0, le=1, max_digits=7, decimal_places=6)] | None = None
     seller: ShortText | None = None  # organisation id, slug or external id
@@ -77,7 +79,7 @@ class SubmittedOrder(Strict):
     customer: SubmittedCustomer
     lines: Annotated[tuple[SubmittedLine, ...], Field(min_length=1, max_length=500)]
     shipping: Money | None = None
-    discount: Money | None = None
+    discount: Money | None = None  # the lines' own included; their sum where it is not stated
     tax: Money | None = None  # where the source states tax only for the whole order
     total: Money | None = None  # stated total; a difference from the lines is kept as an adjustment
     paid: bool = False

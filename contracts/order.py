@@ -102,6 +102,8 @@ class Line(Part):
     tax: Money
     total: Money
     refunded: Money
+    # how much of the order's discount lies on this line, where its source divides it; else it lies on all of them
+    discount: Money | None = None
     status: str  # derived for display: the order's status unless the line has one of its own
     units: tuple[Unit, ...] = ()
     external_line_id: str | None = None

@@ -125,7 +125,12 @@ async def _refund(call: Call, placed: list[Any], refund: SourceRefund) -> list[s
     body = {"amount": refund.amount, "external_id": refund.external_id}
     if refund.reason:
         body["reason"] = refund.reason
-    status, answer = await call("POST", f"/v1/orders/{placed[0]['order_id']}/refunds", body)
+    path = f"/v1/orders/{placed[0]['order_id']}/refunds"
+    lines = [x["line_id"] for x in placed[0]["lines"] if refund.line and x.get("external_line_id") == refund.line]
+    status, answer = await call("POST", path, {**body, "line_id": lines[0]} if len(lines) == 1 else body)
+    if status in (409, 422) and len(lines) == 1:
+        # of no line in particular: so it was booked before, or the line is not worth as much here
+        status, answer = await call("POST", path, body)
     if status in (200, 201):
         return [f"refunded at its source: {refund.amount['amount']} {refund.amount['currency']}"]
     return [f"a refund of {refund.amount['amount']} was not booked: {_reason(status, answer)}"]

@@ -34,6 +34,7 @@ class SourceRefund:
     external_id: str
     amount: dict[str, str]
     reason: str | None
+    line: str | None = None  # the source's id of the one line that all of it was for
 
 
 @dataclass(slots=True)
@@ -89,6 +90,16 @@ def number(value: Any, what: str) -> Decimal:
         return Decimal(raw)
     except InvalidOperation:
         raise Refusal(f"{what} is {raw[:40]!r}, not a number") from None
+
+
+def quantity(value: Any, what: str) -> Decimal:
+    """How much of something was ordered. Raises Refusal for what is not above zero, or finer or more than is kept."""
+    found = number(value, what)
+    if found <= 0:
+        raise Refusal(f"{what} is {found}; it must be above zero")
+    if found >= 10**9 or round(found, 6) != found:
+        raise Refusal(f"{what} is {found:f}; at most 9 digits before the point and 6 after it are kept")
+    return found
 
 
 def check_currency(value: Any, what: str) -> str:

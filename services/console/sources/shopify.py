@@ -28,6 +28,7 @@ from services.console.sources.model import (
     moment,
     money,
     number,
+    quantity,
     spread,
     text,
 )
@@ -107,7 +108,8 @@ def _convert(o: Json, where: str) -> Found:
     lines = _lines(o, currency, included, warnings)
     discount = amount(o, "total_discounts", currency) or Decimal(0)
     # Where every line has its own tax, what is left of the order's is the shipping's, and stays with it.
-    shipping = _shipping(o, currency, included, lines, discount)
+    shipping, discount = _shipping(o, currency, included, lines, discount)
+    _lay_discounts(lines, discount, currency)
     own_taxes = all("tax" in line.body for line in lines)
     if own_taxes and not included:
         shipping += _shipping_tax(o, currency)
@@ -148,11 +150,12 @@ def _convert(o: Json, where: str) -> Found:
 
 
 class _Line:
-    """A line of the API and the gross amount that it stands for."""
+    """A line of the API, the gross amount that it stands for, and what the shop took off it."""
 
-    def __init__(self, body: Json, gross: Decimal) -> None:
+    def __init__(self, body: Json, gross: Decimal, off: Decimal) -> None:
         self.body = body
         self.gross = gross
+        self.off = off
 
 
 def _lines(o: Json, currency: str, included: bool, warnings: list[str]) -> list[_Line]:
@@ -160,12 +163,11 @@ def _lines(o: Json, currency: str, included: bool, warnings: list[str]) -> list[
     lines: list[_Line] = []
     for n, item in enumerate(items, 1):
         what = f"line_items[{n - 1}]"
-        quantity = number(item.get("quantity"), f"{what}.quantity")
-        if quantity == 0:
+        ordered = number(item.get("quantity"), f"{what}.quantity")
+        if ordered == 0:
             warnings.append(f"line {n} ({text(item.get('name'), 60)}) has quantity 0 and was left out")
             continue
-        if quantity < 0:
-            raise Refusal(f"{what}.quantity is {quantity}; it must be above zero")
+        ordered = quantity(item.get("quantity"), f"{what}.quantity")
         price = amount(item, "price", currency, f"{what}.price")
         if price is None or price < 0:
             raise Refusal(f"{what}.price is missing or below zero")
@@ -173,7 +175,7 @@ def _lines(o: Json, currency: str, included: bool, warnings: list[str]) -> list[
             warnings.append(
                 f"line {n}: the price {price} is finer than {currency} has units; the line's worth is rounded"
             )
-        lines.append(_line(item, n, quantity, price, currency, included))
+        lines.append(_line(item, n, ordered, price, currency, included))
     if not lines:
         raise Refusal("the order has no lines with a quantity above zero")
     if any("tax" in line.body for line in lines):
@@ -184,15 +186,15 @@ def _lines(o: Json, currency: str, included: bool, warnings: list[str]) -> list[
     return lines
 
 
-def _line(item: Json, n: int, quantity: Decimal, price: Decimal, currency: str, included: bool) -> _Line:
-    gross = price * quantity
+def _line(item: Json, n: int, ordered: Decimal, price: Decimal, currency: str, included: bool) -> _Line:
+    gross = price * ordered
     tax_lines = members(item, "tax_lines")
     tax = sum((amount(t, "price", currency) or Decimal(0) for t in tax_lines), Decimal(0))
     body = compact(
         {
             "sku": text(item.get("sku"), 100) or text(item.get("variant_id"), 100) or text(item.get("product_id"), 100),
             "name": text(item.get("name")) or text(item.get("title")) or f"Line {n}",
-            "quantity": f"{quantity:f}",
+            "quantity": f"{ordered:f}",
             "unit_price": money(price, currency, f"line {n} price"),
             "tax": money(tax, currency, f"line {n} tax") if tax_lines else None,
             "external_line_id": text(item.get("id"), 100),
@@ -202,7 +204,21 @@ def _line(item: Json, n: int, quantity: Decimal, price: Decimal, currency: str, 
         body["net"] = money(gross - tax, currency, f"line {n}")
     elif not is_exact(price, currency):
         body["net"] = money(gross, currency, f"line {n}")
-    return _Line(body, gross)
+    return _Line(body, gross, _off(item, currency))
+
+
+def _off(row: Json, currency: str) -> Decimal:
+    """What of the order's discounts the shop put on a line, or on shipping."""
+    return sum((amount(a, "amount", currency) or Decimal(0) for a in members(row, "discount_allocations")), Decimal(0))
+
+
+def _lay_discounts(lines: list[_Line], discount: Decimal, currency: str) -> None:
+    """Each line's part of the discount, where the parts fit into it and onto their lines; else it lies on all."""
+    if sum((line.off for line in lines), Decimal(0)) > discount or any(not 0 <= x.off <= x.gross for x in lines):
+        return
+    for line in lines:
+        if line.off:
+            line.body["discount"] = money(line.off, currency, "discount_allocations")
 
 
 def _take_tax_out(o: Json, currency: str, lines: list[_Line]) -> None:
@@ -220,8 +236,8 @@ def _shipping_tax(o: Json, currency: str) -> Decimal:
     return sum((amount(t, "price", currency) or Decimal(0) for t in taxes), Decimal(0))
 
 
-def _shipping(o: Json, currency: str, included: bool, lines: list[_Line], discount: Decimal) -> Decimal:
-    """Shipping before its discounts, or after them where only that agrees with the stated total."""
+def _shipping(o: Json, currency: str, included: bool, lines: list[_Line], discount: Decimal) -> tuple[Decimal, Decimal]:
+    """Shipping after its discounts, and the discount that is left for the goods, as the stated total has them in it."""
     rows = members(o, "shipping_lines")
     full = sum((amount(s, "price", currency) or Decimal(0) for s in rows), Decimal(0))
     reduced = Decimal(0)
@@ -231,7 +247,10 @@ def _shipping(o: Json, currency: str, included: bool, lines: list[_Line], discou
     tax = Decimal(0) if included else (amount(o, "total_tax", currency) or Decimal(0))
     rest = (amount(o, "total_price", currency) or Decimal(0)) - sum((line.gross for line in lines), Decimal(0))
     rest -= sum((amount(o, name, currency) or Decimal(0) for name in _EXTRAS), Decimal(0))
-    return reduced if rest - tax + discount == reduced else full
+    paid, off = rest - tax + discount, sum((_off(s, currency) for s in rows), Decimal(0))
+    if paid == reduced != full:
+        return reduced, discount
+    return (full - off, discount - off) if paid == full and 0 < off <= min(full, discount) else (full, discount)
 
 
 def _status(o: Json) -> str:

@@ -31,10 +31,19 @@ def refunds(o: Json, currency: str, warnings: list[str]) -> list[SourceRefund]:
                 warnings.append(f"{told} was not booked: the order is in {currency}")
         identity = text(refund.get("id"), 100)
         if moved > 0 and identity:
-            found.append(SourceRefund(identity, money(moved, currency, "refund"), text(refund.get("note"), 400)))
+            note, line = text(refund.get("note"), 400), _line(refund, moved, currency)
+            found.append(SourceRefund(identity, money(moved, currency, "refund"), note, line))
         elif moved > 0:
             warnings.append(f"a refund of {moved} {currency} has no id and was not booked")
     return found
+
+
+def _line(refund: Json, moved: Decimal, currency: str) -> str | None:
+    """The line that the whole refund was for, where it was for one."""
+    rows = members(refund, "refund_line_items")
+    if len(rows) != 1 or _in_shop_money(refund, currency) != moved or members(refund, "order_adjustments"):
+        return None
+    return text(rows[0].get("line_item_id"), 100)
 
 
 def _in_shop_money(refund: Json, currency: str) -> Decimal:

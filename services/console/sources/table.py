@@ -28,6 +28,7 @@ from services.console.sources.model import (
     moment,
     money,
     number,
+    quantity,
     text,
     unit_code,
 )
@@ -176,9 +177,7 @@ def _order_fields(group: list[tuple[int, Row]]) -> dict[str, str]:
 
 
 def _line(n: int, row: Row, currency: str, warnings: list[str]) -> dict[str, Any]:
-    quantity = number(row.get("quantity"), f"row {n}: quantity")
-    if quantity <= 0:
-        raise Refusal(f"row {n}: quantity is {quantity}; it must be above zero")
+    ordered = quantity(row.get("quantity"), f"row {n}: quantity")
     sku, name = text(row.get("sku"), 100), text(row.get("name"))
     if sku is None and name is None:
         raise Refusal(f"row {n} has neither sku nor name")
@@ -186,7 +185,7 @@ def _line(n: int, row: Row, currency: str, warnings: list[str]) -> dict[str, Any
         {
             "sku": sku,
             "name": name or sku,
-            "quantity": f"{quantity:f}",
+            "quantity": f"{ordered:f}",
             "unit_code": unit_code(row.get("unit_code"), f"row {n}", warnings),
             **{k: _money(row.get(k), currency, f"row {n}: {k}") for k in ("unit_price", "net", "tax")},
             "tax_rate": _rate(row.get("tax_rate"), f"row {n}: tax_rate"),
@@ -200,6 +199,8 @@ def _money(value: str | None, currency: str, what: str) -> dict[str, str] | None
     if given is None:
         return None
     amount = number(given, what)
+    if amount < 0:
+        raise Refusal(f"{what} is {given}; it must not be below zero: what takes money off belongs into discount")
     if not is_exact(amount, currency):
         raise Refusal(f"{what} is {given}, finer than {currency} has units; round it")
     return money(amount, currency, what)

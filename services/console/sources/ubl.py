@@ -28,6 +28,7 @@ from services.console.sources.model import (
     moment,
     money,
     number,
+    quantity,
     text,
     unit_code,
 )
@@ -216,10 +217,8 @@ class _Lines:
     def _line(self, item: Element, n: int, seller: str) -> dict[str, Any]:
         what = f"line {text(first_text(item, 'cbc:ID'), 40) or n}"
         quantity_element = child(item, "cbc:Quantity")
-        quantity = number(first_text(item, "cbc:Quantity"), f"{what}: cbc:Quantity")
-        if quantity <= 0:
-            raise Refusal(f"{what}: cbc:Quantity is {quantity}; it must be above zero")
-        price, net = self._money(item, quantity, what)
+        ordered = quantity(first_text(item, "cbc:Quantity"), f"{what}: cbc:Quantity")
+        price, net = self._money(item, ordered, what)
         unit = quantity_element.get("unitCode") if quantity_element is not None else None
         return compact(
             {
@@ -227,7 +226,7 @@ class _Lines:
                 "name": text(first_text(item, "cac:Item/cbc:Name"))
                 or text(first_text(item, "cac:Item/cbc:Description"))
                 or what,
-                "quantity": f"{quantity:f}",
+                "quantity": f"{ordered:f}",
                 "unit_code": unit_code(unit, what, self.warnings),
                 "unit_price": price,
                 "net": net,
@@ -237,7 +236,7 @@ class _Lines:
             }
         )
 
-    def _money(self, item: Element, quantity: Decimal, what: str) -> tuple[dict[str, str] | None, Any]:
+    def _money(self, item: Element, ordered: Decimal, what: str) -> tuple[dict[str, str] | None, Any]:
         """The price for one and the line amount, each None where the document does not say it."""
         stated = self._amount(item, "cbc:LineExtensionAmount", what)
         price = self._amount(item, "cac:Price/cbc:PriceAmount", what)
@@ -246,12 +245,12 @@ class _Lines:
         if price is None:
             if stated is None:
                 return None, None
-            return money(stated / quantity, self.currency, what), money(stated, self.currency, what)
+            return money(stated / ordered, self.currency, what), money(stated, self.currency, what)
         base_text = first_text(item, "cac:Price/cbc:BaseQuantity")
         base = number(base_text, f"{what}: cbc:BaseQuantity") if base_text else Decimal(1)
         if base <= 0:
             raise Refusal(f"{what}: cbc:BaseQuantity is {base}; it must be above zero")
-        worth = quantity * price / base + allowances(item, self.currency, what)
+        worth = ordered * price / base + allowances(item, self.currency, what)
         net = worth if stated is None else stated
         if round_minor(net, self.currency) < 0:
             raise Refusal(

@@ -101,7 +101,7 @@ class _Resolver:
         if self.order.channel != "direct":
             self.errors.append(("channel", "is for orders that a seller or the operator brings in; leave it out"))
         for i, line in enumerate(self.order.lines):
-            for name in ("unit_price", "net", "tax", "tax_rate"):
+            for name in ("unit_price", "net", "discount", "tax", "tax_rate"):
                 if getattr(line, name) is not None:
                     self.errors.append((f"lines.{i}.{name}", "is the listing's; leave it out"))
 

@@ -117,7 +117,7 @@ def reversal_due(order: Order) -> int:
     """
     if not order.commission or not (order.refunds or any(line.given_back for line in order.lines)):
         return 0
-    parts = allocate(order.commission, [line.net for line in order.lines])
+    parts = allocate(order.commission, [max(line.net - line.discount, 0) for line in order.lines])
     unsold = sum(share(part, x.given_back, x.ordered) for part, x in zip(parts, order.lines, strict=True))
     sold = order.commission - unsold
     earned = order.paid - order.excess

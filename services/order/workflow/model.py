@@ -67,6 +67,8 @@ class Line(Part):
     returned: Quantity = ZERO
     net: int
     tax: int = 0
+    # of the order's discount, what its source put on this line
+    discount: int = 0
     tracked: bool = False
     units: tuple[Unit, ...] = ()
     external_line_id: str | None = None
@@ -210,11 +212,11 @@ class Order(Part):
     def line_values(self) -> tuple[int, ...]:
         """What each line comes to, in the order of the lines: its share of everything but shipping, in minor units.
 
-        A discount or adjustment of the whole order lies on its lines in proportion, so that all lines and the shipping
-        make exactly the total.
+        A discount or adjustment of the whole order lies on its lines in proportion, beside their own discounts, so that
+        all lines and the shipping make exactly the total.
         """
         goods = max(self.total - self.shipping, 0)
-        return tuple(allocate(goods, [line.total for line in self.lines]))
+        return tuple(allocate(goods, [line.total - line.discount for line in self.lines]))
 
     @property
     def nothing_left(self) -> bool:

@@ -27,7 +27,7 @@ from services.order.workflow.model import Ids, Line, Order
 from services.order.workflow.proportion import share
 from services.order.workflow.refusals import BadOrder, LifecycleFault
 from services.order.workflow.steps import enter, holds, seal
-from services.order.workflow.totals import Part, Priced, divide, price_lines
+from services.order.workflow.totals import Part, Priced, check_discounts, divide, price_lines
 
 PLACE = "place"
 
@@ -62,10 +62,11 @@ def place(
     submitted = placement.submitted
     _check(placement, numbers)
     priced = price_lines(submitted, placement.lines)
+    check_discounts(submitted, priced)
     groups = _groups(placement, priced)
     nets = [sum(p.net for _, _, p in g.lines) for g in groups]
     taxes = [sum(p.tax for _, _, p in g.lines) for g in groups]
-    parts = divide(submitted, nets, taxes)
+    parts = divide(submitted, nets, taxes, [sum(p.discount for _, _, p in g.lines) for g in groups])
     purchase_id = ids()
     orders = [
         _order(placement, lifecycle, group, part, number, purchase_id, now, ids)
@@ -173,6 +174,7 @@ def _line(position: int, line: SubmittedLine, facts: LineFacts, price: Priced, i
         ordered=line.quantity,
         net=price.net,
         tax=price.tax,
+        discount=price.discount,
         tracked=facts.tracked,
         external_line_id=line.external_line_id,
         kg_per_unit=facts.kg_per_unit,

@@ -97,6 +97,7 @@ def _line(order: Order, line: Line, status: str, back: int) -> LineView:
         tax=Money.of(line.tax, currency),
         total=Money.of(line.total, currency),
         refunded=Money.of(back, currency),
+        discount=Money.of(line.discount, currency) if line.discount else None,
         status=status,
         open_incidents=tuple(
             i.issue_id for i in order.issues if i.line_id == line.line_id and i.kind == "incident" and is_active(i)

@@ -7,7 +7,7 @@ large the amounts; everything divided adds up exactly.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from contracts.inbound import SubmittedLine, SubmittedOrder
 from contracts.money import MAX_MINOR, Money
@@ -18,11 +18,12 @@ from services.order.workflow.refusals import BadOrder
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """A line's money in minor units: one unit's price, quantity x price, and tax."""
+    """A line's money in minor units: one unit's price, quantity x price, tax, and its own part of the discount."""
 
     unit_price: int
     net: int
     tax: int
+    discount: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def price_lines(submitted: SubmittedOrder, facts: Sequence[LineFacts]) -> list[P
     if not silent or rest < 0:
         return priced
     for i, tax in zip(silent, allocate(rest, [priced[i].net for i in silent]), strict=True):
-        priced[i] = Priced(priced[i].unit_price, priced[i].net, tax)
+        priced[i] = replace(priced[i], tax=tax)
     return priced
 
 
@@ -72,22 +73,37 @@ def _price(line: SubmittedLine, facts: LineFacts, currency: str, i: int) -> Pric
     tax = minor(line.tax, currency, f"lines.{i}.tax")
     if line.tax is None and line.tax_rate is not None:
         tax = share(net, line.tax_rate, 1)
-    for name, value in (("unit_price", unit_price), ("net", net), ("tax", tax)):
+    discount = minor(line.discount, currency, f"lines.{i}.discount")
+    for name, value in (("unit_price", unit_price), ("net", net), ("tax", tax), ("discount", discount)):
         if value < 0:
             raise BadOrder((f"lines.{i}.{name}", "must not be negative; use the order's discount"))
         if value > MAX_MINOR:
             raise BadOrder((f"lines.{i}.{name}", f"is beyond the largest amount, {MAX_MINOR} minor units"))
-    return Priced(unit_price, net, tax)
+    return Priced(unit_price, net, tax, discount)
 
 
-def divide(submitted: SubmittedOrder, nets: Sequence[int], taxes: Sequence[int]) -> list[Part]:
+def check_discounts(submitted: SubmittedOrder, priced: Sequence[Priced]) -> None:
+    """Raises BadOrder where the lines' own discounts are more than they cost, or than the order's."""
+    for i, p in enumerate(priced):
+        if p.discount > p.net + p.tax:
+            raise BadOrder((f"lines.{i}.discount", "is more than the line costs"))
+    own = sum(p.discount for p in priced)
+    if submitted.discount is not None and own > minor(submitted.discount, submitted.currency, "discount"):
+        raise BadOrder(("discount", "is less than the lines' discounts together, which are part of it"))
+
+
+def divide(
+    submitted: SubmittedOrder, nets: Sequence[int], taxes: Sequence[int], own: Sequence[int] | None = None
+) -> list[Part]:
     """Order-level amounts per seller: shipping and discount by net, the adjustment by what the order comes to.
 
-    The adjustment is what a stated total differs from the sum by. Raises BadOrder where a total would be negative.
+    `own` are the discounts of each seller's lines, which are part of the order's. The adjustment is what a stated total
+    differs from the sum by. Raises BadOrder where a total would be negative.
     """
+    own = own or [0] * len(nets)
     currency = submitted.currency
     shipping = minor(submitted.shipping, currency, "shipping")
-    discount = minor(submitted.discount, currency, "discount")
+    discount = minor(submitted.discount, currency, "discount") if submitted.discount else sum(own)
     if shipping < 0 or discount < 0:
         raise BadOrder(("shipping" if shipping < 0 else "discount", "must not be negative"))
     shippings = allocate(shipping, nets)
@@ -95,7 +111,9 @@ def divide(submitted: SubmittedOrder, nets: Sequence[int], taxes: Sequence[int])
     if discount > sum(gross):
         raise BadOrder(("discount", "is more than everything costs"))
     # a discount beyond the goods themselves would leave a seller below zero if divided by the goods
-    discounts = allocate(discount, nets if discount <= sum(nets) else gross)
+    rest, goods = discount - sum(own), [max(net - o, 0) for net, o in zip(nets, own, strict=True)]
+    by = goods if rest <= sum(goods) else [g - o for g, o in zip(gross, own, strict=True)]
+    discounts = [o + part for o, part in zip(own, allocate(rest, by), strict=True)]
     due = [g - d for g, d in zip(gross, discounts, strict=True)]
     total = sum(due) if submitted.total is None else minor(submitted.total, currency, "total")
     if not 0 <= total <= MAX_MINOR:

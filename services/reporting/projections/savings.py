@@ -98,8 +98,8 @@ def saving(order: OrderSnapshot, received_at: datetime, tables: Sequence[FactorT
         return Saving.NONE
     table, loose = table_of(received_at, tables), _loose(order)
     grams = co2e = value = Decimal(0)
-    for line in order.lines:
-        kept = _kept(line, loose)
+    for line, worth in zip(order.lines, _worths(order), strict=True):
+        kept = _kept(line, worth, loose)
         if line.kg_per_unit is None or not kept:
             continue
         kg = line.kg_per_unit * line.received * kept
@@ -107,9 +107,26 @@ def saving(order: OrderSnapshot, received_at: datetime, tables: Sequence[FactorT
         factor = table.materials.get((line.material or "").strip().lower())
         if factor is not None:
             co2e += kg * factor.co2e * factor.displacement * GRAMS
-        value += line.total.minor * kept * min(Decimal(1), line.received / line.ordered)
+        value += worth * kept * min(Decimal(1), line.received / line.ordered)
     whole = _whole(grams)
     return Saving(whole, _whole(co2e), _whole(value), table.version) if whole else Saving.NONE
+
+
+def _worths(order: OrderSnapshot) -> list[int]:
+    """What each line comes to, in minor units: its share of everything but shipping, as it is refunded (decision 0012).
+
+    An order's discount lies on its lines, as its source divides it or in proportion. Largest remainder, ties to the
+    earlier line.
+    """
+    weights = [line.total.minor - (line.discount.minor if line.discount else 0) for line in order.lines]
+    if not any(weights):
+        weights = [1] * len(weights)
+    goods, whole = max(order.totals.total.minor - order.totals.shipping.minor, 0), sum(weights)
+    worths = [goods * w // whole for w in weights]
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-(goods * weights[i] % whole), i))
+    for i in by_remainder[: goods - sum(worths)]:
+        worths[i] += 1
+    return worths
 
 
 def _loose(order: OrderSnapshot) -> Decimal:
@@ -118,12 +135,12 @@ def _loose(order: OrderSnapshot) -> Decimal:
     return Decimal(refunded) / order.totals.total.minor if refunded > 0 and order.totals.total.minor > 0 else Decimal(0)
 
 
-def _kept(line: Line, loose: Decimal) -> Decimal:
+def _kept(line: Line, worth: int, loose: Decimal) -> Decimal:
     """The share of what was received that stays: what was returned or paid back is not counted, nor twice."""
     if line.received <= 0:
         return Decimal(0)
     returned = line.returned / line.received
-    refunded = Decimal(line.refunded.minor) / line.total.minor if line.total.minor > 0 else Decimal(0)
+    refunded = Decimal(line.refunded.minor) / worth if worth > 0 else Decimal(0)
     return max(Decimal(0), 1 - max(returned, refunded + loose))
 
 

@@ -172,13 +172,18 @@ async def test_a_payment_that_came_in_meanwhile_is_recorded(shop: Market, tmp_pa
 
 
 async def test_refunds_of_the_source_are_booked_once(shop: Market, tmp_path: Path) -> None:
-    refunds = [{"id": 7, "transactions": [{"kind": "refund", "status": "success", "amount": "12.50"}]}]
+    refunds = [
+        {"id": 7, "transactions": [{"kind": "refund", "status": "success", "amount": "12.50"}]},
+        {"id": 8, "transactions": [{"kind": "refund", "status": "success", "amount": "16.50"}],
+         "refund_line_items": [{"line_item_id": 1, "quantity": 1, "subtotal": 15.0, "total_tax": "1.50"}]},
+    ]  # fmt: skip
     file = _file(tmp_path, "o.json", {"order": shopify(refunds=refunds, financial_status="partially_refunded")})
     for _ in range(3):
         report = await _import(shop, file)
         assert report.code == 0
     order = await shop.get({"order_id": report.orders[0]["order_ids"][0]}, shop.operator)
-    assert order["totals"]["refunded"]["amount"] == "12.50"
+    assert order["totals"]["refunded"]["amount"] == "29.00"
+    assert [x["refunded"]["amount"] for x in order["lines"]] == ["16.50", "0.00"]
 
 
 async def test_whoever_sells_imports_for_itself_and_a_channel_without_parties_says_what_to_do(

@@ -100,6 +100,8 @@ def test_other_delimiters_and_headings_are_understood(tmp_path: Path, delimiter:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
+        ("A-1,EUR,Jo,S1,Sauce,2,-1.50", "row 3: unit_price is -1.50; it must not be below zero"),
+        ("A-1,EUR,Jo,S1,Sauce,0.1234567,1.50", "row 3: quantity is 0.1234567; at most 9 digits"),
         (",EUR,Jo,S1,Sauce,2,4.00", "external_id is empty"),
         ("A-1,EUR,Jo,S1,Sauce,-2,4.00", "above zero"),
         ("A-1,EUR,Jo,S1,Sauce,two,4.00", "two"),

@@ -106,6 +106,20 @@ def test_discounts_on_lines_and_shipping_come_to_the_total() -> None:
     assert _sum(_one(shipping_lines=free, total_price="44.00")) == Decimal("44.00")
 
 
+def test_discounts_lie_where_the_shop_put_them() -> None:
+    items = shopify()["line_items"]
+    items[0]["discount_allocations"] = [{"amount": "4.00"}, {"amount_set": {"shop_money": {"amount": "2.00"}}}]
+    ship = [{"title": "Ground", "price": "5.00", "discount_allocations": [{"amount": "5.00"}], "tax_lines": []}]
+    found = _one(line_items=items, shipping_lines=ship, total_discounts="11.00", total_price="38.00")
+    order = found.order
+    assert [x.get("discount", {}).get("amount") for x in order["lines"]] == ["6.00", None]
+    assert (order["shipping"]["amount"], order["discount"]["amount"]) == ("0.00", "6.00")
+    assert _sum(found) == Decimal("38.00")
+    # allocations that do not fit what the order says of itself are left to the order
+    more = _one(line_items=items, total_discounts="3.00", total_price="46.00")
+    assert not any("discount" in x for x in more.order["lines"])
+
+
 def test_newer_fields_stand_in_for_missing_ones() -> None:
     def money(amount: str) -> dict[str, Any]:
         return {"shop_money": {"amount": amount, "currency_code": "USD"},

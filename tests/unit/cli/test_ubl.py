@@ -227,6 +227,8 @@ def test_what_is_not_taken_along_is_told_and_what_a_line_says_is_kept() -> None:
         (ubl(ubl_line(quantity="-1")), "above zero"),
         (ubl(ubl_line(quantity="0")), "above zero"),
         (ubl(ubl_line(quantity="many")), "many"),
+        (ubl(ubl_line(quantity="0.3333333")), "line 1: cbc:Quantity is 0.3333333; at most"),
+        (ubl(ubl_line(quantity="1000000000")), "line 1: cbc:Quantity is 1000000000; at most"),
         (ubl(ubl_line(quantity="1e3")), "1e3"),
         (ubl(ubl_line(price="<cac:Price><cbc:PriceAmount>-4</cbc:PriceAmount></cac:Price>")), "below zero"),
         (ubl(ubl_line(price=f"<cac:Price>{PRICE}<cbc:BaseQuantity>0</cbc:BaseQuantity></cac:Price>")), "BaseQuantity"),

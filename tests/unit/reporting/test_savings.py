@@ -47,6 +47,26 @@ def test_a_part_that_was_returned_or_paid_back_is_taken_back_once() -> None:
     assert saving(order({}, money="refunded"), NOW) == Saving.NONE
 
 
+def test_a_discount_lies_on_the_lines() -> None:
+    """A line that was paid back wholly is not counted, however little of its price that was."""
+    both = order({"quantity": 2}, {"quantity": 1, "received": Decimal(1)})
+    totals = both.totals.model_copy(
+        update={"discount": Money.of(1_500, "EUR"), "shipping": Money.of(500, "EUR"), "total": Money.of(2_000, "EUR")}
+    )
+    both = both.model_copy(update={"totals": totals})
+    # all of it on the second line: nothing was paid for that
+    second = both.lines[1].model_copy(update={"discount": Money.of(1_000, "EUR")})
+    given = totals.model_copy(update={"discount": Money.of(1_000, "EUR"), "total": Money.of(2_500, "EUR")})
+    first = both.lines[0].model_copy(update={"refunded": Money.of(2_000, "EUR")})
+    assert saving(both.model_copy(update={"lines": (first, second), "totals": given}), NOW).grams == 10_000
+    # of 3,000 for the goods 1,500 are paid: 1,000 and 500
+    assert saving(both, NOW).value_minor == 1_500
+    first = both.lines[0].model_copy(update={"refunded": Money.of(1_000, "EUR")})
+    back = totals.model_copy(update={"refunded": Money.of(1_000, "EUR")})
+    saved = saving(both.model_copy(update={"lines": (first, both.lines[1]), "totals": back}), NOW)
+    assert (saved.grams, saved.value_minor) == (10_000, 500)
+
+
 def test_what_is_paid_back_for_no_line_is_taken_from_all_of_them() -> None:
     both = order({}, {})
     totals = both.totals.model_copy(update={"refunded": Money.of(both.totals.total.minor // 4, "EUR")})

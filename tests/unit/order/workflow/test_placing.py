@@ -79,6 +79,20 @@ def test_order_level_amounts_are_divided_in_proportion() -> None:
     assert sum(o.total for o in made) == sum(o.paid for o in made) == 4202
 
 
+def test_a_discount_lies_on_the_lines_that_its_source_put_it_on() -> None:
+    lines = [line("30.00", discount=people.eur("6.00")), line("10.00"), line("20.00")]
+    (made,) = place(order(*lines, shipping=people.eur("5.00"), discount=people.eur("6.00"), paid=True))
+    assert (made.total, made.discount) == (5_900, 600)
+    assert list(line_values(made).values()) == [2_400, 1_000, 2_000]
+    assert wf.to_snapshot(made, STORE).lines[0].discount == people.eur("6.00")
+    # what the order has beyond its lines' own lies on all of them
+    both = place(order(*lines, discount=people.eur("11.40")), people.SELLER_ORG, people.SELLER2_ORG, people.SELLER2_ORG)
+    assert [o.discount for o in both] == [600 + 240, 300]
+    assert list(line_values(both[1]).values()) == [900, 1_800]
+    (summed,) = place(order(*lines))
+    assert summed.discount == 600
+
+
 def test_a_stated_total_is_kept_and_the_difference_is_the_adjustment() -> None:
     made = place(order(line("199.00", "1"), line("199.00"), tax=people.eur("11.94"), total=people.eur("400.00")))[0]
     assert (made.total, made.adjustment) == (40_000, 40_000 - 39_800 - 1_194)
@@ -121,6 +135,9 @@ def test_currencies_without_and_with_three_decimals() -> None:
         (order(line("1.00"), shipping=people.eur("-1.00")), "shipping"),
         (order(line("1.00"), discount=people.eur("1.01")), "discount"),
         (order(line("1.00"), discount=people.eur("-0.01")), "discount"),
+        (order(line("1.00", discount=people.eur("1.01"))), "lines.0.discount"),
+        (order(line("1.00", discount=people.eur("-0.01"))), "lines.0.discount"),
+        (order(line("1.00", discount=people.eur("0.50")), discount=people.eur("0.49")), "discount"),
         (order(line("1.00"), tax=people.eur("-0.01")), "tax"),
         (order(line("1.00"), total=people.eur("-0.01")), "total"),
         (order(line("9999999999999.99", "2")), "lines.0.net"),
@@ -187,18 +204,27 @@ prices = st.integers(0, 10**9)
     nets=st.lists(st.tuples(prices, prices), min_size=1, max_size=5),
     shipping=prices,
     discount_share=st.floats(0, 1),
+    own_share=st.floats(0, 1),
     total=st.none() | st.integers(0, 10**10),
 )
 def test_however_it_is_divided_it_adds_up_and_nobody_falls_below_zero(
-    nets: list[tuple[int, int]], shipping: int, discount_share: float, total: int | None
+    nets: list[tuple[int, int]], shipping: int, discount_share: float, own_share: float, total: int | None
 ) -> None:
     whole = sum(n + t for n, t in nets) + shipping
     discount = int(whole * discount_share)
+    own = [int((n + t) * discount_share * own_share) for n, t in nets]
+    own = own if sum(own) <= discount else [0] * len(nets)
     sellers = [people.SELLER_ORG, people.SELLER2_ORG]
     what = order(
         *(
-            SubmittedLine(sku="S", quantity=Decimal(1), unit_price=Money.of(n, "EUR"), tax=Money.of(t, "EUR"))
-            for n, t in nets
+            SubmittedLine(
+                sku="S",
+                quantity=Decimal(1),
+                unit_price=Money.of(n, "EUR"),
+                tax=Money.of(t, "EUR"),
+                discount=Money.of(d, "EUR"),
+            )
+            for (n, t), d in zip(nets, own, strict=True)
         ),
         shipping=Money.of(shipping, "EUR"),
         discount=Money.of(discount, "EUR"),
