@@ -68,6 +68,13 @@ class Event(BaseModel):
         """The record key: all events of one key stay in order (for order events: the order id)."""
         raise NotImplementedError(f"{type(self).__name__} must say its key")
 
+    def lane(self) -> str:
+        """Behind which failing events this one has to wait: those of its key, unless marketplaces may share a key.
+
+        Empty where the event stands for itself alone.
+        """
+        return self.key()
+
     def subject(self) -> str:
         """CloudEvents `subject`: what the event is about. The key unless a class says otherwise."""
         return self.key()

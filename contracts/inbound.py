@@ -101,6 +101,11 @@ class OrderSubmitted(Event, type="order.submitted", version=1):
     def key(self) -> str:
         return self.order.external_id or ""
 
+    def lane(self) -> str:
+        """An external id is its channel's own, and its marketplace's."""
+        named = self.order.external_id
+        return f"{self.marketplace_id} {self.order.channel} {named}" if named else ""
+
 
 class PaymentSettled(Event, type="payment.settled", version=1):
     """A payment for an order, named by order_id or by (channel, external_id), was settled, failed or refunded."""
@@ -118,6 +123,10 @@ class PaymentSettled(Event, type="payment.settled", version=1):
 
     def key(self) -> str:
         return str(self.order_id or self.external_id or self.payment_id)
+
+    def lane(self) -> str:
+        """An external id is its channel's own, and its marketplace's."""
+        return f"{self.marketplace_id} {'' if self.order_id else self.channel or ''} {self.key()}"
 
 
 class ListingChanged(Event, type="listing.changed", version=1):

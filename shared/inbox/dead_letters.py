@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts.envelope import ContractError, decode, headers_from_json
+from shared.inbox.processor import lane_of
 from shared.postgres import Database, Queries, Transaction
 
 _q = Queries.load(__package__)
@@ -41,7 +42,7 @@ class DeadLetters:
             except ContractError as e:
                 raise ContractError(f"still unreadable: {e.reason}") from None
             await tx.execute(
-                _q.park, received.event_id, received.event.marketplace_id, received.event.key(), row["topic"],
+                _q.park, received.event_id, received.event.marketplace_id, lane_of(received), row["topic"],
                 row["partition"], row["offset"], row["headers"], row["value"], now, "redriven",
             )  # fmt: skip
             await tx.execute(_q.delete_dead, id)

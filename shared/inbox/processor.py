@@ -60,6 +60,11 @@ class Readable:
         return self.raw.topic, self.key
 
 
+def lane_of(received: Received[Any]) -> str:
+    """The key under which the event is parked and waits behind others: its lane, or itself alone."""
+    return received.event.lane() or str(received.event_id)
+
+
 class Processor:
     """Gives batches to the handlers of one service. Safe to call again with the same records."""
 
@@ -112,7 +117,7 @@ class Processor:
                     raise ContractError(f"{received.event.TYPE} does not belong on the topic {raw.topic}")
                 if type(received.event) not in self.handlers:
                     continue
-                readable.append(Readable(raw, received.event.key(), received))
+                readable.append(Readable(raw, lane_of(received), received))
             except ContractError as e:
                 unreadable.append((raw, e.reason))
         return readable, unreadable

@@ -80,7 +80,8 @@ async def _settled(run: Runtime, tx: Transaction, event: PaymentSettled) -> None
         raise ValueError(f"payment {event.payment_id}: amount is {event.amount.amount}; it must be above zero")
     shares = await _orders_of(tx, event)
     if not shares:
-        raise RetryLater(f"the order of payment {event.payment_id} is not here (yet)")
+        named = event.order_id or f"{event.external_id!r} of channel {event.channel!r}"
+        raise RetryLater(f"payment {event.payment_id}: its order, {named}, is not here (yet)")
     for held, _ in shares:
         if held.order.currency != event.amount.currency:
             raise ValueError(f"payment {event.payment_id} is in {event.amount.currency}, not {held.order.currency}")

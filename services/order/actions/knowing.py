@@ -69,6 +69,9 @@ async def _listing_changed(tx: Transaction, event: ListingChanged, now: datetime
     found = await channels.organisations(tx, event.marketplace_id, [event.seller])
     sellers = [r["id"] for r in found if r["kind"] in ("seller", "both")]
     if len(sellers) != 1:
+        if known is not None:
+            # what it was listed by is known here: later statements must not wait a day behind a mistaken one
+            raise ValueError(f"listing {event.listing_id} is not one of {event.seller!r}, who is no seller here")
         raise RetryLater(f"the seller {event.seller!r} is not known here (yet)")
     if event.price is not None and event.price.minor < 0:
         raise ValueError(f"listing {event.listing_id}: the price {event.price.amount} is below zero")

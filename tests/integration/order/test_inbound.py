@@ -215,6 +215,30 @@ async def test_payments_that_no_order_could_make_right_are_told_at_once(wire: Wi
     await until(paid, what="the payment for an order with a long external id")
 
 
+async def test_nothing_waits_behind_what_fails_elsewhere(
+    wire: Wire, shop: Market, whole: Runtime, issuer: TokenIssuer, http: aiohttp.ClientSession
+) -> None:
+    """External ids are those of a channel of a marketplace: others may have the same ones."""
+    other = await Market(shop.url, http, issuer, whole).open()
+    order = await other.place(other.order("10.00", external_id="1001", channel="shopify"))
+    elsewhere = await other.place(other.order("10.00", external_id="1001", channel="web"))
+    await wire.send(_payment(shop, "early", external_id="1001"))  # for an order that is not here
+    await until(lambda: shop.rows("SELECT 1 FROM parked WHERE marketplace_id = $1", shop.id))
+    await wire.send(_payment(other, "on-time", external_id="1001"))
+    await wire.send(_payment(other, "on-time-too", external_id="1001", channel="web"))
+
+    async def paid() -> bool:
+        return [(await other.get(o, other.operator))["money"] for o in (order, elsewhere)] == ["paid", "paid"]
+
+    await until(paid, seconds=20, what="payments that have their orders")
+    # nor do orders without an external id wait behind one that cannot be placed yet
+    stranger = _submitted(shop).model_copy(update={"marketplace_id": new_id()})
+    await wire.send(stranger)
+    await until(lambda: shop.rows("SELECT 1 FROM parked WHERE marketplace_id = $1", stranger.marketplace_id))
+    await wire.send(_submitted(shop))
+    await until(lambda: _orders(shop), seconds=20, what="the order of the marketplace that is known")
+
+
 async def test_an_order_that_its_channel_cancels_is_not_left_waiting_unsaid(wire: Wire, shop: Market) -> None:
     await wire.send(_submitted(shop, external_id="gone"))
     (order,) = await until(lambda: _orders(shop))
@@ -338,13 +362,22 @@ async def test_listings_that_cannot_be_kept_end_among_the_dead_letters_with_the_
     await wire.send(ListingChanged(**fields | {"sku": "V-3"}, listing_id=new_id()))
     naive = {"sku": "V-4", "changed_at": datetime(2026, 1, 31)}  # noqa: DTZ001 - what is sent without an offset
     await wire.send(ListingChanged(**fields | naive, listing_id=new_id(), price=price))
+    # a mistaken statement does not keep the next ones of its listing waiting
+    await wire.send(ListingChanged(**fields | {"seller": "shpo"}, listing_id=first, available="1"))
+    await wire.send(ListingChanged(**fields, listing_id=first, available="7"))
+
+    async def stated() -> bool:
+        return bool((await shop.rows("SELECT on_hand FROM listing WHERE id = $1", first))[0]["on_hand"] == 7)
+
+    await until(stated, seconds=20, what="the statement behind the mistaken one")
 
     async def dead() -> Any:
         found = await shop.rows("SELECT reason FROM dead_letter WHERE marketplace_id = $1", shop.id)
-        return sorted(r["reason"] for r in found) if len(found) == 4 else None
+        return sorted(r["reason"] for r in found) if len(found) == 5 else None
 
     reasons = " ".join(await until(dead))
-    for said in ("lists the SKU 'V-1' under another id", "is below zero", "is new and has no price", "has no offset"):
+    for said in ("lists the SKU 'V-1' under another id", "is below zero", "is new and has no price", "has no offset",
+                 "is not one of 'shpo'"):  # fmt: skip
         assert said in reasons
 
 
