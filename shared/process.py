@@ -205,7 +205,7 @@ def _jobs(
     jobs: dict[str, Callable[[Stop], Awaitable[None]]] = {}
     if service.migrations is not None:
         names = [m.name for m in [*mechanism(), *read_directory(service.migrations)]]
-        runtime.readiness.add_database(runtime.worker_db, names)
+        runtime.readiness.add_database(runtime.worker_db, names, [runtime.db] if "api" in roles else [])
         if "relay" in roles:
             jobs["relay"] = _relay(service, runtime).run
         if "worker" in roles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -11,6 +12,9 @@ from shared.postgres import Database
 
 # Probes come every second or so; a broker or database need not be asked each time.
 TOPICS_SECONDS: Final = 10.0
+
+# Docker's health check and most others wait five seconds for all of it.
+CHECK_SECONDS: Final = 3.0
 
 Check = Callable[[], Awaitable[str | None]]
 
@@ -25,21 +29,22 @@ class Readiness:
         self._checks[name] = check
 
     async def check(self) -> dict[str, str]:
-        """Each check's result: "ok" or the reason. Ready where all are "ok"."""
-        results: dict[str, str] = {}
-        for name, check in self._checks.items():
-            try:
-                results[name] = await check() or "ok"
-            except Exception as e:
-                results[name] = f"{type(e).__name__}: {e}"[:300]
-        return results
+        """Each check's result: "ok" or the reason. Ready where all are "ok". A silent one says so for itself."""
+        results = await asyncio.gather(*(_result(check) for check in self._checks.values()))
+        return dict(zip(self._checks, results, strict=True))
 
-    def add_database(self, db: Database, migrations: Sequence[str]) -> None:
-        """The database answers and every migration that this release has was applied."""
+    def add_database(self, db: Database, migrations: Sequence[str], others: Sequence[Database] = ()) -> None:
+        """The database answers, also as the roles of `others`, and every migration that this release has was applied.
+
+        Each role has connections of its own: while one has some, the other may be refused any.
+        """
         complete = False
 
         async def check() -> str | None:
             nonlocal complete
+            for other in others:
+                async with other.transaction() as tx:
+                    await tx.fetchval("SELECT 1")
             async with db.transaction() as tx:
                 if complete:
                     await tx.fetchval("SELECT 1")
@@ -77,3 +82,13 @@ class Readiness:
             return None
 
         self.add("consumer", check)
+
+
+async def _result(check: Check) -> str:
+    try:
+        async with asyncio.timeout(CHECK_SECONDS):
+            return await check() or "ok"
+    except TimeoutError:
+        return f"no answer in {CHECK_SECONDS:g} s"
+    except Exception as e:
+        return f"{type(e).__name__}: {e}"[:300]

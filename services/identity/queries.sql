@@ -167,6 +167,9 @@ ON CONFLICT (person_id) DO UPDATE
 SET token_hash = excluded.token_hash, created_by = excluded.created_by, created_at = excluded.created_at,
     expires_at = excluded.expires_at;
 
+-- name: has_invitation
+SELECT EXISTS (SELECT FROM invitation WHERE token_hash = $1 AND expires_at > $2);
+
 -- name: take_invitation
 DELETE FROM invitation WHERE token_hash = $1 AND expires_at > $2 RETURNING person_id, marketplace_id;
 

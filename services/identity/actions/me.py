@@ -16,6 +16,7 @@ from services.identity.errors import absent, grant_refused, sign_in_failed
 from services.identity.schemas import EditMe, EditMember, TokenAnswer
 from services.identity.store import audit, people, secrets
 from services.identity.tokens import digest
+from shared.errors import Problem
 from shared.postgres import Transaction
 from shared.postgres.database import Row
 from shared.web import Answer, Precondition, Principal
@@ -83,12 +84,16 @@ async def change_password(here: Context, caller: Principal, current: str, new: s
 async def set_password(here: Context, token: str, password: str) -> TokenAnswer:
     """Use an invitation up: the person has this password, is signed in here, and nowhere else any more."""
     need_passwords(here)
-    hashed = await here.passwords.hash(password)
     now, signer = here.run.clock(), await here.signer()
+    async with here.run.worker_db.transaction() as tx:
+        # hashing is dear, and made-up tokens cost nothing
+        if not await secrets.has_invitation(tx, digest(token), now):
+            raise _no_invitation()
+    hashed = await here.passwords.hash(password)
     async with here.run.worker_db.transaction() as tx:
         taken = await secrets.take_invitation(tx, digest(token), now)
         if taken is None:
-            raise grant_refused("The invitation is not valid (any more). Ask for a new one.")
+            raise _no_invitation()
         person_id = taken["person_id"]
         await secrets.set_password(tx, person_id, taken["marketplace_id"], hashed, now)
         await secrets.end_sessions_of(tx, person_id, now, "password_changed")
@@ -97,6 +102,10 @@ async def set_password(here: Context, token: str, password: str) -> TokenAnswer:
         entry = audit.Entry("password_set", "person", person_id, None, "person", person_id, {"by": "invitation"})
         await audit.append(tx, taken["marketplace_id"], entry, now)
     return given
+
+
+def _no_invitation() -> Problem:
+    return grant_refused("The invitation is not valid (any more). Ask for a new one.")
 
 
 async def log_ins(here: Context, caller: Principal, before: int | None, limit: int) -> Sequence[Row]:

@@ -51,6 +51,11 @@ async def set_invitation(
     await tx.execute(q.set_invitation, person_id, marketplace_id, token_hash, by, now, expires_at)
 
 
+async def has_invitation(tx: Transaction, token_hash: bytes, now: datetime) -> bool:
+    """Whether there is an invitation with this token that may still be used."""
+    return bool(await tx.fetchval(q.has_invitation, token_hash, now))
+
+
 async def take_invitation(tx: Transaction, token_hash: bytes, now: datetime) -> Row | None:
     """Use an invitation up."""
     return await tx.fetchrow(q.take_invitation, token_hash, now)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from services.identity.actions import views
+from services.identity.passwords import Passwords
 from services.identity.schemas import plain_email
 from tests.integration.identity.conftest import PASSWORD, Desk, Namer, Who
 from tests.integration.identity.test_sign_in import organisation, refresh
@@ -230,6 +231,17 @@ async def test_wrong_settings_are_refused(operator: Who, settings: dict[str, Any
     body = {"name": "Alpha", "time_zone": "UTC", "lifecycle": "storefront", "settings": settings}
     status, document, _ = await operator.call("PUT", f"/v1/marketplaces/{operator.marketplace_id}", body)
     assert status == 422, document
+
+
+async def test_a_made_up_invitation_is_refused_before_anything_is_hashed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def dear(*_: Any) -> str:
+        raise AssertionError("hashed for nobody")
+
+    monkeypatch.setattr(Passwords, "hash", dear)
+    status, document, _ = await desk.call("POST", "/v1/password", {"token": "oti_x", "password": PASSWORD})
+    assert (status, document["code"]) == (400, "invalid_grant")
 
 
 async def test_what_sellers_are_charged_is_not_told_to_buyers(

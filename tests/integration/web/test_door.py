@@ -12,8 +12,11 @@ import structlog
 from aiohttp import ClientTimeout
 
 from shared.ids import new_id
+from shared.postgres import Database
+from shared.readiness import Readiness
 from shared.web import WebSettings, create_app, revoked, streams
 from tests.integration.web.conftest import LIMITS, Door, router, served
+from tests.stack import StackDatabase
 from tests.waiting import until
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -92,6 +95,25 @@ async def test_ready_says_what_is_wrong(door: Door) -> None:
         assert answer.status == 503
         assert (await answer.json())["checks"] == {"broker": "no answer"}
     state["broker"] = None
+
+
+async def test_ready_is_who_has_connections_for_requests_too(door: Door, module_database: StackDatabase) -> None:
+    """One role's connections may all be taken while the other still has some: then no request is answered."""
+    worker = Database(module_database.worker_dsn("identity"), name="test-ready")
+    refused = Database(
+        module_database.app_dsn("identity").replace("ordertrail_identity:", "ordertrail_identity:no"),
+        name="test-refused",
+    )
+    for others, good in (([door.db], True), ([refused], False)):
+        checks = Readiness()
+        checks.add_database(worker, [], others)
+        await worker.open()
+        await refused.open()
+        try:
+            assert ((await checks.check())["database"] == "ok") is good
+        finally:
+            await worker.close()
+            await refused.close()
 
 
 async def test_the_documentation_loads_everything_from_here(door: Door) -> None:
