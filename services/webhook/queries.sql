@@ -136,13 +136,15 @@ ON CONFLICT (marketplace_id, network) DO UPDATE SET reason = excluded.reason;
 -- name: disallow_network
 DELETE FROM allowed_network WHERE network = $1::text::cidr RETURNING network;
 
--- The log.
+-- The log. What waits is sent next when it is due, but not before its endpoint's gate opens.
 
 -- name: list_deliveries
 -- One endpoint's deliveries, newest first; $3 a state or NULL, $4 a type or NULL.
 SELECT * FROM (
     (SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
-            p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
+            p.tries, p.last_status, p.last_error,
+            (SELECT greatest(p.next_attempt_at, g.gate_until) FROM drain AS g WHERE g.endpoint_id = p.endpoint_id)
+                AS next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
      FROM pending AS p
      WHERE p.endpoint_id = $1 AND ($2::uuid IS NULL OR p.delivery_id < $2) AND ($3::text IS NULL OR $3 = 'pending')
        AND ($4::text IS NULL OR p.type = $4)
@@ -169,7 +171,9 @@ ORDER BY d.delivery_id DESC LIMIT $5;
 -- The same for a type other than the two that most events have: an index of its own finds the few among millions.
 SELECT * FROM (
     (SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
-            p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
+            p.tries, p.last_status, p.last_error,
+            (SELECT greatest(p.next_attempt_at, g.gate_until) FROM drain AS g WHERE g.endpoint_id = p.endpoint_id)
+                AS next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
      FROM pending AS p
      WHERE p.endpoint_id = $1 AND ($2::uuid IS NULL OR p.delivery_id < $2) AND ($3::text IS NULL OR $3 = 'pending')
        AND p.type = $4
@@ -187,13 +191,17 @@ SELECT * FROM (
 -- An order's deliveries to the endpoints of organisation $2 (NULL: of all), oldest first; also to those deleted since.
 SELECT * FROM (
     SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
-           p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
+           p.tries, p.last_status, p.last_error,
+           (SELECT greatest(p.next_attempt_at, g.gate_until) FROM drain AS g WHERE g.endpoint_id = p.endpoint_id)
+               AS next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
     FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
     WHERE p.stream_id = ANY ($4::uuid[]) AND ($2::uuid IS NULL OR e.organisation_id = $2)
     UNION ALL
     -- what belongs to the order and has a lane of its own: the messages of its threads
     SELECT p.delivery_id, p.endpoint_id, p.event_id, p.type, p.order_id, p.sequence, p.origin, 'pending' AS state,
-           p.tries, p.last_status, p.last_error, p.next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
+           p.tries, p.last_status, p.last_error,
+           (SELECT greatest(p.next_attempt_at, g.gate_until) FROM drain AS g WHERE g.endpoint_id = p.endpoint_id)
+               AS next_attempt_at, p.created_at, NULL::timestamptz AS finished_at
     FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
     WHERE p.order_id = $1 AND p.stream_id <> p.order_id AND ($2::uuid IS NULL OR e.organisation_id = $2)
     UNION ALL
@@ -208,7 +216,9 @@ ORDER BY created_at, sequence, delivery_id LIMIT $3;
 -- name: delivery
 -- Also of an endpoint that was deleted since: what was sent stays in the log.
 SELECT e.organisation_id, p.delivery_id, p.endpoint_id, p.marketplace_id, p.event_id, p.message_at, p.type, p.stream_id, p.order_id,
-       p.sequence, p.eyes, p.origin, 'pending' AS state, p.tries, p.last_status, p.last_error, p.next_attempt_at,
+       p.sequence, p.eyes, p.origin, 'pending' AS state, p.tries, p.last_status, p.last_error,
+       (SELECT greatest(p.next_attempt_at, g.gate_until) FROM drain AS g WHERE g.endpoint_id = p.endpoint_id)
+           AS next_attempt_at,
        p.created_at, NULL::timestamptz AS finished_at
 FROM endpoint AS e JOIN pending AS p USING (endpoint_id)
 WHERE p.delivery_id = $1 AND ($2::uuid IS NULL OR e.organisation_id = $2)

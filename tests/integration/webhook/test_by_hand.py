@@ -69,9 +69,12 @@ async def test_resume_ends_a_wait(world: World, receiver: Receiver) -> None:
     endpoint = await world.endpoint(receiver.url)
     await world.take_in(world.life())
     await _held_back(world, endpoint)
+    other = world.life()
+    await world.take_in(other)
+    held = (await world.call("GET", path(endpoint)))[1]["health"]["held_back_until"]
+    assert [d["next_attempt_at"] for d in await world.deliveries(endpoint)] == [held] * 2, "nothing is sent before"
     receiver.answer = status(200)
     await world.call("POST", path(endpoint, "/pause"))
-    await world.take_in(world.life())
     _, resumed = await world.call("POST", path(endpoint, "/resume"))
     assert (resumed["health"]["failures"], resumed["health"]["failing_since"]) == (0, None), "nor is it disabled for it"
     # that which was to come in an hour as well
