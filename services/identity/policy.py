@@ -101,6 +101,13 @@ def need_log_in_as(caller: Principal, person: Row) -> None:
         raise not_allowed("This person may not sign in, so nobody may in their name.")
 
 
+def need_manager_of_keys(caller: Principal) -> None:
+    """Reading which API keys there are. Raises Forbidden for everybody but operators and admins."""
+    may_look(caller)
+    if not caller.roles & MANAGERS:
+        raise not_allowed("Only an operator, or an admin of the organisation, sees its API keys.")
+
+
 def need_manager_of_audit(caller: Principal) -> None:
     """Reading the audit. Raises Forbidden for everybody but operators and admins."""
     may_look(caller)

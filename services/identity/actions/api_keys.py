@@ -23,12 +23,14 @@ from shared.web import Answer, Once, Principal
 async def api_key(here: Context, caller: Principal, api_key_id: UUID) -> Row:
     policy.may_look(caller)
     async with here.run.db.tenant(caller.marketplace_id) as tx:
-        return _visible(caller, await secrets.api_key(tx, api_key_id))
+        row = _visible(caller, await secrets.api_key(tx, api_key_id))
+    policy.need_manager_of_keys(caller)
+    return row
 
 
 async def api_keys(here: Context, caller: Principal, after: UUID | None, limit: int) -> Sequence[Row]:
     """In the order in which they were made."""
-    policy.may_look(caller)
+    policy.need_manager_of_keys(caller)
     async with here.run.db.tenant(caller.marketplace_id) as tx:
         return await secrets.list_api_keys(tx, policy.visible_organisation(caller), after, limit)
 

@@ -19,7 +19,7 @@ KEYS = Cursor("api-keys.id", UUID)
 
 @router.get("/v1/api-keys")
 async def list_api_keys(caller: Caller, here: Here, page: Paging) -> dict[str, Any]:
-    """Your organisation's; as an operator, the marketplace's. Never a secret."""
+    """For admins, their organisation's; as an operator, the marketplace's. Never a secret."""
     after = KEYS.decode(page.cursor)
     rows = await api_keys.api_keys(here, caller, after[0] if after else None, page.fetch)
     return listed(page, rows, shown_api_key, lambda row: KEYS.encode(row["api_key_id"]))

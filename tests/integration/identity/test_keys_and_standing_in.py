@@ -105,6 +105,10 @@ async def test_foreign_keys_are_absent(desk: Desk, seller_admin: Who, buyer: Who
     for who in (buyer, stranger):
         assert (await who.call("GET", f"/v1/api-keys/{key['api_key_id']}"))[0] == 404
         assert (await who.call("POST", f"/v1/api-keys/{key['api_key_id']}/revoke"))[0] == 404
+    seller = await desk.sign_in("seller@alpha.example")
+    for path in ("/v1/api-keys", f"/v1/api-keys/{key['api_key_id']}"):
+        assert (await seller.call("GET", path))[0] == 403, "a colleague who makes none"
+        assert (await seller_admin.call("GET", path))[0] == 200
 
 
 async def stand_in(who: Who, person_id: str, reason: str = "checking ticket 7") -> tuple[int, Any]:
