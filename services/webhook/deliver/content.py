@@ -33,7 +33,7 @@ ENDPOINTS_KEPT: Final = 20_000
 OFFERED_MOST: Final = 200
 # what is read of an event
 READ: Final = ("event_id", "type", "version", "sequence", "order_id", "stream_id", "occurred_at", "traceparent", "data")
-# Keys are read anew after this, so that one whose time is over stops signing.
+# Settings are read anew after this, or as soon as one of the keys ends.
 FRESH: Final = timedelta(seconds=60)
 
 
@@ -42,7 +42,7 @@ class Destination:
     """An endpoint ready for sending. `problem` says why it cannot be sent to, where it cannot."""
 
     version: int
-    read_at: datetime
+    fresh_until: datetime
     policy: Policy
     schedule: tuple[int, ...]
     deadline: float
@@ -112,7 +112,7 @@ class Contents:
 
     @staticmethod
     def _fresh(known: Destination | None, c: Claimed, now: datetime) -> bool:
-        return known is not None and known.version == c.version and now - known.read_at < FRESH
+        return known is not None and known.version == c.version and now < known.fresh_until
 
     def destination(self, claimed: Claimed) -> Destination | None:
         return self._destinations.get(claimed.endpoint_id)
@@ -175,7 +175,16 @@ async def read_destinations(
 def _destination(row: Row, secrets: Sequence[Row], vault: Vault, policy: Policy, now: datetime) -> Destination:
     policy = policy.with_allowed(ip_network(n) for n in row["networks"])
     schedule, deadline = tuple(row["retry_schedule"]), row["timeout_ms"] / 1000
-    common = (row["version"], now, policy, schedule, deadline, row["max_in_flight"], row["rate_limit"] is not None)
+    fresh_until = min([now + FRESH, *(s["expires_at"] for s in secrets if s["expires_at"] is not None)])
+    common = (
+        row["version"],
+        fresh_until,
+        policy,
+        schedule,
+        deadline,
+        row["max_in_flight"],
+        row["rate_limit"] is not None,
+    )
     try:
         target = parse_target(row["url"], policy)
         keys = [(str(s["secret_id"]), _key(row, s, vault)) for s in secrets if row["signature"] in ("both", s["kind"])]

@@ -129,6 +129,23 @@ async def test_rotation_signs_with_old_and_new(world: World, receiver: Receiver)
     assert len((await world.call("GET", path))[1]["items"]) == 1
 
 
+async def test_a_key_stops_signing_when_its_time_is_over(world: World, receiver: Receiver) -> None:
+    endpoint = await world.endpoint(receiver.url)
+    path = f"/v1/endpoints/{endpoint['endpoint_id']}/secret"
+    await world.call("POST", path, {"expire_after_hours": 1.5 / 3600})
+    await world.take_in(world.life())
+    await until(lambda: receiver.hits)
+    assert len(receiver.hits[0].headers["webhook-signature"].split(" ")) == 2
+
+    async def over() -> bool:
+        return len((await world.call("GET", path))[1]["items"]) == 1
+
+    await until(over)
+    await world.take_in(world.life())
+    await until(lambda: len(receiver.hits) == 2)
+    assert len(receiver.hits[1].headers["webhook-signature"].split(" ")) == 1
+
+
 async def test_both_kinds_of_signature_and_http_signature(world: World, receiver: Receiver) -> None:
     endpoint = await world.endpoint(
         receiver.url, signature="both", http_signature=True, headers={"Authorization": "Bearer x"}
