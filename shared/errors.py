@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+MOST_TOLD: Final = 9
 
 
 class Problem(Exception):
     """A refusal with a stable `code`, an HTTP `status`, a `detail` that says how to mend, and extensions (JSON)."""
 
     def __init__(self, code: str, title: str, status: int, detail: str, **extensions: Any) -> None:
-        super().__init__(f"{code}: {detail}")
+        super().__init__("; ".join([f"{code}: {detail}", *_further(extensions.get("errors"))]))
         self.code = code
         self.title = title
         self.status = status
@@ -27,6 +29,12 @@ class Problem(Exception):
             "detail": self.detail,
             **({"instance": instance} if instance else {}),
         }
+
+
+def _further(errors: Any) -> list[str]:
+    """What else is wrong: a dead letter or a log line has only the words, and the detail tells the first one."""
+    rest = errors[1 : MOST_TOLD + 1] if isinstance(errors, list) else []
+    return [f"{e['field']}: {e['message']}" for e in rest if "field" in e and "message" in e]
 
 
 class _Kind(Problem):

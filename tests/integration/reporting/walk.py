@@ -133,6 +133,8 @@ class Walk:
         if order is None or not order["allowed_actions"]:
             return
         usual = [a for a in order["allowed_actions"] if a["name"] not in SELDOM]
+        money = [a for a in usual if "refund" in a["name"]]
+        usual = money if money and self.chance.random() < 0.4 else usual
         action = self.chance.choice(usual if usual and self.chance.random() < 0.8 else order["allowed_actions"])
         params = self._params(action["params"], order)
         reply = await self.market.act(order, action["name"], who, params)
@@ -149,8 +151,10 @@ class Walk:
                 value = self._value(spec, order)
                 if value is not None:
                     given[name] = value
-        if "quantity" in given or "line_id" in given:
-            given.pop("amount" if "quantity" in given else "", None)
+        if "quantity" in given and "line_id" in schema["properties"]:
+            # so much of a line is worth what it is
+            given.pop("amount", None)
+            given["line_id"] = self.chance.choice(order["lines"])["line_id"]
         return given
 
     def _value(self, spec: dict[str, Any], order: Any) -> Any:
