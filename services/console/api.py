@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, Request, cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Scope
@@ -78,7 +79,16 @@ def api(runtime: Runtime, sealer: Sealer) -> ASGIApp:
         public=["/"],
         known=RateLimit("caller", web.rate_per_second, web.rate_burst),
         unknown=RateLimit("address", web.anonymous_per_second, web.anonymous_burst),
+        # a whole office may come from one address
+        known_by=lambda headers: _signed_in(console.cookies, headers),
     )
+
+
+def _signed_in(cookies: Cookies, headers: Mapping[bytes, bytes]) -> str | None:
+    """Whose session the browser shows."""
+    shown = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
+    session = cookies.session(shown, time.time()) if shown else None
+    return session.person.person_id if session is not None and session.person is not None else None
 
 
 class _PageRoute(Route):
@@ -197,7 +207,9 @@ async def _let_in_again(visit: Visit) -> bool:
     if session.own is not None:
         visit.say(tr("You are no longer logged in as %(name)s: that ends by itself.", name=session.person.name))
     elif visit.request.method == "POST":
-        visit.say(tr("Your rights have changed meanwhile, so nothing was sent. Look at the page, and send it again."))
+        visit.say(
+            tr("Your rights have changed meanwhile. Look whether this was done, and send it again if it was not.")
+        )
     return True
 
 

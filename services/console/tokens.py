@@ -160,7 +160,10 @@ class Tokens:
                 "POST", "identity", "/v1/token", None,
                 {"grant_type": "refresh_token", "refresh_token": session.refresh},
             )  # fmt: skip
-        except Refused:
+        except Refused as e:
+            if e.status == 429:
+                # too many at this moment: the session is as good as before
+                raise ServiceDown("identity", "too many renewals", 1) from None
             raise SignedOut from None
         renewed = self._tokens(session, given.body)
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, Final
@@ -42,7 +42,10 @@ _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
 class Door:
-    """`public` are exact paths, or prefixes where they end with "/", that need no token."""
+    """`public` are exact paths, or prefixes where they end with "/", that need no token.
+
+    Whoever asks for those is counted by address, unless `known_by` knows them by something else that they show.
+    """
 
     def __init__(
         self,
@@ -53,13 +56,14 @@ class Door:
         public: Sequence[str],
         known: RateLimit,
         unknown: RateLimit,
+        known_by: Callable[[Mapping[bytes, bytes]], str | None] | None = None,
     ) -> None:
         self._app = app
         self._service = service
         self._verifier = verifier
         self._public = frozenset(p for p in (*OPERATIONS, *DOCS, *public) if not p.endswith("/"))
         self._prefixes = ("/docs/", *(p for p in public if p.endswith("/")))
-        self._known, self._unknown = known, unknown
+        self._known, self._unknown, self._known_by = known, unknown, known_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -123,7 +127,11 @@ class Door:
         if b"%00" in scope.get("query_string", b"") or "\x00" in path:
             raise BadRequest("malformed_request", "The address has a NUL character (%00). Leave it out.")
         if path in self._public or path.startswith(self._prefixes):
-            self._take(self._unknown, _address(scope), ex)
+            caller = self._known_by(headers) if self._known_by is not None else None
+            if caller is not None:
+                self._take(self._known, caller, ex)
+            else:
+                self._take(self._unknown, _address(scope), ex)
             return
         try:
             token = _bearer(headers)

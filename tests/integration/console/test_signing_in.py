@@ -88,6 +88,18 @@ async def test_a_copy_of_the_cookie_does_not_outlive_signing_out(town: Town) -> 
         await until(turned_away, what="the other services know of it")
 
 
+async def test_an_office_behind_one_address_is_counted_by_person(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERTRAIL_HTTP_ANONYMOUS_PER_SECOND", "0.01")
+    monkeypatch.setenv("ORDERTRAIL_HTTP_ANONYMOUS_BURST", "4")
+    settings = console_settings(town.urls, http_port=free_port())
+    url = f"http://127.0.0.1:{settings.http_port}"
+    async with running(console(settings), roles={"api"}), Browser(url) as browser, Browser(url) as nobody:
+        await browser.sign_in(SELLER, PASSWORD)
+        assert [(await browser.get("/live")).status for _ in range(6)] == [200] * 6
+        assert 429 in [(await nobody.get("/sign-in")).status for _ in range(6)]
+        assert (await browser.get("/live")).status == 200
+
+
 async def _hired(town: Town) -> tuple[str, str]:
     """Address and id of a new colleague of the seller's."""
     _, me = await town.call(SELLER, "GET", "identity", "/v1/me")
