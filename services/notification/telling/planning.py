@@ -175,7 +175,9 @@ def _integrators(cause: Cause, directory: Directory) -> Iterator[tuple[Side, Seq
     if cause.organisation_id is None:
         yield "operator", directory.operators(cause.marketplace_id)
         return
-    people = directory.staff(cause.organisation_id, "admin", "operator") or directory.staff(cause.organisation_id)
+    # those who may make endpoints: whoever made this one is among them
+    people = directory.staff(cause.organisation_id, "admin", "operator", "seller")
+    people = people or directory.staff(cause.organisation_id)
     for person in people:
         yield _side_of(person, cause), [person]
 

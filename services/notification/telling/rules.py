@@ -19,7 +19,7 @@ class To(StrEnum):
     BUYER, SELLER: the person named on the order; without one, those of that side who may see the order.
     SELLER_TEAM: the colleagues of the above. OTHER_SIDE: whichever of the two sides talking (for orders buyer and
     seller) did not act; both, where neither did. APPROVER: who may approve for the buyer. OPERATOR: the
-    marketplace's operators. ORGANISATION: who looks after an organisation's integrations. STOOD_FOR: whom the
+    marketplace's operators. ORGANISATION: who may look after an organisation's endpoints. STOOD_FOR: whom the
     actor was logged in as.
     """
 

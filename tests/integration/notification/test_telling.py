@@ -193,6 +193,9 @@ async def test_a_disabled_endpoint_is_told_to_its_organisation(world: World) -> 
             url="https://hooks.example/in?key=s3cret", reason="failing", detail="Nothing but 500.", at=world.clock(),
         )  # fmt: skip
 
+    await world.tell(world.member("chief", "seller-org", "admin"))
+    [sellers] = await world.tell(disabled("seller-org"))
+    assert set(await world.told(sellers)) == {"chief", "seller"}, "whoever may have made it, and no other member"
     [ours, theirs] = await world.tell(disabled("buyer-org"), disabled("operator-org"))
     assert await world.told(ours) == {"boss": "integrations"}
     assert await world.told(theirs) == {"operator": "integrations"}
