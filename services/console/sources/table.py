@@ -54,7 +54,11 @@ Cells = tuple[str, ...]
 
 def read(content: bytes) -> Iterator[Found | Refused]:
     """The orders of a CSV file. Raises Refusal where it has no usable header."""
-    header, rows = _rows(_decode(content))
+    written = _decode(content)
+    ended = written.endswith(("\n", "\r"))
+    header, rows = _rows(written)
+    del written  # a file may have 256 MB
+    cut_off = None if ended else _cut_off(header, rows)
     place = header.index("external_id")
     groups: dict[str, list[tuple[int, Cells]]] = {}
     refused: list[Refused] = []
@@ -67,7 +71,12 @@ def read(content: bytes) -> Iterator[Found | Refused]:
             refused.append(Refused(f"row {n}", None, e.reason))
         else:
             groups.setdefault(identity, []).append((n, cells))
-    return chain(refused, (_order(identity, header, group) for identity, group in groups.items()))
+    return chain(refused, (_order(identity, header, group, cut_off) for identity, group in groups.items()))
+
+
+def _cut_off(header: list[str], rows: list[tuple[int, Cells]]) -> int | None:
+    """The row in which a file that has no last line break ends too soon: the last one, where it lacks cells."""
+    return rows[-1][0] if rows and len(rows[-1][1]) < len(header) else None
 
 
 def _decode(content: bytes) -> str:
@@ -119,8 +128,11 @@ def _check_header(header: list[str]) -> None:
         raise Refusal(f"the column(s) {', '.join(doubled)} stand twice")
 
 
-def _order(identity: str, header: list[str], cells: list[tuple[int, Cells]]) -> Found | Refused:
+def _order(identity: str, header: list[str], cells: list[tuple[int, Cells]], cut_off: int | None) -> Found | Refused:
     where = f"row {cells[0][0]}"
+    if cells[-1][0] == cut_off:
+        told = f"row {cut_off} has {len(cells[-1][1])} cells, the header {len(header)}, and ends without a line break"
+        return Refused(where, identity, f"{told}: the file is cut off; export it again, or complete the row")
     try:
         return _convert(identity, where, [(n, dict(zip(header, c, strict=False))) for n, c in cells])
     except Refusal as e:

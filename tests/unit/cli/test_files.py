@@ -119,6 +119,17 @@ def test_a_wrong_row_is_refused_with_the_reason(tmp_path: Path, row: str, reason
     assert reason in bad.reason
 
 
+def test_an_order_in_which_the_file_is_cut_off_is_refused(tmp_path: Path) -> None:
+    rows = ("A-1,EUR,Jo,S1,Sauce,2,4.00,true", "A-2,EUR,Jo,S1,Sauce,2,4.00,true", "A-2,EUR,Jo,S2,Salt,1,4.0")
+    whole, cut = _csv(tmp_path, *rows, head=HEAD + ",paid")
+    assert isinstance(whole, Found)
+    assert isinstance(cut, Refused)
+    assert cut.reason.startswith("row 4 has 7 cells, the header 8, and ends without a line break")
+    # what a row leaves out at its end is no fault where the line has an end, nor is a file without a last one
+    assert isinstance(_csv(tmp_path, *rows, "", head=HEAD + ",paid")[1], Found)
+    assert isinstance(_csv(tmp_path, *rows[:2], head=HEAD + ",paid")[1], Found)
+
+
 def test_rows_that_disagree_about_their_order_are_refused(tmp_path: Path) -> None:
     (found,) = _csv(tmp_path, "A-1,EUR,Jo,S1,Sauce,2,4.00", "A-1,EUR,Bo,S2,Salt,1,3.00")
     assert isinstance(found, Refused)
