@@ -144,8 +144,9 @@ def above_purchasing_limit(draft: Draft) -> str | None:
 
 @guard()
 def actor_is_not_placer(draft: Draft) -> str | None:
-    """Whoever placed the order does not decide on its approval."""
-    if draft.actor.person_id is not None and draft.actor.person_id == draft.order.buyer.person_id:
+    """Whoever placed the order does not decide on its approval, nor while logged in as somebody else."""
+    placer = draft.order.buyer.person_id
+    if placer is not None and placer in (draft.actor.person_id, draft.actor.id):
         return "whoever placed the order cannot approve it; ask another approver"
     return None
 

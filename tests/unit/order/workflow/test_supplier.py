@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -78,9 +79,12 @@ def test_the_supplier_does_not_read_why_it_was_approved() -> None:
 def test_whoever_placed_it_does_not_approve_it() -> None:
     play = over_limit()
     placer = wf.Actor("person", "Ada", people.ACTORS["placer"].id, people.BUYER_ORG, frozenset({"buyer", "approver"}))
-    with pytest.raises(wf.GuardFailed) as refused:
-        wf.decide(play.order, play.lifecycle, "approve", placer, {}, play.now, play.ids)
-    assert refused.value.code == "actor_is_not_placer"
+    other = people.ACTORS["approver"]
+    as_other = replace(placer, roles=other.roles, on_behalf_of=other.id, on_behalf_of_name=other.name)
+    for actor in (placer, as_other):
+        with pytest.raises(wf.GuardFailed) as refused:
+            wf.decide(play.order, play.lifecycle, "approve", actor, {}, play.now, play.ids)
+        assert refused.value.code == "actor_is_not_placer"
 
 
 def test_a_rejected_approval_ends_it_and_the_supplier_never_hears() -> None:
