@@ -149,8 +149,9 @@ async def test_a_payment_in_another_currency_or_of_nothing_changes_nothing(marke
     ids = {"order_id": UUID(order["order_id"])}
     with pytest.raises(ValueError, match="is in EUR, not USD"):
         await _settle(market, **ids, amount=Money(amount="20.00", currency="EUR"))
-    with pytest.raises(Conflict, match="more than zero"):
-        await _settle(market, **ids, amount=_usd("-20.00"))
+    for amount in ("-20.00", "0.00"):
+        with pytest.raises(ValueError, match="must be above zero"):
+            await _settle(market, **ids, amount=_usd(amount))
     await _settle(market, **ids, amount=_usd("20.00"))
     assert await _totals(market, order) == ("20.00", "paid")
 
