@@ -299,7 +299,7 @@ WITH s AS MATERIALIZED (
             ORDER BY p.orders, length(p.part) DESC LIMIT 1), :text) AS part
     FROM s
 )
-SELECT l.walked, l.with_text, l.fitting, l.hits, l.frequent, l.further,
+SELECT l.walked, l.with_text, l.fitting, l.hits, l.frequent, l.further, l.part,
        (SELECT max(o.number) - min(o.number) + 1 FROM orders AS o WHERE o.marketplace_id = :marketplace) AS orders,
        ARRAY(SELECT customer_names_matching(:text, :most_names) WHERE l.further AND NOT l.frequent) AS names,
        ARRAY(SELECT orders_matching(l.part, :text, :most_found) WHERE l.further AND NOT l.frequent) AS ids,
@@ -320,21 +320,34 @@ count(*) FILTER (WHERE o.search LIKE (:words)[{place}])
 -- The first hits in the list's order among all orders of some names, and how many were looked at: none where these are
 -- as many as may be. The filters are outside of that limit, so that it bounds what is looked at; what is kept is narrow.
 {with} o AS MATERIALIZED (
-    SELECT o.id, o.placed_at, o.status, o.total_minor, {conditions} AS fits FROM ({entries} LIMIT :walked) AS o
+    SELECT {kept}, {conditions} AS fits FROM ({entries} LIMIT :walked) AS o
 ), w AS (SELECT count(*) AS walked FROM o)
 SELECT w.walked, ARRAY(
     SELECT o.id FROM o WHERE o.fits AND w.walked < :walked ORDER BY {order} LIMIT :most) AS hits
 FROM w
 
+-- name: of_names_by_status
+-- The same of a list by status, one status after the other: the next one is begun where those before have not filled the
+-- page. Where as many orders of a status were looked at as may be, that one comes first, and tells it.
+{with} h AS (
+    SELECT h.id, h.place
+    FROM unnest(ARRAY(SELECT DISTINCT v.status FROM v ORDER BY {by_status})) AS s (status), LATERAL (
+        SELECT o.id, CASE o.place WHEN :walked THEN o.place ELSE 0 END AS place FROM (
+            SELECT {kept}, {conditions} AS fits, row_number() OVER () AS place FROM ({entries} LIMIT :walked) AS o) AS o
+        WHERE o.fits OR o.place = :walked
+        ORDER BY o.place = :walked DESC, {order} LIMIT :most) AS h
+    LIMIT :most)
+SELECT coalesce(max(h.place), 0) AS walked, coalesce(array_agg(h.id), '{}') AS hits FROM h
+
 -- name: entries
-SELECT o.marketplace_id, o.id, o.placed_at, o.status, o.shown, o.overdue, o.phase, o.channel, o.money, o.issue,
-       o.total_minor, o.known, o.seller_org, o.buyer_org, o.buyer_person
+SELECT {columns}
 FROM orders AS o
 WHERE {conditions}
 
 -- name: entries_of_combinations
 -- Those of each name and each combination that fits. The inner limit is never reached: it keeps these looks apart.
 SELECT e.* FROM unnest(:names) AS n (name), v, LATERAL ({entries} LIMIT :walked) AS e
+WHERE {which}
 
 -- name: overdue_or_not
 -- Says nothing, but lets the index go on to what stands behind it.
@@ -342,6 +355,9 @@ o.overdue = ANY ('{f,t}')
 
 -- name: own_statuses
 o.status = ANY (:statuses)
+
+-- name: of_this_status
+v.status = s.status
 
 -- name: shown_only
 v.shown = ANY (:statuses) AND v.status <> ALL (:statuses)

@@ -1,8 +1,9 @@
 -- What a page of the order list asks beside its own statement (filters.sql).
 
 -- name: matching
--- Names that have a text, and orders that have it, but not in their customer's name only.
-SELECT ARRAY(SELECT customer_names_matching($1, $2)) AS names, ARRAY(SELECT orders_matching($1, $1, $3)) AS ids,
+-- Names that have a text, and orders that have it, but not in their customer's name only. $4 is the part of the text
+-- that the index of these is asked for.
+SELECT ARRAY(SELECT customer_names_matching($1, $2)) AS names, ARRAY(SELECT orders_matching($4, $1, $3)) AS ids,
        false AS frequent, true AS shown_over;
 
 -- name: orders_of_names

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from services.order.store import search, values, walks, ways
+from services.order.store import named, search, values, walks, ways
 from services.order.store.planned import Planned
-from services.order.store.search import Matching, Needle, Whose
+from services.order.store.search import Matching, Needle, Statement, Whose
 from services.order.store.ways import Step, Ways
 
 # Entries of the first walk (half a millisecond).
@@ -57,14 +57,12 @@ async def found(planned: Planned, whose: Whose, needle: Needle, after: tuple[Any
     if look["walked"] < WALKED or (not by_status and len(near) >= limit):
         return Found(near)
     left = _Left(planned, whose, needle, after, limit)
-    if by_status and len(near) >= dense:
+    if by_status and len(near) >= dense and not _shown_over(whose, look):
         return await left.walk_statuses()
-    if len(near) >= dense:
+    if not by_status and len(near) >= dense:
         await left.walk_near(FURTHER * WALKED, len(near))
         if left.page is not None:
             return left.page
-    if not look["further"]:
-        look = await _first_look(planned, first, needle, start, most, WALKED + 1)
     await left.plan(look)
     while left.page is None:
         step = left.ways.next()
@@ -105,33 +103,45 @@ class _Left:
 
     async def plan(self, look: Any) -> None:
         """Tell from the first look which ways there are."""
-        matching = self._matching = search.few(look)
+        matching = self._matching = await self._matching_of(look)
         if matching is not None and not matching.names:
             self.page = Found(matching.ids)
             return
-        how = walks.narrowed_by(self._whose, matching.names) if matching else None
         filters, orders = self._whose.filters, look["orders"]
+        sort = filters.sort.removeprefix("-")
         asked = values.asked(filters)
         fitting = await self._planned.expected(walks.estimate(self._whose)) if asked else orders
         text = await self._with_text(look) / look["walked"]
         both = ways.share(len(look["hits"]), look["walked"], text * look["fitting"] / look["walked"])
-        if filters.sort.removeprefix("-") == "total":
+        if sort == "total":
             both = max(both, text * fitting / orders)
+        if sort == "status" and _shown_over(self._whose, look):
+            both = text * fitting / orders
         if self._entries:
             both = max(len(self._walked), ways.UNSEEN) / self._entries
         self.ways = Ways(
             limit=self._limit - len(self._walked), orders=orders, fitting=fitting, text=text, both=both,
-            by_date=filters.sort.removeprefix("-") == "placed_at", gathers=asked and values.fits(self._whose),
-            names=matching is not None, narrowed=bool(how),
-            combined=len(matching.names) if matching and how == "combinations" else 0,
+            sort=sort, gathers=asked and values.fits(self._whose), names=matching is not None,
+            narrowed=matching is not None and named.how(self._whose, matching.names) != "all",
+            combined=len(matching.names) if matching and named.combined(self._whose, matching) else 0,
         )  # fmt: skip
+
+    async def _matching_of(self, look: Any) -> Matching | None:
+        """What has the text, if the first look did not tell it; None where that is too much."""
+        if look["further"] or look["frequent"]:
+            return search.few(look)
+        bounds = (search.MOST_NAMES + 1, search.MOST_FOUND + 1)
+        [row] = await self._planned.rows(
+            Statement(search.q.matching, (self._needle.text, *bounds, look["part"]), in_order=None)
+        )
+        return search.few({**row, "shown_over": look["shown_over"]})
 
     async def _with_text(self, look: Any) -> float:
         """Of as many orders as were walked, how many have the text."""
         if self._matching is None or look["with_text"] >= TELLING:
             return max(float(look["with_text"]), ways.UNSEEN)
-        named = await self._planned.expected(walks.named(self._whose, self._matching.names))
-        return float(look["walked"] * min(1, (named + len(self._matching.ids)) / look["orders"]))
+        of_names = await self._planned.expected(named.expected(self._whose, self._matching.names))
+        return float(look["walked"] * min(1, (of_names + len(self._matching.ids)) / look["orders"]))
 
     async def try_(self, step: Step) -> None:
         """Fill the page, or let it be known that the way was too short."""
@@ -149,7 +159,7 @@ class _Left:
             others: Sequence[UUID] = ()
         else:
             assert self._matching is not None
-            [row] = await self._planned.rows(walks.of_names(
+            [row] = await self._planned.rows(named.orders(
                 self._whose, self._needle, self._matching, self._after, self._limit, walked=step.most
             ))  # fmt: skip
             others = self._matching.ids
@@ -178,6 +188,11 @@ class _Left:
         if len(found) >= wanted:
             self.page = _read(self._walked)
         return found
+
+
+def _shown_over(whose: Whose, look: Any) -> bool:
+    """Whether a walk by status looks for a few orders among all of another status, over which theirs is shown."""
+    return bool(whose.filters.statuses) and bool(look["shown_over"])
 
 
 def _read(rows: Sequence[Any]) -> Found:

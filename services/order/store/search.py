@@ -187,7 +187,7 @@ async def words_of(tx: Transaction, filters: Filters) -> Words:
         return Words()
     if needle.order_id is not None:
         return needle.among([needle.order_id])
-    found = few(await tx.fetchrow(q.matching, needle.text, MOST_NAMES + 1, MOST_FOUND + 1))
+    found = few(await tx.fetchrow(q.matching, needle.text, MOST_NAMES + 1, MOST_FOUND + 1, needle.text))
     if found is not None:
         named = await tx.fetch(q.orders_of_names, tx.marketplace_id, found.names, MOST_FOUND + 1) if found.names else ()
         if len(named) <= MOST_FOUND:

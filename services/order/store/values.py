@@ -103,9 +103,10 @@ def statuses(whose: Whose, *, begun: bool) -> str:
     return "\nUNION\n".join(f"({text})" for text in texts)
 
 
-def fitting(whose: Whose) -> str:
-    """The combinations that fit, as the common table expression `v`; its parameters are yet to be filled in."""
-    return _combinations("{combinations}", whose, Part((f.scope_operator,), ()))
+def fitting(whose: Whose, *, begun: bool = False) -> str:
+    """The combinations that fit, as the common table expression `v`, those behind the cursor of a list by status if it
+    has `begun`; its parameters are yet to be filled in."""
+    return _combinations("{combinations}", whose, Part((f.scope_operator,), ()), begun=begun)
 
 
 def values_after(whose: Whose, after: tuple[Any, ...] | None, limit: int) -> dict[str, Any]:

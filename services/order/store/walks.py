@@ -1,20 +1,18 @@
-"""Statements that look for a text in the first entries of a list, among all orders of some names, or for some values.
+"""Statements that look for a text in the first entries of a list.
 
-The first kind is one walk of the index that the list is in. What these have in common is the list (`search.listed`);
-they differ in what is told of the entries that were walked.
+Each is one walk of the index that the list is in, or of one for each status. What they have in common is the list
+(`search.listed`); they differ in what is told of the entries that were walked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from services.order.store import search, values
 from services.order.store.search import (
-    AFTER_TYPES,
     Filters,
-    Matching,
     Needle,
     Parameters,
     Statement,
@@ -25,15 +23,10 @@ from services.order.store.search import (
     f,
     listed,
     pattern,
-    scope_conditions,
     sort_name,
     values_of,
 )  # fmt: skip
 
-# Of so many names each may be in very many orders: those of each combination of values that fits are looked up, and of
-# these those of the days. Of more names all orders are looked at. Days alone have every combination.
-FEW_NAMES: Final = 20
-FEWEST_NAMES: Final = 5
 KEYS: Final = {"placed_at": "placed_at", "total": "total_minor"}
 # As a limit it keeps the planner from looking for the few hits that it expects in another order and sorting them.
 EVERYTHING: Final = 1_000_000_000
@@ -135,79 +128,6 @@ def _outside(filters: Filters, inside: Filters) -> list[str]:
     return [*common(kept), *statuses, *[f.phases] * bool(filters.phases)]
 
 
-def of_names(
-    whose: Whose, needle: Needle, matching: Matching, after: tuple[Any, ...] | None, most: int, *, walked: int
-) -> Statement:
-    """One row: how many orders of the names were looked at, and the ids of the list's first `most` among them."""
-    parameters, filters = Parameters(), whose.filters
-    order = sort_name(filters.sort)
-    given = values_of(whose) | needle.values | {"names": list(matching.names), "most": most, "walked": walked}
-    if after is not None:
-        kinds = AFTER_TYPES[filters.sort.removeprefix("-")]
-        given |= {place: (v, kind) for place, v, kind in zip("abc", after, kinds, strict=False)}
-    start, entries = _entries(whose, matching)
-    conditions = [
-        _any_of(whose),
-        *[f.any_status_or_shown] * bool(filters.statuses),
-        *common(replace(filters, statuses=(), purchase_id=None, external_id=None, ids=None)),
-        *[f.phases] * bool(filters.phases),
-    ]
-    conditions += [getattr(f, "after_" + order)] * (after is not None)
-    conditions += [f.hit_of_customer.replace("{t}", "o")] * (not needle.is_of_name)
-    sql = (
-        bare(f.of_names)
-        .replace("{with}", start)
-        .replace("{entries}", entries)
-        .replace("{conditions}", _and(conditions))
-        .replace("{order}", bare(getattr(f, "order_" + order)).replace("{t}", "o"))
-    )
-    return Statement(parameters.fill(sql, given), tuple(parameters.values))
-
-
-def narrowed_by(whose: Whose, names: Sequence[str]) -> Literal["index", "combinations"] | None:
-    """How of the names' orders only those are looked at that have the values and days that are asked for; None where
-    all are."""
-    if _by_index(whose, names):
-        return "index"
-    return "combinations" if _by_combinations(whose, names) else None
-
-
-def _by_index(whose: Whose, names: Sequence[str]) -> bool:
-    """Whether the index of names has what is asked for in front."""
-    asked = whose.filters
-    others = asked.phases or asked.money or asked.issue or asked.placed_from or asked.placed_to
-    few = len(names) <= FEW_NAMES and values.fits(whose)
-    return few and bool(asked.statuses or asked.overdue is not None) and not others
-
-
-def _by_combinations(whose: Whose, names: Sequence[str]) -> bool:
-    asked = whose.filters
-    days = bool(asked.placed_from or asked.placed_to) and len(names) <= FEWEST_NAMES
-    return (values.narrowed(asked) or days) and len(names) <= FEW_NAMES and values.fits(whose)
-
-
-def _entries(whose: Whose, matching: Matching) -> tuple[str, str]:
-    """How a statement begins, and the entries of the names in it: those that fit, where names may be in very many
-    orders."""
-    asked = whose.filters
-    if _by_index(whose, matching.names):
-        overdue = {True: f.overdue, False: f.not_overdue, None: f.overdue_or_not}[asked.overdue]
-        own = _all(f.entries, [f.scope_operator, f.named, overdue, *[f.own_statuses] * bool(asked.statuses)])
-        if not (asked.statuses and matching.shown_over):
-            return "WITH", own
-        return values.fitting(whose) + ",", f"{own}\nUNION ALL\n({_of_combinations([f.shown_only])})"
-    if _by_combinations(whose, matching.names):
-        days = common(Filters(placed_from=asked.placed_from, placed_to=asked.placed_to))
-        return values.fitting(whose) + ",", _of_combinations(days)
-    few = Filters(purchase_id=asked.purchase_id, external_id=asked.external_id, ids=asked.ids)
-    return "WITH", _all(f.entries, [f.scope_operator, f.named, *common(few)])
-
-
-def _of_combinations(conditions: Sequence[str]) -> str:
-    entries = _all(f.entries, [f.scope_operator, f.of_name, f.of_combination, *conditions])
-    return bare(f.entries_of_combinations).replace("{entries}", entries)
-
-
 def estimate(whose: Whose) -> Statement:
     """The planner's plan for all orders of the marketplace that have the values and days that are asked for."""
     parameters, asked = Parameters(), whose.filters
@@ -216,18 +136,6 @@ def estimate(whose: Whose) -> Statement:
     conditions += [f.any_status_or_shown] * bool(asked.statuses) + [f.phases] * bool(asked.phases)
     sql = parameters.fill(_all(f.estimate, conditions), values_of(whose))
     return Statement(sql, tuple(parameters.values), in_order=None)
-
-
-def named(whose: Whose, names: Sequence[str]) -> Statement:
-    """The planner's plan for all orders of the marketplace of these names."""
-    parameters = Parameters()
-    sql = parameters.fill(_all(f.estimate, [f.scope_operator, f.named]), values_of(whose) | {"names": list(names)})
-    return Statement(sql, tuple(parameters.values), in_order=None)
-
-
-def _any_of(whose: Whose) -> str:
-    """That the order is on one of the caller's sides."""
-    return f"({' OR '.join(f'({_and(scope)})' for scope in scope_conditions(whose.scopes))})"
 
 
 def _all(text: str, conditions: Sequence[str]) -> str:

@@ -15,19 +15,21 @@ Way = Literal["walk", "names", "gather"]
 
 # Microseconds: for an entry that is walked, its text that is looked at, an order of a name, one that is gathered, and
 # one that is looked at itself.
-ENTRY: Final = 0.2
-TEXT: Final = 0.3
-NAMED: Final = 0.6
+ENTRY: Final = 0.33
+TEXT: Final = 0.12
+NAMED: Final = 0.75
 GATHERED: Final = 0.5
 LOOKED_AT: Final = 8.0
 # What a way costs before the first order.
 START: Final[dict[Way, float]] = {"walk": 1_000, "names": 1_000, "gather": 2_500}
 # Orders of names that are looked up by combinations of values: the looks for each name, and what an order costs then.
-COMBINED_NAME: Final = 100
-COMBINED: Final = 1.3
-# A walk may have to go further than on average. Orders with the same amount or status are alike in other things, too.
-RISK: Final = 1.5
-RISK_OF_LIKES: Final = 3
+COMBINED_NAME: Final = 135
+COMBINED: Final = 1.4
+# The share of them that is looked up where statuses are looked at in turn until the page is full.
+IN_TURN: Final = {"status": 0.5}
+# A walk may have to go further than on average. Orders with the same amount or status are alike in other things, too:
+# until some of them were walked, all others tell little of them.
+RISK: Final = {"placed_at": 1.5, "total": 3, "status": 5}
 # A way is gone this much further than its estimate, and this far at least; where that was too short, there are likely
 # to be this many times as many as were found.
 FURTHER: Final = 2
@@ -39,7 +41,7 @@ MOST: Final[dict[Way, int]] = {"walk": 100_000, "names": 50_000, "gather": 7_000
 # What was seen in no entry may be in one that was not walked.
 UNSEEN: Final = 0.25
 # So many hits that were expected weigh as much as hits that were found.
-EXPECTED: Final = 2
+EXPECTED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,15 @@ class Ways:
     `orders` is how many the marketplace has at most, `fitting` how many have what is asked for beside the text. `text`
     is the share of orders with the text, `both` that of the list's entries that fit and have it. `gathers` tells
     whether what fits can be gathered, `narrowed` whether of the names' orders only those that fit are looked at, and
-    `combined` of how many names these are looked up by combinations of values. `by_date` is how the list is sorted.
+    `combined` of how many names these are looked up by combinations of values. `sort` is how the list is sorted.
     """
 
     def __init__(
-        self, *, limit: int, orders: int, fitting: float, text: float, both: float, by_date: bool, gathers: bool,
+        self, *, limit: int, orders: int, fitting: float, text: float, both: float, sort: str, gathers: bool,
         names: bool, narrowed: bool, combined: int,
     ) -> None:  # fmt: skip
         self.limit, self.orders, self.fitting, self.text, self.both = limit, orders, fitting, text, both
-        self.by_date, self.narrowed, self.combined = by_date, narrowed, combined
+        self.sort, self.narrowed, self.combined = sort, narrowed, combined
         self.expected, self.walked, self.hits = both, 0, 0
         possible: dict[Way, bool] = {"walk": True, "names": names, "gather": gathers}
         self.left = {way for way, is_possible in possible.items() if is_possible}
@@ -90,11 +92,13 @@ class Ways:
         """Microseconds."""
         most = self.estimated(way)
         if way == "walk":
-            risk = RISK if self.by_date else RISK_OF_LIKES
+            risk = RISK["placed_at" if self.walked else self.sort]
             return START[way] + risk * most * (ENTRY + TEXT * min(1, self.both / self.text))
         if way == "gather":
             return START[way] + GATHERED * most + LOOKED_AT * min(most, self.limit / self.text)
-        return START[way] + COMBINED_NAME * self.combined + (COMBINED if self.combined else NAMED) * most
+        if self.combined:
+            return START[way] + COMBINED_NAME * self.combined + COMBINED * most * IN_TURN.get(self.sort, 1)
+        return START[way] + NAMED * most
 
     def next(self) -> Step | None:
         """What to try next; None where everything has to be walked."""

@@ -13,7 +13,7 @@ import pytest
 
 from cli.seeding import Plan, fill
 from services.order.schemas import Scope
-from services.order.store import finding, pages, search, walks, ways
+from services.order.store import finding, named, pages, search, walks, ways
 from services.order.store.planned import Planned
 from services.order.store.search import Filters, Statement, Whose
 from services.order.store.texts import fold
@@ -56,7 +56,7 @@ BOUNDS: Final[dict[str, dict[str, Any]]] = {
     "everything": {"WALKED": 20, "NEAR": 15, "MOST_FOUND": 3, "DENSE": 1, "MOST": SHORT, "LEAST": SHORT},
     "too short": {"WALKED": 5, "DENSE": 1, "NEAR": 0, "FURTHER": 0, "MANY_MORE": 0, "LEAST": SHORT},
     "no names": {"WALKED": 5, "DENSE": 1, "NEAR": 0, "MOST_NAMES": 0, "START": NAMES},
-    "one name": {"WALKED": 5, "DENSE": 1_000_000, "FEWEST_NAMES": 1, "NEAR": 0, "START": NAMES},
+    "one name": {"WALKED": 5, "DENSE": 1_000_000, "FEWEST": 1, "NEAR": 0, "START": NAMES},
     "small pages": {"WALKED": 2, "DENSE": 1_000_000, "START": NAMES, "PAGE": 3},
     "frequent outside": {"WALKED": 5, "DENSE": 1_000_000, "OUTSIDE": 0},
     "the last one leads": {"NEAR": 0, "expected": _fewer_each_time},
@@ -190,7 +190,7 @@ async def test_every_way_finds_the_same(
         for constant, value in bounds.items():
             if constant == "PAGE":
                 continue
-            owner = next(m for m in (finding, pages, search, walks, ways, Planned) if constant in vars(m))
+            owner = next(m for m in (finding, named, pages, search, walks, ways, Planned) if constant in vars(m))
             monkeypatch.setattr(owner, constant, value)
             if constant in ALIKE:
                 monkeypatch.setattr(owner, ALIKE[constant], value)

@@ -7,10 +7,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.order.store.ways import MOST, TRIES, Ways, share
+from services.order.store.ways import MOST, RISK, TRIES, Ways, share
 
 MILLION: dict[str, Any] = {
-    "limit": 51, "orders": 1_000_000, "fitting": 80_000, "text": 0.05, "both": 0.004, "by_date": False,
+    "limit": 51, "orders": 1_000_000, "fitting": 80_000, "text": 0.05, "both": 0.004, "sort": "total",
     "gathers": True, "names": True, "narrowed": True, "combined": 0,
 }  # fmt: skip
 
@@ -68,7 +68,7 @@ def test_a_list_that_is_short_is_walked_to_its_end() -> None:
 
 @given(
     limit=st.integers(1, 201), orders=st.integers(1, 10**9), fitting=st.floats(0, 1e9), text=st.floats(1e-7, 1),
-    both=st.floats(1e-9, 1), by_date=st.booleans(), gathers=st.booleans(), names=st.booleans(),
+    both=st.floats(1e-9, 1), sort=st.sampled_from(sorted(RISK)), gathers=st.booleans(), names=st.booleans(),
     narrowed=st.booleans(), combined=st.integers(0, 200), hits=st.integers(0, 3),
 )  # fmt: skip
 def test_whatever_fails_the_ways_come_to_an_end_and_each_has_its_bound(hits: int, **known: Any) -> None:
