@@ -6,19 +6,22 @@ A stream also ends when its caller's token does: by its time, or because it was 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, suppress
 from typing import Any, Final
 
 import orjson
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from shared.errors import TooManyRequests, Unavailable
 from shared.web.exchange import KEY
 
 # A client that takes longer for one event is gone, or so slow that it had better start again.
 WRITE_SECONDS: Final = 10.0
+# Of a piece of a file: 64 kB or so, which any line manages.
+PIECE_SECONDS: Final = 30.0
 # How often the caller's token is looked at again.
 HOLDS_SECONDS: Final = 2.0
 HEARTBEAT: Final = b": still here\n\n"
@@ -66,6 +69,46 @@ class Seats:
             self._taken[person] -= 1
             if not self._taken[person]:
                 del self._taken[person]
+
+
+class Download(Response):
+    """A file that is made while it is sent. Who does not take a piece within `PIECE_SECONDS` is left, so that nobody
+    keeps what making it takes: a place, a connection to the database."""
+
+    def __init__(
+        self, pieces: AsyncGenerator[bytes, None], media_type: str, headers: Mapping[str, str], status_code: int = 200
+    ) -> None:
+        super().__init__(None, status_code, dict(headers), media_type)
+        self.raw_headers = [h for h in self.raw_headers if h[0] != b"content-length"]
+        self._pieces = pieces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self._send(send))
+        leaving = asyncio.create_task(_gone(receive))
+        try:
+            await asyncio.wait((sending, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not sending.done():
+                sending.cancel()
+            with suppress(asyncio.CancelledError):
+                await sending
+
+    async def _send(self, send: Send) -> None:
+        async with aclosing(self._pieces) as pieces:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for piece in pieces:
+                await _sent(send, {"type": "http.response.body", "body": piece, "more_body": True})
+            await _sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _sent(send: Send, message: Message) -> None:
+    """Raises ClientDisconnect where the client does not take it."""
+    try:
+        async with asyncio.timeout(PIECE_SECONDS):
+            await send(message)
+    except (TimeoutError, OSError):
+        raise ClientDisconnect from None
 
 
 class EventStream(Response):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import IO, Any, Final
 from uuid import UUID
 
@@ -30,35 +32,39 @@ from shared.web import Principal
 ROWS_AT_ONCE: Final = 250
 # Each holds a database connection while somebody downloads; the rest of the pool is for everything else.
 MOST_AT_ONCE: Final = 3
+# of one organisation, so that others have one, too
+MOST_EACH: Final = 2
 SPOOLED_BYTES: Final = 4 * 1024 * 1024
 _CHUNK: Final = 64 * 1024
-_running = 0
+_running: Counter[UUID] = Counter()
 
 
 async def export(
     run: Runtime, caller: Principal, filters: Filters, seller: str | None, buyer: str | None, kind: str
-) -> tuple[str, AsyncIterator[bytes]]:
+) -> tuple[str, AsyncGenerator[bytes, None]]:
     """GET /v1/orders/export: the media type, and the file as it is made. Errors come before the first byte."""
-    if _running >= MOST_AT_ONCE:
+    if _running.total() >= MOST_AT_ONCE:
         raise Unavailable("exports_busy", f"{MOST_AT_ONCE} exports are running already. Try again in a moment.")
+    if _running[caller.organisation_id] >= MOST_EACH:
+        raise Unavailable("exports_busy", f"{MOST_EACH} exports of yours are running already. Try again in a moment.")
     sheet: Sheet = CsvSheet() if kind == "csv" else XlsxSheet()
     chunks = _written(run, caller, filters, seller, buyer, sheet)
     first = await anext(chunks)
     return sheet.media_type, _joined(first, chunks)
 
 
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for chunk in rest:
-        if chunk:
-            yield chunk
+async def _joined(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
+    async with aclosing(rest):
+        yield first
+        async for chunk in rest:
+            if chunk:
+                yield chunk
 
 
 async def _written(
     run: Runtime, caller: Principal, filters: Filters, seller: str | None, buyer: str | None, sheet: Sheet
-) -> AsyncIterator[bytes]:
-    global _running
-    _running += 1
+) -> AsyncGenerator[bytes, None]:
+    _running[caller.organisation_id] += 1
     try:
         async with run.db.tenant(caller.marketplace_id) as tx:
             wanted = await listing.narrowed(tx, caller, filters, seller, buyer)
@@ -79,7 +85,9 @@ async def _written(
                 yield sheet.rows(batch)
         yield sheet.end()
     finally:
-        _running -= 1
+        _running[caller.organisation_id] -= 1
+        if not _running[caller.organisation_id]:
+            del _running[caller.organisation_id]
 
 
 async def printed(run: Runtime, caller: Principal, order_id: UUID, time_zone: str | None, language: str) -> str:
@@ -116,7 +124,7 @@ async def slip(
     return f"packing-slip-{order.number}.pdf", pdf
 
 
-async def evidence(run: Runtime, caller: Principal, order_id: UUID) -> tuple[str, AsyncIterator[bytes]]:
+async def evidence(run: Runtime, caller: Principal, order_id: UUID) -> tuple[str, AsyncGenerator[bytes, None]]:
     """GET /v1/orders/{id}/evidence: a zip of everything that this service knows, for the seller and the operator."""
     target: IO[bytes] = tempfile.SpooledTemporaryFile(SPOOLED_BYTES)  # noqa: SIM115 - closed by the sender
     try:
@@ -142,7 +150,7 @@ async def evidence(run: Runtime, caller: Principal, order_id: UUID) -> tuple[str
     return f"evidence-{held.order.number}.zip", _sent(target)
 
 
-async def _sent(target: IO[bytes]) -> AsyncIterator[bytes]:
+async def _sent(target: IO[bytes]) -> AsyncGenerator[bytes, None]:
     try:
         target.seek(0)
         while chunk := target.read(_CHUNK):

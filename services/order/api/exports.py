@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from fastapi import Header, Query
 from pydantic import AfterValidator
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from services.order import policy
 from services.order.actions import exporting
@@ -17,6 +17,7 @@ from services.order.api.parameters import ExportFormat, Filtered
 from services.order.papers.printing import POLICY
 from services.order.papers.words import asked_in
 from shared.web import Caller, Router, Run
+from shared.web.streams import Download
 
 router = Router(tags=["exports"])
 
@@ -48,7 +49,7 @@ async def export(
     policy.need_scope(caller, "orders:read")
     today: date = run.clock().date()
     media_type, chunks = await exporting.export(run, caller, *filtered, kind)
-    return StreamingResponse(chunks, media_type=media_type, headers=_attachment(f"orders-{today}.{kind}"))
+    return Download(chunks, media_type, _attachment(f"orders-{today}.{kind}"))
 
 
 @router.get("/v1/orders/{order_id}/print")
@@ -85,4 +86,4 @@ async def evidence(order_id: UUID, caller: Caller, run: Run) -> Response:
     """Everything that is needed to answer a chargeback, as a zip."""
     policy.need_scope(caller, "orders:read")
     name, chunks = await exporting.evidence(run, caller, order_id)
-    return StreamingResponse(chunks, media_type="application/zip", headers=_attachment(name))
+    return Download(chunks, "application/zip", _attachment(name))

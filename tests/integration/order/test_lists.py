@@ -7,12 +7,15 @@ import io
 import random
 import string
 import zipfile
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import openpyxl
 import pytest
 
+from services.order.actions import exporting
 from services.order.store import search
 from services.order.store.texts import fold
 from tests.integration.order.market import Market, Somebody
@@ -225,6 +228,18 @@ async def test_exported_cells_are_what_they_are_and_run_nothing(market: Market) 
     assert sheet.cell(2, at).value == "=1+1"
     assert sheet.cell(2, total).value == 25
     assert isinstance(sheet.cell(2, placed).value, datetime)
+
+
+async def test_one_organisation_does_not_take_all_places_of_exports(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = Counter({UUID(str(market.buyer_admin.organisation.organisation_id)): exporting.MOST_EACH})
+    monkeypatch.setattr(exporting, "_running", running)
+    busy = await market.call("GET", "/v1/orders/export", market.buyer_admin)
+    assert (busy.status, busy.code) == (503, "exports_busy")
+    for _ in range(3):
+        assert (await market.call("GET", "/v1/orders/export", market.operator)).status == 200
+    assert running.total() == exporting.MOST_EACH
 
 
 async def test_buyers_see_no_commission_in_lists_and_exports(market: Market) -> None:
