@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Depends, FastAPI, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from services.reporting import actions, exporting, schemas
 from services.reporting.actions import Asked
@@ -15,6 +15,7 @@ from services.reporting.exports.files import Format
 from services.reporting.schemas import Clock, Interval, SavingsBy
 from shared.process import Runtime
 from shared.web import Caller, Cursor, Paging, Router, Run, create_app
+from shared.web.streams import Download
 
 router = Router(tags=["reports"])
 SELLERS: Final = Cursor("sellers.-gross", int, UUID, str)
@@ -85,7 +86,7 @@ async def export(
     """Exactly what the report says to the same filters, as CSV, XLSX or Parquet."""
     media_type, name, chunks = await exporting.export(run, caller, filtered, interval, by, table, kind)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(chunks, media_type=media_type, headers=headers)
+    return Download(chunks, media_type, headers)
 
 
 def api(runtime: Runtime) -> FastAPI:

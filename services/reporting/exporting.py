@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import IO, Any, Final, Literal
 
 from services.reporting import actions, schemas
@@ -40,7 +40,7 @@ _running = 0
 
 async def export(
     run: Runtime, caller: Principal, asked: Asked, interval: Interval, by: SavingsBy, table: Table, kind: Format
-) -> tuple[str, str, AsyncIterator[bytes]]:
+) -> tuple[str, str, AsyncGenerator[bytes, None]]:
     """Media type, file name, and the file. Errors come before the first byte."""
     global _running
     if _running >= MOST_AT_ONCE:
@@ -108,7 +108,7 @@ async def _batches(
     yield report.period, list(rows)
 
 
-async def _sent(target: IO[bytes]) -> AsyncIterator[bytes]:
+async def _sent(target: IO[bytes]) -> AsyncGenerator[bytes, None]:
     try:
         target.seek(0)
         while chunk := target.read(_CHUNK):
