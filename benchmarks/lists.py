@@ -181,21 +181,33 @@ async def measured(places: Sequence[Place], market: Market, *, small: bool) -> l
     times: list[dict[str, list[Taken]]] = [{} for _ in places]
     async with aiohttp.ClientSession() as http:
         for name, side, sort, deep in wanted[:: SMALL_STEP if small else 1]:
-            for place, found in zip(places, times, strict=True):
-                params = {**place.asked[name], "sort": sort} | ({"cursor": place.cursors[side, sort]} if deep else {})
-                taken = []
+            asked = [
+                {**place.asked[name], "sort": sort} | ({"cursor": place.cursors[side, sort]} if deep else {})
+                for place in places
+            ]
+            for place in places:
                 await place.processor.watch()
-                for _ in range((1 if small else REPEATS) + 1):
-                    before, started = place.processor.milliseconds(), time.perf_counter()
-                    async with http.get(place.url, params=params, headers=tokens[side]) as answer:
-                        body = await answer.read()
-                    seconds = time.perf_counter() - started
-                    of_processors = place.processor.milliseconds() - before
-                    taken.append(Taken((side, sort, deep), 1_000 * seconds, of_processors))
-                    if answer.status != 200:
-                        raise RuntimeError(f"{name}, {side}, {sort}: {answer.status} {body[:300]!r}")
-                found.setdefault(name, []).extend(taken[1:])
+            taken: list[list[Taken]] = [[] for _ in places]
+            # request by request in turns: a slow moment of the machine is for both
+            for _ in range((1 if small else REPEATS) + 1):
+                for place, params, of_place in zip(places, asked, taken, strict=True):
+                    of_place.append(await _taken(http, place, params, tokens[side], (side, sort, deep), name))
+            for found, of_place in zip(times, taken, strict=True):
+                found.setdefault(name, []).extend(of_place[1:])
     return times
+
+
+async def _taken(
+    http: aiohttp.ClientSession, place: Place, params: Mapping[str, str], headers: Mapping[str, str],
+    what: tuple[str, str, bool], name: str,
+) -> Taken:  # fmt: skip
+    before, started = place.processor.milliseconds(), time.perf_counter()
+    async with http.get(place.url, params=params, headers=headers) as answer:
+        body = await answer.read()
+    seconds = time.perf_counter() - started
+    if answer.status != 200:
+        raise RuntimeError(f"{name}, {what}: {answer.status} {body[:300]!r}")
+    return Taken(what, 1_000 * seconds, place.processor.milliseconds() - before)
 
 
 def _headers(market: Market, side: str) -> dict[str, str]:
@@ -225,20 +237,23 @@ def figures(rounds: Sequence[Round], small: int, large: int) -> Iterator[Figure]
     pooled = sum(late > 1.5 * early for early, late in p99.values())
     grown = {n: statistics.median(_p99(r[1][n]) / _p99(r[0][n]) for r in rounds) for n in after}
     yield from _grown("p99", grown, p99, f"; {pooled} with all rounds as one")
-    slowest = {name: (_slowest(rounds, 0, name), _slowest(rounds, 1, name)) for name in after}
-    grown = {name: late / early for name, (early, late) in slowest.items()}
-    yield from _grown("processor time", grown, slowest, ", by their slowest combinations")
+    for what, measure in (("time", "time"), ("processor time", "processor")):
+        slowest = {name: (_slowest(rounds, 0, name, measure), _slowest(rounds, 1, name, measure)) for name in after}
+        grown = {name: late / early for name, (early, late) in slowest.items()}
+        late = max(late for _, late in slowest.values())
+        yield Figure(f"slowest combination of all, {what}", late, "ms", note="the middle of its requests")
+        yield from _grown(f"usual {what}", grown, slowest, ", by their slowest combinations")
 
 
 def _p99(taken: Sequence[Taken]) -> float:
     return percentile([t.time for t in taken], 0.99)
 
 
-def _slowest(rounds: Sequence[Round], place: int, name: str) -> float:
-    """Milliseconds of processors for the middle request of the filter's slowest combination."""
+def _slowest(rounds: Sequence[Round], place: int, name: str, measure: str) -> float:
+    """Milliseconds, of the clock or of processors, for the middle request of the filter's slowest combination."""
     found: dict[tuple[str, str, bool], list[float]] = {}
     for taken in (t for r in rounds for t in r[place][name]):
-        found.setdefault(taken.what, []).append(taken.processor)
+        found.setdefault(taken.what, []).append(getattr(taken, measure))
     return max(statistics.median(of_one) for of_one in found.values())
 
 

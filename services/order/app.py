@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from services.order.actions.attaching import forget_loose
 from services.order.api import api
 from services.order.deadlines import keep_deadlines
 from services.order.handlers import handlers
@@ -21,6 +22,6 @@ def service(settings: Settings | None = None, clock: Clock = utc_now) -> Service
         migrations=Path(__file__).parent / "migrations",
         api=api,
         handlers=handlers,
-        workers={"deadlines": keep_deadlines},
+        workers={"deadlines": keep_deadlines, "uploads": forget_loose},
         clock=clock,
     )

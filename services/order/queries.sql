@@ -356,7 +356,7 @@ SELECT id, kind, file_name, media_type, bytes, sha256, side, added_at FROM docum
 WHERE order_id = $1 AND id = ANY ($2::uuid[]);
 
 -- name: count_documents
-SELECT count(*) FROM document WHERE order_id = $1;
+SELECT count(*) FROM document WHERE order_id = $1 AND side = $2;
 
 -- name: add_document
 INSERT INTO document (marketplace_id, id, order_id, kind, file_name, media_type, bytes, sha256, side, added_at,
@@ -366,3 +366,20 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 -- name: read_document
 SELECT id, order_id, kind, file_name, media_type, bytes, sha256, side, added_by, content FROM document
 WHERE order_id = $1 AND id = $2;
+
+-- name: settle_uploads
+-- Of files from before $1 those that their order has are kept, and the others forgotten; at most $2 are looked at. The
+-- orders are locked, so that no action attaches one meanwhile. What belongs to an order that somebody has locked comes again.
+WITH loose AS MATERIALIZED (
+    SELECT id, order_id FROM document WHERE NOT kept AND added_at < $1 ORDER BY added_at LIMIT $2
+), held AS MATERIALIZED (
+    SELECT o.id, o.doc::text AS doc FROM orders AS o
+    WHERE o.id IN (SELECT l.order_id FROM loose AS l) ORDER BY o.id FOR UPDATE SKIP LOCKED
+), settled AS MATERIALIZED (
+    SELECT l.id, strpos(h.doc, l.id::text) > 0 AS attached FROM loose AS l JOIN held AS h ON h.id = l.order_id
+), attached AS (
+    UPDATE document AS d SET kept = true FROM settled AS s WHERE s.attached AND d.id = s.id
+), forgotten AS (
+    DELETE FROM document AS d USING settled AS s WHERE NOT s.attached AND d.id = s.id
+)
+SELECT count(*) FROM settled;

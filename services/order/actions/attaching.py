@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -19,9 +20,15 @@ from shared import pdf
 from shared.errors import Conflict, Problem, TooLarge, Unprocessable
 from shared.ids import new_id
 from shared.process import Runtime
+from shared.stop import Stop
 from shared.web import Answer, Once, Principal
 
+# Of one side, whose files are not the other's to bear.
 MOST_UPLOADS: Final = 100
+# An upload is attached by the same person's next step.
+LOOSE: Final = timedelta(days=2)
+SETTLE_SECONDS: Final = 3_600.0
+SETTLE_AT_ONCE: Final = 100
 # Told apart by their first bytes: what a client calls a file is not to be trusted.
 _MAGIC: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -79,8 +86,10 @@ async def upload(
         if (kept := await once.recall(tx)) is not None:
             return kept
         held, _ = await visible(tx, caller, order_id)
-        if await documents.count(tx, order_id) >= MOST_UPLOADS:
-            raise Conflict("too_many_documents", f"An order takes at most {MOST_UPLOADS} uploads.")
+        side = policy.speaking_side(held.order, caller)
+        if await documents.count(tx, order_id, side) >= MOST_UPLOADS:
+            detail = f"An order takes at most {MOST_UPLOADS} uploads of each side. Unused ones go after two days."
+            raise Conflict("too_many_documents", detail)
         document = Document(
             document_id=new_id(),
             kind="image" if kind == "image" else "invoice",
@@ -89,7 +98,7 @@ async def upload(
             bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             added_at=run.clock(),
-            side=policy.speaking_side(held.order, caller),
+            side=side,
         )
         await documents.add(
             tx, caller.marketplace_id, order_id, document, content, caller.person_id or caller.api_key_id, run.clock()
@@ -107,3 +116,16 @@ async def download(run: Runtime, caller: Principal, order_id: UUID, document_id:
     if hashlib.sha256(found.content).hexdigest() != found.sha256:
         raise Unprocessable("document_damaged", "The stored file is not the one that was uploaded.")
     return found
+
+
+async def forget_loose(run: Runtime, stop: Stop) -> None:
+    """The worker: forgets uploads that nobody attached, for as long as the process lasts."""
+    while not await stop.wait(SETTLE_SECONDS):
+        while not stop.requested and await settle_uploads(run) == SETTLE_AT_ONCE:
+            pass
+
+
+async def settle_uploads(run: Runtime) -> int:
+    """Look at some uploads whose time is over; how many there were."""
+    async with run.worker_db.transaction() as tx:
+        return await documents.settle(tx, run.clock() - LOOSE, SETTLE_AT_ONCE)

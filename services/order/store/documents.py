@@ -48,8 +48,14 @@ def _document(r: Any) -> Document:
     )
 
 
-async def count(tx: Transaction, order_id: UUID) -> int:
-    return int(await tx.fetchval(q.count_documents, order_id))
+async def count(tx: Transaction, order_id: UUID, side: Side) -> int:
+    """How many files a side has uploaded for the order."""
+    return int(await tx.fetchval(q.count_documents, order_id, side))
+
+
+async def settle(tx: Transaction, before: datetime, most: int) -> int:
+    """Forget what was uploaded before then and attached by no action; how many files were settled either way."""
+    return int(await tx.fetchval(q.settle_uploads, before, most))
 
 
 async def add(

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import aiohttp
@@ -22,6 +23,8 @@ from contracts.envelope import Received
 from contracts.messaging import AttachedFile, MessagePosted
 from contracts.order import Actor
 from deploy.texts import PACKAGES, read
+from services.order.actions import attaching
+from services.order.actions.attaching import settle_uploads
 from services.order.actions.knowing import messages_posted
 from services.order.api.documents import UPLOADS_AT_ONCE
 from shared.ids import new_id
@@ -119,6 +122,42 @@ async def test_only_some_uploads_are_held_in_memory_at_once(market: Market) -> N
         over.set()
     assert {a.status for a in await asyncio.gather(*slowly)} == {400}
     assert (await _upload(market, order, market.seller)).status == 201
+
+
+async def test_uploads_that_no_action_attached_are_forgotten_and_the_others_stay(market: Market) -> None:
+    order = await _shipped(market)
+    path = f"/v1/orders/{order['order_id']}/documents"
+    attached, loose, young = [(await _upload(market, order, market.seller)).json["document_id"] for _ in range(3)]
+    await market.done(order, "complete", market.seller, {"images": [attached]})
+    async with market.runtime.worker_db.transaction() as tx:
+        aged = "UPDATE document SET added_at = added_at - interval '3 days' WHERE id = ANY ($1)"
+        await tx.execute(aged, [UUID(attached), UUID(loose)])
+    assert await settle_uploads(market.runtime) == 2
+    assert await settle_uploads(market.runtime) == 0
+    read = {d: (await market.call("GET", f"{path}/{d}", market.seller)).status for d in (attached, loose, young)}
+    assert read == {attached: 200, loose: 404, young: 200}
+
+
+async def test_an_order_that_is_being_changed_keeps_its_uploads(market: Market) -> None:
+    order = await _shipped(market)
+    loose = (await _upload(market, order, market.seller)).json["document_id"]
+    async with market.runtime.worker_db.transaction() as tx:
+        await tx.execute("UPDATE document SET added_at = added_at - interval '3 days' WHERE id = $1", UUID(loose))
+    async with market.runtime.worker_db.transaction() as tx:
+        await tx.execute("SELECT FROM orders WHERE id = $1 FOR UPDATE", UUID(order["order_id"]))
+        assert await settle_uploads(market.runtime) == 0
+    assert await settle_uploads(market.runtime) == 1
+
+
+async def test_one_side_does_not_use_up_the_uploads_of_the_other(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attaching, "MOST_UPLOADS", 1)
+    order = await market.place()
+    assert (await _upload(market, order, market.seller)).status == 201
+    refused = await _upload(market, order, market.seller)
+    assert (refused.status, refused.code) == (409, "too_many_documents")
+    assert (await _upload(market, order, market.buyer_admin)).status == 201
 
 
 async def test_file_names_lead_nowhere(market: Market) -> None:
