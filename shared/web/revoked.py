@@ -115,6 +115,7 @@ class Revoked:
                 log.warning("revoked.unavailable", reason=f"{type(e).__name__}: {e}")
             self._late = True
         except Exception:
+            # it runs behind the requests, and a fault of ours is to show in the log and shut nobody out
             self._late = True
             log.exception("revoked.failed")
         else:
